@@ -1,0 +1,50 @@
+# How every folder under src/ becomes one target.
+#
+#   saccade_library(<folder> [DEPS <folder>...] [PACKAGES <imported target>...])
+#
+# takes every *.cc of the folder, except *_test.cc, into the static library saccade_<folder>; the *_test.cc files
+# beside them become the one program <folder>_test, whose cases CTest lists by name. DEPS are the folders whose
+# headers it may include; tests/include_checker.py holds the code to that list.
+
+find_package(Threads REQUIRED)
+find_package(GTest REQUIRED)
+include(GoogleTest)
+
+set(SACCADE_SANITIZE "" CACHE STRING "Sanitizers to build with, as in -fsanitize=")
+
+add_library(saccade_options INTERFACE)
+target_include_directories(saccade_options INTERFACE ${CMAKE_SOURCE_DIR}/include ${CMAKE_SOURCE_DIR}/src)
+target_compile_options(saccade_options INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Werror=return-type -ffp-contract=off)
+if(SACCADE_SANITIZE)
+  target_compile_options(saccade_options INTERFACE -fsanitize=${SACCADE_SANITIZE} -fno-omit-frame-pointer
+                                                   -fno-sanitize-recover=all)
+  target_link_options(saccade_options INTERFACE -fsanitize=${SACCADE_SANITIZE})
+endif()
+target_link_libraries(saccade_options INTERFACE Threads::Threads)
+
+function(saccade_library folder)
+  cmake_parse_arguments(ARG "" "" "DEPS;PACKAGES;TEST_DEPS" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc ${CMAKE_CURRENT_SOURCE_DIR}/*/*.cc)
+  set(tests ${sources})
+  list(FILTER sources EXCLUDE REGEX "_(test|bench|fuzz)\\.cc$")
+  list(FILTER tests INCLUDE REGEX "_test\\.cc$")
+  set(deps ${ARG_DEPS})
+  list(TRANSFORM deps PREPEND saccade_)
+  if(NOT sources)
+    add_library(saccade_${folder} INTERFACE)
+    target_link_libraries(saccade_${folder} INTERFACE saccade_options ${deps})
+    return()
+  endif()
+  add_library(saccade_${folder} STATIC ${sources})
+  target_link_libraries(saccade_${folder} PUBLIC saccade_options ${deps} PRIVATE ${ARG_PACKAGES})
+  if(BUILD_TESTING AND tests)
+    set(test_deps ${ARG_TEST_DEPS})
+    list(TRANSFORM test_deps PREPEND saccade_)
+    add_executable(${folder}_test ${tests})
+    target_link_libraries(${folder}_test PRIVATE saccade_${folder} ${test_deps} ${ARG_PACKAGES} GTest::gtest_main
+                                                 GTest::gmock)
+    target_compile_definitions(${folder}_test PRIVATE SACCADE_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+    gtest_discover_tests(${folder}_test DISCOVERY_MODE PRE_TEST TEST_PREFIX "${folder}." PROPERTIES TIMEOUT 300)
+  endif()
+endfunction()

@@ -1,0 +1,37 @@
+// The hand-over from the encoder to the decoder: vectors with their place in the picture and in time.
+#pragma once
+
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "tensor/tensor.h"
+
+namespace saccade {
+
+/// Where a visual token sits, in units of the merged patch grid: time (0 for a still picture), row, column.
+struct Place {
+  int32_t t = 0;
+  int32_t y = 0;
+  int32_t x = 0;
+  bool operator==(const Place&) const = default;
+};
+
+/// A grid of visual tokens that stands at one position of the prompt.
+struct MediaTokens {
+  Tensor vectors;             // [num_tokens, model_dim], of the language model
+  std::vector<Place> places;  // [num_tokens]
+  int source_idx = 0;         // which picture of the request it came from
+  // Extent of the grid the places lie in (before any reduction): M-RoPE advances by it.
+  Place extent;
+};
+
+/// What a picture becomes in the prompt: control text ("<row_1_col_1>") and grids of tokens, in order.
+struct TokenGrid {
+  int num_tokens = 0;
+  Place extent;
+};
+using LayoutPiece = std::variant<std::string, TokenGrid>;   // known before a pixel is touched
+using MediaPiece = std::variant<std::string, MediaTokens>;  // the same order, with vectors
+
+}  // namespace saccade

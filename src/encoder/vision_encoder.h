@@ -1,0 +1,54 @@
+// A vision tower with its projector: pixels to vectors of the language model. One file per family beside this one.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "encoder/media_tokens.h"
+#include "media/pixel_batch.h"
+#include "platform/thread_pool.h"
+#include "saccade/status.h"
+#include "weights/model_files.h"
+
+namespace saccade {
+
+/// Times and intermediate results of one encode; the tensors are kept only when `keep_tensors`.
+struct EncodeTrace {
+  bool keep_tensors = false;
+  double encode_ms = 0;
+  double project_ms = 0;
+  Tensor encoder_output;    // [num_tiles * num_patches, vision_dim]: what the projector is given (CLS dropped)
+  Tensor projector_output;  // [num_tokens, model_dim], tiles in order, before newlines or grids are arranged
+};
+
+/// Called with the share done, 0..1; returning false cancels (the encode returns kCancelled).
+using ProgressFunction = std::function<bool(double fraction)>;
+
+/// Thread safety: const after load; one encode at a time per ThreadPool.
+class VisionEncoder {
+ public:
+  virtual ~VisionEncoder() = default;
+
+  /// Picks the family by clip.projector_type (or the tensors, in files that lack it) from the registry. `model_dim` is
+  /// the language model's width, which the projector must produce. Errors: kUnsupported names the projector type and
+  /// the known ones; kCorruptData names a tensor or key.
+  static Expected<std::unique_ptr<VisionEncoder>> load(const ModelFiles& files, int64_t model_dim);
+
+  virtual std::string family() const = 0;  // "llava", "smolvlm", "qwen2_vl"
+  virtual const PixelSpec& pixel_spec() const = 0;
+  /// What this family's chat templates print for a picture, and the part of it that the pieces replace.
+  virtual std::string image_marker() const = 0;
+  virtual std::string image_placeholder() const = 0;
+
+  /// The prompt pieces a picture of this size becomes.
+  virtual Expected<std::vector<LayoutPiece>> layout(ImageSize original) const = 0;
+
+  virtual Expected<std::vector<MediaPiece>> encode(const PixelBatch& pixels, ThreadPool& pool, EncodeTrace& trace,
+                                                   const ProgressFunction& progress) const = 0;
+
+  virtual uint64_t num_parameters() const = 0;
+};
+
+}  // namespace saccade

@@ -1,0 +1,28 @@
+// y = x * W^T (+ bias): the product of every linear layer, over every weight type the loader reads.
+#pragma once
+
+#include <cstdint>
+
+#include "platform/thread_pool.h"
+#include "tensor/tensor.h"
+
+namespace saccade {
+
+struct MatmulArgs {
+  const float* x = nullptr;     // [m, k], rows `x_stride` floats apart
+  int64_t x_stride = 0;
+  TensorView weight;            // [n, k], any DType
+  const float* bias = nullptr;  // [n], or null for none
+  float* y = nullptr;           // [m, n], rows `y_stride` floats apart; must not overlap x
+  int64_t y_stride = 0;
+  int64_t m = 0;
+  bool accumulate = false;      // y += instead of y =
+};
+
+/// Accumulates in f32 (dequantised weights, f32 activations): the only error is that of f32 summation.
+void matmul(ThreadPool& pool, const MatmulArgs& args);
+
+/// The common case: contiguous x [m, k] and y [m, n]. Returns y.
+Tensor linear(ThreadPool& pool, const Tensor& x, TensorView weight, TensorView bias = {});
+
+}  // namespace saccade

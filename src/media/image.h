@@ -1,0 +1,47 @@
+// Picture files to RGB.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "saccade/status.h"
+
+namespace saccade {
+
+struct Image {
+  int width = 0;
+  int height = 0;
+  std::vector<uint8_t> rgb;  // [height, width, 3]
+
+  const uint8_t* pixel(int x, int y) const {
+    return rgb.data() + (static_cast<size_t>(y) * static_cast<size_t>(width) + static_cast<size_t>(x)) * 3;
+  }
+};
+
+struct ImageLimits {
+  uint64_t max_file_bytes = 64ull << 20;
+  uint64_t max_pixels = 100'000'000;  // width * height, checked before anything is decoded
+  int max_side = 30'000;
+};
+
+enum class ImageFormat : uint8_t { kJpeg, kPng, kWebp };
+
+struct ImageInfo {
+  ImageFormat format = ImageFormat::kJpeg;
+  int width = 0;   // as shown, EXIF orientation applied
+  int height = 0;
+  int exif_orientation = 1;  // 1..8
+};
+
+/// Reads the header only. The format is decided by the bytes, not by a file name.
+/// Errors: kUnsupported (not JPEG, PNG or WebP: says what it looks like), kCorruptData, kResourceExhausted (over a limit).
+Expected<ImageInfo> probe_image(std::span<const std::byte> bytes, const ImageLimits& limits = {});
+
+/// Decodes to RGB: EXIF orientation applied, alpha composed on white, 16-bit scaled to 8, grey and CMYK converted.
+/// Limits are checked before decoding. A truncated picture is an error (kCorruptData), not half a picture.
+Expected<Image> decode_image(std::span<const std::byte> bytes, const ImageLimits& limits = {});
+
+}  // namespace saccade

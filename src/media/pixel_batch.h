@@ -1,0 +1,99 @@
+// The hand-over from media to the encoder: normalised pixels, and where each tile belongs.
+#pragma once
+
+#include <array>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "media/image.h"
+#include "media/resize.h"
+#include "saccade/status.h"
+#include "tensor/tensor.h"
+
+namespace saccade {
+
+struct ImageSize {
+  int width = 0;
+  int height = 0;
+  bool operator==(const ImageSize&) const = default;
+};
+
+/// Pixels of one picture. All tiles have the same size.
+struct PixelBatch {
+  Tensor pixels;  // [num_tiles, 3, height, width], (value / 255 - mean) / std
+  // The tile grid; 1 x 1 when the picture is one tile. With a global view and a grid, the family's order is kept:
+  // LLaVA-1.6 has the global view first, SmolVLM has it last.
+  int grid_rows = 1;
+  int grid_cols = 1;
+  bool has_global_view = false;  // a whole-picture tile besides the grid
+  ImageSize original;            // the decoded picture's own size (LLaVA-1.6 removes its padding by it)
+
+  int num_tiles() const { return static_cast<int>(pixels.shape()[0]); }
+  int height() const { return static_cast<int>(pixels.shape()[2]); }
+  int width() const { return static_cast<int>(pixels.shape()[3]); }
+};
+
+// How a family wants its pictures. Plain values, given by the encoder, carried out by prepare_pixels().
+
+struct Normalization {
+  std::array<float, 3> mean = {0, 0, 0};
+  std::array<float, 3> std = {1, 1, 1};
+};
+
+/// LLaVA-1.5: pad to a square with the mean colour, then resize; or (is_padded false) shortest side to `size` and
+/// crop the centre, as CLIP's processor does.
+struct SquareSpec {
+  int size = 336;
+  bool is_padded = true;
+  ResizeFilter filter = ResizeFilter::kBicubic;
+  Normalization normalization;
+};
+
+/// LLaVA-1.6 "anyres": the whole picture resized to size x size, then tiles of the best fitting resolution of `pinpoints`,
+/// the picture resized to fit within it and centred on black.
+struct AnyResolutionSpec {
+  int size = 336;
+  std::vector<ImageSize> pinpoints;
+  ResizeFilter filter = ResizeFilter::kBicubic;
+  Normalization normalization;
+};
+
+/// SmolVLM (Idefics3): the longest edge to `longest_edge`, both sides up to multiples of tile_size, split in tiles,
+/// plus the whole picture at tile_size x tile_size as the last tile. Pictures are enlarged too, as the family does.
+struct TileSpec {
+  int tile_size = 512;
+  int longest_edge = 2048;
+  bool is_split = true;
+  ResizeFilter filter = ResizeFilter::kLanczos;
+  Normalization normalization;
+};
+
+/// Qwen2-VL: both sides to multiples of patch_size * merge_size, area between min_pixels and max_pixels.
+struct DynamicResolutionSpec {
+  int patch_size = 14;
+  int merge_size = 2;
+  int64_t min_pixels = 56 * 56;
+  int64_t max_pixels = 14 * 14 * 4 * 1280;
+  ResizeFilter filter = ResizeFilter::kBicubic;
+  Normalization normalization;
+};
+
+using PixelSpec = std::variant<SquareSpec, AnyResolutionSpec, TileSpec, DynamicResolutionSpec>;
+
+/// What prepare_pixels() would make of a picture of this size: tiles and their grid, without a pixel touched.
+struct PixelLayout {
+  int num_tiles = 1;
+  int grid_rows = 1;
+  int grid_cols = 1;
+  bool has_global_view = false;
+  ImageSize tile;  // every tile's size
+};
+
+/// Errors: kInvalidArgument where the family refuses the shape (Qwen2-VL: an aspect ratio over 200).
+Expected<PixelLayout> plan_pixels(ImageSize original, const PixelSpec& spec);
+
+/// Resizes, pads, tiles and normalises. The layout is that of plan_pixels().
+Expected<PixelBatch> prepare_pixels(const Image& image, const PixelSpec& spec);
+
+}  // namespace saccade

@@ -1,0 +1,33 @@
+// A whole file mapped read-only into memory.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+
+#include "saccade/status.h"
+
+namespace saccade {
+
+class MappedFile {
+ public:
+  /// Maps `path`. Errors: kNotFound, kIoError (a directory, no permission), with the path in the message.
+  static Expected<MappedFile> open(const std::string& path);
+
+  MappedFile() = default;
+  MappedFile(MappedFile&& other) noexcept;
+  MappedFile& operator=(MappedFile&& other) noexcept;
+  ~MappedFile();
+
+  std::span<const std::byte> bytes() const { return bytes_; }
+  const std::string& path() const { return path_; }
+
+  /// Hints that all of it will be read soon, front to back.
+  void prefetch() const;
+
+ private:
+  std::span<const std::byte> bytes_;
+  std::string path_;
+};
+
+}  // namespace saccade

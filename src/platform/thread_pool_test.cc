@@ -1,0 +1,37 @@
+#include "platform/thread_pool.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <vector>
+
+namespace saccade {
+namespace {
+
+TEST(ThreadPool, CoversEveryIterationOnce) {
+  for (const int num_threads : {1, 2, 5}) {
+    ThreadPool pool(num_threads);
+    for (const int64_t count : {0, 1, 7, 1000}) {
+      std::vector<std::atomic<int>> hits(static_cast<size_t>(count));
+      pool.parallel_for(count, 3, [&](int64_t begin, int64_t end, int thread_idx) {
+        ASSERT_LT(thread_idx, num_threads);
+        for (int64_t i = begin; i < end; ++i) ++hits[static_cast<size_t>(i)];
+      });
+      for (const auto& hit : hits) EXPECT_EQ(hit, 1);
+    }
+  }
+}
+
+TEST(ThreadPool, RunsManyLoopsInARow) {
+  ThreadPool pool(3);
+  int64_t total = 0;
+  for (int round = 0; round < 2000; ++round) {
+    std::atomic<int64_t> sum = 0;
+    pool.parallel_for(10, 1, [&](int64_t begin, int64_t, int) { sum += begin; });
+    total += sum;
+  }
+  EXPECT_EQ(total, 2000 * 45);
+}
+
+}  // namespace
+}  // namespace saccade

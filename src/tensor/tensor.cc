@@ -1,0 +1,60 @@
+#include "tensor/tensor.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+
+namespace saccade {
+
+int64_t Shape::num_elements() const {
+  int64_t count = 1;
+  for (int i = 0; i < rank_; ++i) count *= dims_[static_cast<size_t>(i)];
+  return count;
+}
+
+std::string Shape::to_string() const {
+  std::string text = "[";
+  for (int i = 0; i < rank_; ++i) {
+    if (i > 0) text += ", ";
+    text += std::to_string(dims_[static_cast<size_t>(i)]);
+  }
+  return text + "]";
+}
+
+void Tensor::Free::operator()(std::byte* data) const { std::free(data); }
+
+Tensor::Tensor(Shape shape, DType dtype) : dtype_(dtype), shape_(shape) {
+  constexpr size_t kAlignment = 64;
+  const auto size = static_cast<size_t>(view().num_bytes());
+  const size_t rounded = (size + kAlignment - 1) / kAlignment * kAlignment;
+  if (rounded == 0) return;
+  auto* memory = static_cast<std::byte*>(std::aligned_alloc(kAlignment, rounded));
+  if (memory == nullptr) throw std::bad_alloc();
+  data_.reset(memory);
+}
+
+std::span<float> Tensor::floats() {
+  assert(dtype_ == DType::kF32);
+  return {reinterpret_cast<float*>(data_.get()), static_cast<size_t>(shape_.num_elements())};
+}
+
+std::span<float> Tensor::row(int64_t row_idx) {
+  const auto size = static_cast<size_t>(shape_.row_size());
+  return floats().subspan(static_cast<size_t>(row_idx) * size, size);
+}
+
+std::span<const float> Tensor::row(int64_t row_idx) const {
+  const auto size = static_cast<size_t>(shape_.row_size());
+  return floats().subspan(static_cast<size_t>(row_idx) * size, size);
+}
+
+void Tensor::fill(float value) { std::ranges::fill(floats(), value); }
+
+Tensor Tensor::clone() const {
+  Tensor copy(shape_, dtype_);
+  if (data_ != nullptr) std::memcpy(copy.data(), data(), static_cast<size_t>(view().num_bytes()));
+  return copy;
+}
+
+}  // namespace saccade
