@@ -16,7 +16,7 @@ namespace saccade {
 
 struct NamedTensor {
   std::string name;
-  TensorView view;           // shape outermost first (GGUF's own order reversed)
+  TensorView view;            // shape outermost first (GGUF's own order reversed)
   uint64_t offset_bytes = 0;  // from the start of the file
 };
 
