@@ -21,7 +21,17 @@ struct EncodeOptions {
   bool parse_special = false;  // recognise control tokens in the text; never for text that a user wrote
 };
 
+/// A stretch of a longer text, for encode_runs.
+struct TextRun {
+  std::string_view text;
+  bool parse_special = false;  // false for what a user wrote
+};
+
 /// Thread safety: const after construction; any number of threads.
+///
+/// Any bytes may be encoded: invalid UTF-8 becomes byte tokens. decode(encode(x)) = x holds for every x where the
+/// vocabulary has all byte tokens, except that Qwen2 composes characters first (NFC, as its own tokenizer does) and
+/// that a SentencePiece vocabulary puts a space behind a user-defined token in the middle of x.
 class Tokenizer {
  public:
   virtual ~Tokenizer() = default;
@@ -30,7 +40,18 @@ class Tokenizer {
   /// tokenizer.ggml.pre). Errors name the key, and for an unknown model or pre-tokenizer the ones that are known.
   static Expected<std::unique_ptr<Tokenizer>> from_metadata(const Metadata& metadata);
 
+  /// User-defined tokens are recognised whatever the options say, the longest first.
   virtual std::vector<TokenId> encode(std::string_view text, const EncodeOptions& options = {}) const = 0;
+
+  /// Encodes neighbouring runs as the one text they make, which is what a prompt of template text and user text needs:
+  /// the same ids as encode() of the joined text, except that control tokens in runs without parse_special stay plain
+  /// text. `is_start` is true where this is the beginning of the prompt (a BOS may be added where the file asks for one
+  /// and the text does not begin with it; the SentencePiece space prefix is given), false after a picture.
+  virtual std::vector<TokenId> encode_runs(std::span<const TextRun> runs, bool is_start) const = 0;
+
+  /// Encodes the runs as the one text that they make together, so that a word may span two of them; a control token is
+  /// recognised only where all of its bytes lie in runs that allow it. A prompt is encoded with this, not run by run.
+  virtual std::vector<TokenId> encode_runs(std::span<const TextRun> runs, bool add_bos) const = 0;
 
   /// The bytes that `token` stands for when it follows other tokens; control tokens give nothing unless
   /// `render_special`. Not necessarily whole characters: see DetokenizerStream.
