@@ -18,7 +18,7 @@ struct AttentionArgs {
   const float* q = nullptr;  // [num_queries, num_heads, head_dim], rows q_stride floats apart
   int64_t q_stride = 0;
   KvBlocks kv;
-  float* out = nullptr;      // [num_queries, num_heads, head_dim], rows out_stride floats apart
+  float* out = nullptr;  // [num_queries, num_heads, head_dim], rows out_stride floats apart
   int64_t out_stride = 0;
   int64_t num_queries = 0;
   int64_t num_keys = 0;

@@ -9,14 +9,14 @@
 namespace saccade {
 
 struct MatmulArgs {
-  const float* x = nullptr;     // [m, k], rows `x_stride` floats apart
+  const float* x = nullptr;  // [m, k], rows `x_stride` floats apart
   int64_t x_stride = 0;
   TensorView weight;            // [n, k], any DType
   const float* bias = nullptr;  // [n], or null for none
   float* y = nullptr;           // [m, n], rows `y_stride` floats apart; must not overlap x
   int64_t y_stride = 0;
   int64_t m = 0;
-  bool accumulate = false;      // y += instead of y =
+  bool accumulate = false;  // y += instead of y =
 };
 
 /// Accumulates in f32 (dequantised weights, f32 activations): the only error is that of f32 summation.

@@ -1,0 +1,114 @@
+#include "kernels/isa.h"
+
+#include <atomic>
+#include <cassert>
+#include <cstdlib>
+#include <string>
+
+#include "base/format.h"
+#include "kernels/leaf.h"
+#include "platform/cpu_features.h"
+
+namespace saccade {
+namespace {
+
+std::atomic<const Leaf*> g_leaf = nullptr;  // null until the first use
+std::atomic<Isa> g_isa = Isa::kReference;
+
+const Leaf& leaf_of([[maybe_unused]] Isa isa) {
+#if defined(SACCADE_X86_LEAVES)
+  switch (isa) {
+    case Isa::kReference:
+      return reference_leaf();
+    case Isa::kAvx2:
+      return avx2_leaf();
+    case Isa::kAvx512:
+      return avx512_leaf();
+  }
+#endif
+  assert(isa == Isa::kReference);
+  return reference_leaf();
+}
+
+/// What the environment asks for, decided once.
+const Expected<Isa>& isa_of_environment() {
+  static const Expected<Isa> kIsa = [] {
+    const char* name = std::getenv("SACCADE_ISA");
+    Expected<Isa> isa = select_isa(name == nullptr ? "" : name);
+    return isa ? isa : Expected<Isa>(isa.status().with_context("SACCADE_ISA"));
+  }();
+  return kIsa;
+}
+
+}  // namespace
+
+std::string_view isa_name(Isa isa) {
+  switch (isa) {
+    case Isa::kReference:
+      return "reference";
+    case Isa::kAvx2:
+      return "avx2";
+    case Isa::kAvx512:
+      return "avx512";
+  }
+  return "unknown";
+}
+
+bool can_run(Isa isa) {
+#if defined(SACCADE_X86_LEAVES)
+  const CpuFeatures& cpu = cpu_features();
+  const bool has_avx2 = cpu.has_avx2 && cpu.has_fma && cpu.has_f16c;
+  switch (isa) {
+    case Isa::kReference:
+      return true;
+    case Isa::kAvx2:
+      return has_avx2;
+    case Isa::kAvx512:
+      return has_avx2 && cpu.has_avx512f && cpu.has_avx512bw && cpu.has_avx512dq && cpu.has_avx512vl;
+  }
+#endif
+  return isa == Isa::kReference;
+}
+
+Expected<Isa> select_isa(std::string_view name) {
+  if (name.empty()) {
+    Isa best = Isa::kReference;
+    for (Isa isa : kAllIsas) {
+      if (can_run(isa)) best = isa;
+    }
+    return best;
+  }
+  std::string known;
+  for (Isa isa : kAllIsas) {
+    if (name == isa_name(isa)) {
+      if (can_run(isa)) return isa;
+      return unsupported(format("this machine cannot run %s", std::string(name).c_str()));
+    }
+    known += (known.empty() ? "" : ", ") + std::string(isa_name(isa));
+  }
+  return invalid_argument(format("no instruction set is called %s; known: %s", quote(name).c_str(), known.c_str()));
+}
+
+Expected<Isa> active_isa() {
+  if (g_leaf.load(std::memory_order_acquire) != nullptr) return g_isa.load(std::memory_order_relaxed);
+  const Expected<Isa>& isa = isa_of_environment();
+  if (isa) SACCADE_RETURN_IF_ERROR(set_active_isa(*isa));
+  return isa;
+}
+
+Status set_active_isa(Isa isa) {
+  if (!can_run(isa)) return unsupported(format("this machine cannot run %s", std::string(isa_name(isa)).c_str()));
+  g_isa.store(isa, std::memory_order_relaxed);
+  g_leaf.store(&leaf_of(isa), std::memory_order_release);
+  return {};
+}
+
+const Leaf& active_leaf() {
+  if (const Leaf* leaf = g_leaf.load(std::memory_order_acquire)) return *leaf;
+  [[maybe_unused]] const bool is_ok = active_isa().is_ok();
+  assert(is_ok && "the program must check active_isa() before its first kernel");
+  const Leaf* leaf = g_leaf.load(std::memory_order_acquire);
+  return leaf == nullptr ? reference_leaf() : *leaf;
+}
+
+}  // namespace saccade

@@ -1,0 +1,35 @@
+// Which instruction set the kernels run on: the one selector.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+#include "saccade/status.h"
+
+namespace saccade {
+
+/// In rising order of preference.
+enum class Isa : uint8_t { kReference, kAvx2, kAvx512 };
+
+inline constexpr std::array<Isa, 3> kAllIsas = {Isa::kReference, Isa::kAvx2, Isa::kAvx512};
+
+/// "reference", "avx2", "avx512": as in SACCADE_ISA.
+std::string_view isa_name(Isa isa);
+
+/// True if this build has the leaf and this machine can run it.
+bool can_run(Isa isa);
+
+/// What a request asks for: `name` as in SACCADE_ISA, or empty for the best that this machine can run. Errors:
+/// kInvalidArgument for an unknown name, kUnsupported for one that cannot run here. Never another ISA than named.
+Expected<Isa> select_isa(std::string_view name);
+
+/// The ISA that the kernels use: what set_active_isa() chose, else select_isa() of the environment's SACCADE_ISA, read
+/// once. A program calls it before its first kernel and ends with its error; the kernels assert that it is none.
+/// Thread-safe.
+Expected<Isa> active_isa();
+
+/// Makes the kernels use `isa` from their next call on. Errors: kUnsupported. No kernel may be running.
+Status set_active_isa(Isa isa);
+
+}  // namespace saccade

@@ -1,0 +1,187 @@
+// Two ways to the same product. A few rows of x (decoding) are dotted with each weight row as it is read. More rows
+// (prefill, the vision encoder) go through panels: tile_cols weight rows are dequantised and transposed once, k-block
+// by k-block, and every tile of x passes over the panel while it is in cache.
+#include "kernels/matmul.h"
+
+#include <algorithm>
+#include <cassert>
+#include <cstddef>
+#include <vector>
+
+#include "kernels/leaf.h"
+
+namespace saccade {
+namespace {
+
+/// k of one panel: a multiple of every block size, so small that panel and x tile stay in the second-level cache.
+constexpr int64_t kBlockK = 512;
+
+/// Weight rows of one range of the few-rows path: enough work to outweigh taking the range.
+constexpr int64_t kDotGrain = 16;
+
+int64_t ceil_div(int64_t a, int64_t b) {
+  return (a + b - 1) / b;
+}
+
+/// What a thread works in; kept for its next product.
+struct Scratch {
+  std::vector<float> rows;   // [tile_cols, kBlockK] dequantised, or one whole weight row
+  std::vector<float> panel;  // [kBlockK, tile_cols]
+};
+
+Scratch& thread_scratch() {
+  thread_local Scratch scratch;
+  return scratch;
+}
+
+float* reserve(std::vector<float>& buffer, int64_t count) {
+  if (buffer.size() < static_cast<size_t>(count)) buffer.resize(static_cast<size_t>(count));
+  return buffer.data();
+}
+
+class Product {
+ public:
+  Product(const Leaf& leaf, const MatmulArgs& args)
+      : leaf_(leaf),
+        args_(args),
+        dtype_idx_(static_cast<size_t>(args.weight.dtype)),
+        k_(args.weight.shape.row_size()),
+        n_(args.weight.shape.num_rows()) {}
+
+  void run_dots(ThreadPool& pool) const;
+  void run_panels(ThreadPool& pool) const;
+
+ private:
+  void dot_weight_row(int64_t col) const;
+  void multiply_panel(int64_t col, int64_t first_row, int64_t end_row) const;
+  void start_columns(int64_t col, int num_cols, int64_t first_row, int64_t end_row) const;
+  void fill_panel(int64_t col, int num_cols, int64_t first_k, int64_t num_k, Scratch& scratch) const;
+  void multiply_tile(int num_cols, int num_rows, const float* x, const float* panel, int64_t num_k, float* y) const;
+
+  const Leaf& leaf_;
+  const MatmulArgs& args_;
+  const size_t dtype_idx_;
+  const int64_t k_;
+  const int64_t n_;
+};
+
+void Product::run_dots(ThreadPool& pool) const {
+  pool.parallel_for(n_, kDotGrain, [&](int64_t begin, int64_t end, int) {
+    for (int64_t col = begin; col < end; ++col) dot_weight_row(col);
+  });
+}
+
+void Product::dot_weight_row(int64_t col) const {
+  const std::byte* row = args_.weight.row(col);
+  Leaf::DotRows dot_rows = leaf_.dot_rows[dtype_idx_];
+  if (dot_rows == nullptr) {
+    float* floats = reserve(thread_scratch().rows, k_);
+    leaf_.dequantize[dtype_idx_](row, floats, k_);
+    row = reinterpret_cast<const std::byte*>(floats);
+    dot_rows = leaf_.dot_rows[static_cast<size_t>(DType::kF32)];
+  }
+  float dots[kMaxDotRows];
+  dot_rows(row, args_.x, args_.x_stride, static_cast<int>(args_.m), k_, dots);
+  for (int64_t i = 0; i < args_.m; ++i) {
+    float& y = args_.y[i * args_.y_stride + col];
+    const float value = args_.bias == nullptr ? dots[i] : dots[i] + args_.bias[col];
+    y = args_.accumulate ? y + value : value;
+  }
+}
+
+void Product::run_panels(ThreadPool& pool) const {
+  // Where there are fewer panels than threads would like, each is shared by several groups of rows of x; a group
+  // repeats the panel's dequantisation, so groups are kept large.
+  constexpr int64_t kMinGroupRows = 64;
+  const int64_t num_panels = ceil_div(n_, leaf_.tile_cols);
+  const int64_t wanted_groups = ceil_div(4 * pool.num_threads(), num_panels);
+  const int64_t max_groups = std::max<int64_t>(1, args_.m / kMinGroupRows);
+  const int64_t num_groups = pool.num_threads() == 1 ? 1 : std::min(wanted_groups, max_groups);
+  const int64_t group_rows = ceil_div(ceil_div(args_.m, num_groups), leaf_.tile_rows) * leaf_.tile_rows;
+  pool.parallel_for(num_panels * num_groups, 1, [&](int64_t begin, int64_t end, int) {
+    for (int64_t item = begin; item < end; ++item) {
+      const int64_t first_row = item % num_groups * group_rows;
+      const int64_t end_row = std::min(args_.m, first_row + group_rows);
+      if (first_row < end_row) multiply_panel(item / num_groups * leaf_.tile_cols, first_row, end_row);
+    }
+  });
+}
+
+void Product::multiply_panel(int64_t col, int64_t first_row, int64_t end_row) const {
+  const int num_cols = static_cast<int>(std::min<int64_t>(leaf_.tile_cols, n_ - col));
+  Scratch& scratch = thread_scratch();
+  start_columns(col, num_cols, first_row, end_row);
+  for (int64_t first_k = 0; first_k < k_; first_k += kBlockK) {
+    const int64_t num_k = std::min(kBlockK, k_ - first_k);
+    fill_panel(col, num_cols, first_k, num_k, scratch);
+    for (int64_t row = first_row; row < end_row; row += leaf_.tile_rows) {
+      const int num_rows = static_cast<int>(std::min<int64_t>(leaf_.tile_rows, end_row - row));
+      multiply_tile(num_cols, num_rows, args_.x + row * args_.x_stride + first_k, scratch.panel.data(), num_k,
+                    args_.y + row * args_.y_stride + col);
+    }
+  }
+}
+
+/// y = what the tiles add to: the bias, plus what was there when accumulating.
+void Product::start_columns(int64_t col, int num_cols, int64_t first_row, int64_t end_row) const {
+  for (int64_t row = first_row; row < end_row; ++row) {
+    float* y = args_.y + row * args_.y_stride + col;
+    for (int i = 0; i < num_cols; ++i) {
+      const float start = args_.bias == nullptr ? 0.0f : args_.bias[col + i];
+      y[i] = args_.accumulate ? y[i] + start : start;
+    }
+  }
+}
+
+void Product::fill_panel(int64_t col, int num_cols, int64_t first_k, int64_t num_k, Scratch& scratch) const {
+  float* panel = reserve(scratch.panel, kBlockK * leaf_.tile_cols);
+  float* rows = reserve(scratch.rows, kBlockK * leaf_.tile_cols);
+  const int64_t first_byte = row_bytes(args_.weight.dtype, first_k);
+  for (int i = 0; i < num_cols; ++i) {
+    leaf_.dequantize[dtype_idx_](args_.weight.row(col + i) + first_byte, rows + i * kBlockK, num_k);
+  }
+  leaf_.pack_panel(rows, kBlockK, num_cols, num_k, panel);
+}
+
+void Product::multiply_tile(int num_cols, int num_rows, const float* x, const float* panel, int64_t num_k,
+                            float* y) const {
+  if (num_cols == leaf_.tile_cols) {
+    leaf_.gemm_tile(num_rows, x, args_.x_stride, panel, num_k, y, args_.y_stride);
+    return;
+  }
+  float tile[kMaxTileRows * kMaxTileCols] = {};  // the last panel is narrower than what gemm_tile writes
+  leaf_.gemm_tile(num_rows, x, args_.x_stride, panel, num_k, tile, leaf_.tile_cols);
+  for (int row = 0; row < num_rows; ++row) {
+    for (int i = 0; i < num_cols; ++i) y[row * args_.y_stride + i] += tile[row * leaf_.tile_cols + i];
+  }
+}
+
+}  // namespace
+
+void matmul(ThreadPool& pool, const MatmulArgs& args) {
+  assert(args.weight.shape.row_size() % traits_of(args.weight.dtype).block_size == 0);
+  const Product product(active_leaf(), args);
+  if (args.m == 0 || args.weight.shape.num_rows() == 0) return;
+  if (args.m <= kMaxDotRows) {
+    product.run_dots(pool);
+  } else {
+    product.run_panels(pool);
+  }
+}
+
+Tensor linear(ThreadPool& pool, const Tensor& x, TensorView weight, TensorView bias) {
+  assert(x.shape().row_size() == weight.shape.row_size());
+  MatmulArgs args;
+  args.weight = weight;
+  args.m = x.shape().num_rows();
+  Tensor y(Shape{args.m, weight.shape.num_rows()});
+  args.x = x.view().floats().data();
+  args.x_stride = x.shape().row_size();
+  args.bias = bias ? bias.floats().data() : nullptr;
+  args.y = y.floats().data();
+  args.y_stride = weight.shape.num_rows();
+  matmul(pool, args);
+  return y;
+}
+
+}  // namespace saccade

@@ -1,0 +1,20 @@
+// Instruction sets that this machine and its operating system let a program use.
+#pragma once
+
+namespace saccade {
+
+/// False for everything on a machine that is not x86-64. A set counts only if the system also saves its registers.
+struct CpuFeatures {
+  bool has_avx2 = false;
+  bool has_fma = false;
+  bool has_f16c = false;
+  bool has_avx512f = false;
+  bool has_avx512bw = false;
+  bool has_avx512dq = false;
+  bool has_avx512vl = false;
+};
+
+/// Asked once; thread-safe.
+const CpuFeatures& cpu_features();
+
+}  // namespace saccade
