@@ -1,0 +1,73 @@
+// The engine: a model loaded once, asked many times.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "saccade/receipt.h"
+#include "saccade/request.h"
+#include "saccade/status.h"
+
+namespace saccade {
+
+struct EngineOptions {
+  std::string model_path;       // language model, or a single file with both parts
+  std::string mmproj_path;      // the vision part of a pair; may be empty
+  int threads = 0;              // 0: the cores this process may use
+  int64_t context_length = 0;   // 0: the file's, up to 4096; tokens of prompt and answer together
+  uint64_t max_image_pixels = 100'000'000;
+  uint64_t max_image_bytes = 64ull << 20;
+};
+
+/// What a load or an answer is busy with, for progress displays.
+struct Progress {
+  std::string_view stage;  // "encode", "prefill"
+  double fraction = 0;     // 0..1
+};
+
+/// The callbacks of one answer; any may be empty. They run on the caller's thread; returning false stops the answer,
+/// which is then returned as far as it got with finish_reason "cancelled".
+struct AnswerCallbacks {
+  std::function<bool(std::string_view text)> on_text;     // whole characters, as they come
+  std::function<bool(const Progress& progress)> on_progress;
+};
+
+struct Answer {
+  std::string text;
+  Receipt receipt;
+};
+
+struct ModelInfo {
+  std::string family;
+  int64_t context_length = 0;  // in force
+  bool takes_pictures = false;
+  int threads = 0;
+  std::string isa;
+  double load_ms = 0;
+};
+
+/// Thread safety: one call at a time.
+class Engine {
+ public:
+  /// Errors: everything that can be wrong with the files, by name; kInvalidArgument for the options.
+  static Expected<std::unique_ptr<Engine>> load(const EngineOptions& options);
+  ~Engine();
+
+  const ModelInfo& info() const;
+
+  /// Answers the last user message. Keeps the sequence it computed: a next request that begins with the same messages
+  /// (a conversation that goes on) pays only for what is new.
+  /// Errors: kInvalidArgument (the request), kNotFound, kCorruptData, kUnsupported (a picture), kResourceExhausted
+  /// (over the context, a limit, or memory). The engine stays usable after any error.
+  Expected<Answer> answer(const Request& request, const AnswerCallbacks& callbacks = {});
+
+ private:
+  class Impl;
+  explicit Engine(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace saccade

@@ -1,0 +1,54 @@
+// Where the time of an answer went.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace saccade {
+
+/// Milliseconds per stage. `load` is the model's, counted in the first answer after it only.
+struct StageTimes {
+  double load = 0;
+  double media_decode = 0;  // reading and decoding picture files
+  double resize = 0;        // resizing, tiling, normalising
+  double encode = 0;        // the vision tower
+  double project = 0;       // its projector into the language model
+  double prefill = 0;       // the prompt through the language model
+  double decode = 0;        // the answer, token by token
+};
+
+struct TokenCounts {
+  int64_t text = 0;       // of the prompt, template included
+  int64_t visual = 0;     // of the prompt, from pictures
+  int64_t cached = 0;     // of the prompt, taken from the conversation's cache
+  int64_t generated = 0;
+};
+
+struct PictureReceipt {
+  std::string name;
+  int width = 0;  // as decoded
+  int height = 0;
+  int num_tiles = 0;
+  int64_t visual_tokens = 0;
+};
+
+struct Receipt {
+  std::string model;            // file name
+  std::string family;           // architecture, with the vision family if there is one: "llama+llava"
+  std::string isa;              // instruction set the kernels ran on
+  int threads = 0;
+  double latency_ms = 0;        // from the request to the last token (with load, where that is counted)
+  double ttft_ms = 0;           // to the first token
+  StageTimes stages_ms;
+  TokenCounts tokens;
+  double tokens_per_second = 0;  // of the answer after its first token; 0 for a single token
+  uint64_t peak_memory_bytes = 0;  // resident, of the process, mapped weights included
+  std::vector<PictureReceipt> pictures;
+  std::string chat_template;     // "file", or the family template that stood in for it
+  std::string chat_template_note;  // why the file's template could not be run; empty if it was
+  std::string finish_reason;     // "stop", "length" or "cancelled"
+  uint64_t seed = 0;             // what the sampling was seeded with
+};
+
+}  // namespace saccade

@@ -1,0 +1,74 @@
+// The language model: vectors of a prompt in, logits out, with a cache of what has been seen.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "decoder/decoder_config.h"
+#include "decoder/kv_cache.h"
+#include "decoder/rope_table.h"
+#include "platform/thread_pool.h"
+#include "saccade/status.h"
+#include "tensor/tensor.h"
+#include "weights/model_files.h"
+
+namespace saccade {
+
+struct ForwardArgs {
+  const Tensor* rows = nullptr;                // [num_tokens, model_dim]: embedded text and media tokens
+  std::span<const TokenPosition> positions;    // [num_tokens]
+  KvSequence* kv = nullptr;                    // grows by num_tokens in every layer
+  int64_t num_logit_rows = 1;                  // logits of the last this many rows
+  // Called between layers with the share done, 0..1; false cancels. May be empty.
+  std::function<bool(double fraction)> progress;
+};
+
+/// Thread safety: const after load; one forward at a time per ThreadPool.
+class Decoder {
+ public:
+  /// Maps and checks every tensor of every layer. `files` must outlive the decoder.
+  static Expected<std::unique_ptr<Decoder>> load(const ModelFiles& files);
+
+  const DecoderConfig& config() const { return config_; }
+  uint64_t num_parameters() const { return num_parameters_; }
+
+  KvSequence make_sequence(std::shared_ptr<KvBlockPool> pool) const { return {std::move(pool), config_.num_layers}; }
+
+  /// Writes the embedding of `token` to `row` [model_dim]. `token` must be in [0, vocab_size).
+  void embed(int32_t token, std::span<float> row) const;
+
+  /// Runs the rows through all layers. Returns logits [num_logit_rows, vocab_size].
+  /// Errors: kResourceExhausted (KV cache), kCancelled. On an error the cache holds what it held before.
+  Expected<Tensor> forward(ThreadPool& pool, const ForwardArgs& args) const;
+
+ private:
+  struct Layer {
+    Tensor attention_norm;                 // [model_dim]
+    TensorView q, k, v, o;                 // [heads * head_dim, model_dim] ..., o [model_dim, heads * head_dim]
+    Tensor q_bias, k_bias, v_bias;         // empty where the family has none
+    Tensor ffn_norm;                       // [model_dim]
+    TensorView gate, up, down;             // [ffn_dim, model_dim] twice, [model_dim, ffn_dim]
+  };
+  struct Scratch;
+
+  explicit Decoder(DecoderConfig config) : config_(std::move(config)), rope_(config_.rope) {}
+  static Expected<Layer> load_layer(const TensorSource& tensors, const DecoderConfig& config, int64_t layer_idx);
+  Status attention_block(ThreadPool& pool, const Layer& layer, int64_t layer_idx, const RopeTable::Rows& rope,
+                         KvSequence& kv, Tensor& x, Scratch& scratch) const;
+  void ffn_block(ThreadPool& pool, const Layer& layer, Tensor& x, Scratch& scratch) const;
+  void rotate(ThreadPool& pool, const RopeTable::Rows& rope, int64_t num_heads, Tensor& heads) const;
+  Tensor logits(ThreadPool& pool, const Tensor& x, int64_t num_rows) const;
+
+  DecoderConfig config_;
+  RopeTable rope_;
+  TensorView token_embedding_;  // [vocab_size, model_dim]
+  TensorView output_;           // [vocab_size, model_dim]; the embedding where tied
+  Tensor output_norm_;          // [model_dim]
+  std::vector<Layer> layers_;
+  uint64_t num_parameters_ = 0;
+};
+
+}  // namespace saccade

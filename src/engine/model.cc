@@ -1,0 +1,44 @@
+#include "engine/model.h"
+
+#include "base/format.h"
+
+namespace saccade {
+
+std::string Model::family() const {
+  const std::string& architecture = decoder->config().architecture;
+  return vision == nullptr ? architecture : architecture + "+" + vision->family();
+}
+
+Expected<Model> Model::load(const std::string& model_path, const std::string& mmproj_path) {
+  Model model;
+  SACCADE_ASSIGN_OR_RETURN(ModelFiles files, ModelFiles::open(model_path, mmproj_path));
+  model.files = std::make_unique<const ModelFiles>(std::move(files));
+  const auto in_model = [&](const Status& status) { return status.with_context(model_path); };
+
+  auto tokenizer = Tokenizer::from_metadata(model.files->language_metadata());
+  if (!tokenizer) return in_model(tokenizer.status());
+  model.tokenizer = *std::move(tokenizer);
+  auto decoder = Decoder::load(*model.files);
+  if (!decoder) return in_model(decoder.status());
+  model.decoder = *std::move(decoder);
+  const DecoderConfig& config = model.decoder->config();
+  if (model.tokenizer->vocab_size() > config.vocab_size) {
+    return corrupt_data(format("%s: the vocabulary has %d tokens, but token_embd.weight only %lld rows",
+                               model_path.c_str(), model.tokenizer->vocab_size(),
+                               static_cast<long long>(config.vocab_size)));
+  }
+  std::string marker;
+  std::string placeholder;
+  if (model.files->has_vision()) {
+    auto vision = VisionEncoder::load(*model.files, config.model_dim);
+    if (!vision) return vision.status().with_context(model.files->vision_file().path());
+    model.vision = *std::move(vision);
+    marker = model.vision->image_marker();
+    placeholder = model.vision->image_placeholder();
+  }
+  model.chat_template =
+      ChatTemplate::make(model.files->language_metadata(), *model.tokenizer, std::move(marker), std::move(placeholder));
+  return model;
+}
+
+}  // namespace saccade

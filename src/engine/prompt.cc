@@ -1,0 +1,131 @@
+#include "engine/prompt.h"
+
+#include <xxhash.h>
+
+#include <algorithm>
+#include <cassert>
+#include <cstring>
+
+#include "base/format.h"
+
+namespace saccade {
+namespace {
+
+/// Lays rows out one after the other: collects runs of text, and encodes them when a picture or the end comes.
+class PromptBuilder {
+ public:
+  explicit PromptBuilder(const Model& model)
+      : model_(model), is_multidimensional_(model.decoder->config().rope.is_multidimensional()) {}
+
+  void add_text(std::string_view text, bool is_control) { runs_.push_back({text, is_control}); }
+
+  void add_grid(const TokenGrid& grid, int picture_idx, int media_idx, uint64_t digest) {
+    flush_text();
+    MediaRun run;
+    run.picture_idx = picture_idx;
+    run.media_idx = media_idx;
+    run.first_row = prompt_.num_rows();
+    run.num_tokens = grid.num_tokens;
+    run.first_position = prompt_.next_position;
+    for (int row = 0; row < grid.num_tokens; ++row) {
+      const uint64_t identity[3] = {digest, static_cast<uint64_t>(media_idx), static_cast<uint64_t>(row)};
+      add_row(Prompt::kMediaRow, {}, XXH3_64bits(identity, sizeof identity));
+    }
+    // Under M-RoPE a grid takes as many positions as its longest side (arXiv 2409.12191, section 2.1).
+    prompt_.next_position +=
+        is_multidimensional_ ? std::max({grid.extent.t, grid.extent.y, grid.extent.x}) : grid.num_tokens;
+    prompt_.media.push_back(run);
+  }
+
+  Prompt finish() {
+    flush_text();
+    return std::move(prompt_);
+  }
+
+ private:
+  void flush_text() {
+    if (runs_.empty()) return;
+    for (const TokenId token : model_.tokenizer->encode_runs(runs_, prompt_.num_rows() == 0)) {
+      const int32_t position = prompt_.next_position++;
+      add_row(token, {position, position, position}, static_cast<uint64_t>(token));
+    }
+    runs_.clear();
+  }
+
+  void add_row(TokenId token, TokenPosition position, uint64_t fingerprint) {
+    prompt_.tokens.push_back(token);
+    prompt_.positions.push_back(position);
+    prompt_.fingerprints.push_back(fingerprint);
+  }
+
+  const Model& model_;
+  const bool is_multidimensional_;
+  std::vector<TextRun> runs_;
+  Prompt prompt_;
+};
+
+}  // namespace
+
+int64_t Prompt::num_visual() const {
+  int64_t count = 0;
+  for (const MediaRun& run : media) count += run.num_tokens;
+  return count;
+}
+
+Expected<Prompt> build_prompt(const Model& model, std::span<const PromptSpan> spans,
+                              std::span<const PictureFacts> pictures) {
+  const auto num_places = std::ranges::count(spans, PromptSpan::Kind::kImage, &PromptSpan::kind);
+  if (static_cast<size_t>(num_places) != pictures.size()) {
+    return invalid_argument(format("the chat template made %zu places for %zu pictures",
+                                   static_cast<size_t>(num_places), pictures.size()));
+  }
+  PromptBuilder builder(model);
+  std::vector<std::vector<LayoutPiece>> layouts;  // the builder's runs look into their strings
+  layouts.reserve(pictures.size());
+  for (const PromptSpan& span : spans) {
+    if (span.kind != PromptSpan::Kind::kImage) {
+      builder.add_text(span.text, span.kind == PromptSpan::Kind::kTemplate);
+      continue;
+    }
+    const size_t picture_idx = layouts.size();
+    SACCADE_ASSIGN_OR_RETURN(std::vector<LayoutPiece> pieces, model.vision->layout(pictures[picture_idx].size));
+    layouts.push_back(std::move(pieces));
+    int media_idx = 0;
+    for (const LayoutPiece& piece : layouts.back()) {
+      if (const auto* text = std::get_if<std::string>(&piece)) {
+        builder.add_text(*text, /*is_control=*/true);
+      } else {
+        builder.add_grid(std::get<TokenGrid>(piece), static_cast<int>(picture_idx), media_idx++,
+                         pictures[picture_idx].digest);
+      }
+    }
+  }
+  return builder.finish();
+}
+
+Tensor embed_rows(const Model& model, Prompt& prompt, int64_t first_row, std::span<const MediaTokens* const> vectors) {
+  const int64_t model_dim = model.decoder->config().model_dim;
+  const bool is_multidimensional = model.decoder->config().rope.is_multidimensional();
+  Tensor rows({prompt.num_rows() - first_row, model_dim});
+  for (int64_t row = first_row; row < prompt.num_rows(); ++row) {
+    const TokenId token = prompt.tokens[static_cast<size_t>(row)];
+    if (token != Prompt::kMediaRow) model.decoder->embed(token, rows.row(row - first_row));
+  }
+  for (size_t run_idx = 0; run_idx < prompt.media.size(); ++run_idx) {
+    const MediaRun& run = prompt.media[run_idx];
+    for (int64_t i = std::max<int64_t>(first_row - run.first_row, 0); i < run.num_tokens; ++i) {
+      assert(vectors[run_idx] != nullptr);
+      const MediaTokens& tokens = *vectors[run_idx];
+      std::ranges::copy(tokens.vectors.row(i), rows.row(run.first_row + i - first_row).begin());
+      const Place place = tokens.places[static_cast<size_t>(i)];
+      const int32_t base = run.first_position;
+      const auto in_line = base + static_cast<int32_t>(i);
+      prompt.positions[static_cast<size_t>(run.first_row + i)] =
+          is_multidimensional ? TokenPosition{base + place.t, base + place.y, base + place.x}
+                              : TokenPosition{in_line, in_line, in_line};
+    }
+  }
+  return rows;
+}
+
+}  // namespace saccade

@@ -1,0 +1,89 @@
+#include "request/validate_request.h"
+
+#include <cmath>
+
+#include "base/format.h"
+#include "base/utf8.h"
+
+namespace saccade {
+namespace {
+
+constexpr size_t kMaxStopStrings = 16;
+constexpr size_t kMaxStopBytes = 1024;
+
+Status validate_message(const Message& message, size_t message_idx, bool is_last) {
+  const std::string where = format("messages[%zu]", message_idx);
+  if (message.role != "system" && message.role != "user" && message.role != "assistant") {
+    return invalid_argument(where + ".role is " + quote(message.role) + "; it must be system, user or assistant");
+  }
+  if (message.content.empty()) return invalid_argument(where + " is empty");
+  for (const ContentPart& part : message.content) {
+    if (part.kind == ContentPart::Kind::kText && !is_valid_utf8(part.text)) {
+      return invalid_argument(where + " holds text that is not valid UTF-8");
+    }
+    if (part.kind == ContentPart::Kind::kImage && message.role != "user") {
+      return invalid_argument(where + ": only user messages may hold pictures");
+    }
+  }
+  if (is_last && message.role != "user") {
+    return invalid_argument("the last message is from " + message.role + "; it must be the user's");
+  }
+  return {};
+}
+
+Status validate_sampling(const Sampling& sampling) {
+  const auto check = [](const char* name, float value, float min, float max) -> Status {
+    if (value >= min && value <= max) return {};  // false for NaN
+    return invalid_argument(format("%s is %g; it must be between %g and %g", name, static_cast<double>(value),
+                                   static_cast<double>(min), static_cast<double>(max)));
+  };
+  SACCADE_RETURN_IF_ERROR(check("temperature", sampling.temperature, 0, 100));
+  SACCADE_RETURN_IF_ERROR(check("top_p", sampling.top_p, 0, 1));
+  SACCADE_RETURN_IF_ERROR(check("min_p", sampling.min_p, 0, 1));
+  SACCADE_RETURN_IF_ERROR(check("repetition_penalty", sampling.repetition_penalty, 0.01f, 100));
+  if (sampling.top_k < 0) return invalid_argument(format("top_k is %d; it must be 0 or more", sampling.top_k));
+  return {};
+}
+
+}  // namespace
+
+Status validate_request(const Request& request) {
+  if (request.messages.empty()) return invalid_argument("there is no message to answer");
+  for (size_t i = 0; i < request.messages.size(); ++i) {
+    SACCADE_RETURN_IF_ERROR(validate_message(request.messages[i], i, i + 1 == request.messages.size()));
+  }
+  SACCADE_RETURN_IF_ERROR(validate_sampling(request.sampling));
+  if (request.max_tokens < 1) {
+    return invalid_argument(
+        format("max_tokens is %lld; it must be 1 or more", static_cast<long long>(request.max_tokens)));
+  }
+  if (request.stop.size() > kMaxStopStrings) {
+    return invalid_argument(format("there are %zu stop strings; at most %zu may be given", request.stop.size(),
+                                   kMaxStopStrings));
+  }
+  for (const std::string& stop : request.stop) {
+    if (stop.empty() || stop.size() > kMaxStopBytes || !is_valid_utf8(stop)) {
+      return invalid_argument(format("a stop string must be UTF-8 of 1 to %zu bytes", kMaxStopBytes));
+    }
+  }
+  return {};
+}
+
+Expected<MediaBytes> MediaBytes::open(const ContentPart& part, uint64_t max_bytes) {
+  MediaBytes media;
+  media.name_ = part.path.empty() ? "picture" : part.path;
+  if (!part.bytes.empty()) {
+    media.bytes_ = part.bytes;
+  } else {
+    SACCADE_ASSIGN_OR_RETURN(media.file_, MappedFile::open(part.path));
+    media.bytes_ = media.file_.bytes();
+  }
+  if (media.bytes_.empty()) return corrupt_data(media.name_ + ": the file is empty");
+  if (media.bytes_.size() > max_bytes) {
+    return resource_exhausted(media.name_ + ": the file has " + format_bytes(media.bytes_.size()) +
+                              "; the limit is " + format_bytes(max_bytes));
+  }
+  return media;
+}
+
+}  // namespace saccade

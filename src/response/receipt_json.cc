@@ -1,0 +1,83 @@
+#include "response/receipt_json.h"
+
+#include <nlohmann/json.hpp>
+#include <array>
+#include <cmath>
+#include <utility>
+
+#include "base/format.h"
+
+namespace saccade {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+double rounded(double value) { return std::round(value * 1000) / 1000; }
+
+std::array<std::pair<const char*, double>, 7> stage_list(const StageTimes& stages) {
+  return {{{"load", stages.load},
+           {"media_decode", stages.media_decode},
+           {"resize", stages.resize},
+           {"encode", stages.encode},
+           {"project", stages.project},
+           {"prefill", stages.prefill},
+           {"decode", stages.decode}}};
+}
+
+Json receipt_json(const Receipt& receipt) {
+  Json stages;
+  for (const auto& [name, ms] : stage_list(receipt.stages_ms)) stages[name] = rounded(ms);
+  Json pictures = Json::array();
+  for (const PictureReceipt& picture : receipt.pictures) {
+    pictures.push_back({{"name", picture.name},
+                        {"width", picture.width},
+                        {"height", picture.height},
+                        {"tiles", picture.num_tiles},
+                        {"visual_tokens", picture.visual_tokens}});
+  }
+  Json json = {
+      {"model", receipt.model},
+      {"family", receipt.family},
+      {"isa", receipt.isa},
+      {"threads", receipt.threads},
+      {"latency_ms", rounded(receipt.latency_ms)},
+      {"ttft_ms", rounded(receipt.ttft_ms)},
+      {"stages_ms", std::move(stages)},
+      {"tokens",
+       {{"text", receipt.tokens.text},
+        {"visual", receipt.tokens.visual},
+        {"cached", receipt.tokens.cached},
+        {"generated", receipt.tokens.generated}}},
+      {"tokens_per_second", rounded(receipt.tokens_per_second)},
+      {"peak_memory_bytes", receipt.peak_memory_bytes},
+      {"pictures", std::move(pictures)},
+      {"chat_template", receipt.chat_template},
+      {"finish_reason", receipt.finish_reason},
+      {"seed", receipt.seed},
+  };
+  if (!receipt.chat_template_note.empty()) json["chat_template_note"] = receipt.chat_template_note;
+  return json;
+}
+
+}  // namespace
+
+std::string answer_json(const Answer& answer) {
+  const Json json = {{"answer", answer.text}, {"receipt", receipt_json(answer.receipt)}};
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+std::string receipt_table(const Receipt& receipt) {
+  std::string table = "  stage            ms\n";
+  for (const auto& [name, ms] : stage_list(receipt.stages_ms)) table += format("  %-12s %8.1f\n", name, ms);
+  table += format("  %-12s %8.1f   first token after %.1f\n", "total", receipt.latency_ms, receipt.ttft_ms);
+  table += format("  tokens: %lld text, %lld visual", static_cast<long long>(receipt.tokens.text),
+                  static_cast<long long>(receipt.tokens.visual));
+  if (receipt.tokens.cached > 0) table += format(" (%lld cached)", static_cast<long long>(receipt.tokens.cached));
+  table += format(", %lld generated", static_cast<long long>(receipt.tokens.generated));
+  if (receipt.tokens_per_second > 0) table += format(", %.1f tokens/s", receipt.tokens_per_second);
+  table += format("\n  %s, %d %s, peak memory %s\n", receipt.isa.c_str(), receipt.threads,
+                  receipt.threads == 1 ? "thread" : "threads", format_bytes(receipt.peak_memory_bytes).c_str());
+  return table;
+}
+
+}  // namespace saccade
