@@ -43,15 +43,12 @@ class Tokenizer {
   /// User-defined tokens are recognised whatever the options say, the longest first.
   virtual std::vector<TokenId> encode(std::string_view text, const EncodeOptions& options = {}) const = 0;
 
-  /// Encodes neighbouring runs as the one text they make, which is what a prompt of template text and user text needs:
-  /// the same ids as encode() of the joined text, except that control tokens in runs without parse_special stay plain
-  /// text. `is_start` is true where this is the beginning of the prompt (a BOS may be added where the file asks for one
-  /// and the text does not begin with it; the SentencePiece space prefix is given), false after a picture.
+  /// Encodes neighbouring runs as the one text that they make together, so that a word may span two of them; a control
+  /// token is recognised only where all of its bytes lie in runs that allow it. A prompt is encoded with this, not run
+  /// by run. `is_start` (decided by the lead; the engine calls it so): true where the runs begin the prompt, so a BOS
+  /// is added where the file asks for one and the text does not itself begin with it, and SentencePiece puts its space
+  /// in front; false for the text that follows a picture.
   virtual std::vector<TokenId> encode_runs(std::span<const TextRun> runs, bool is_start) const = 0;
-
-  /// Encodes the runs as the one text that they make together, so that a word may span two of them; a control token is
-  /// recognised only where all of its bytes lie in runs that allow it. A prompt is encoded with this, not run by run.
-  virtual std::vector<TokenId> encode_runs(std::span<const TextRun> runs, bool add_bos) const = 0;
 
   /// The bytes that `token` stands for when it follows other tokens; control tokens give nothing unless
   /// `render_special`. Not necessarily whole characters: see DetokenizerStream.
