@@ -10,6 +10,7 @@
 #include "tensor/dtype.h"
 #include "weights/byte_reader.h"
 #include "weights/foreign_file.h"
+#include "weights/gguf_format.h"
 
 namespace saccade {
 namespace {
