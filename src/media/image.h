@@ -4,12 +4,18 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "saccade/status.h"
 
 namespace saccade {
+
+struct ImageSize {
+  int width = 0;
+  int height = 0;
+  bool operator==(const ImageSize&) const = default;
+};
 
 struct Image {
   int width = 0;
@@ -19,7 +25,12 @@ struct Image {
   const uint8_t* pixel(int x, int y) const {
     return rgb.data() + (static_cast<size_t>(y) * static_cast<size_t>(width) + static_cast<size_t>(x)) * 3;
   }
+  uint8_t* pixel(int x, int y) { return const_cast<uint8_t*>(std::as_const(*this).pixel(x, y)); }
+  ImageSize size() const { return {width, height}; }
 };
+
+/// A picture of this size, all black.
+Image make_image(ImageSize size);
 
 struct ImageLimits {
   uint64_t max_file_bytes = 64ull << 20;
@@ -31,13 +42,14 @@ enum class ImageFormat : uint8_t { kJpeg, kPng, kWebp };
 
 struct ImageInfo {
   ImageFormat format = ImageFormat::kJpeg;
-  int width = 0;   // as shown, EXIF orientation applied
+  int width = 0;  // as shown, EXIF orientation applied
   int height = 0;
   int exif_orientation = 1;  // 1..8
 };
 
 /// Reads the header only. The format is decided by the bytes, not by a file name.
-/// Errors: kUnsupported (not JPEG, PNG or WebP: says what it looks like), kCorruptData, kResourceExhausted (over a limit).
+/// Errors: kUnsupported (not JPEG, PNG or WebP: says what it looks like), kCorruptData, kResourceExhausted (over a
+/// limit).
 Expected<ImageInfo> probe_image(std::span<const std::byte> bytes, const ImageLimits& limits = {});
 
 /// Decodes to RGB: EXIF orientation applied, alpha composed on white, 16-bit scaled to 8, grey and CMYK converted.

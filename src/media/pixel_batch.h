@@ -2,7 +2,7 @@
 #pragma once
 
 #include <array>
-#include <string>
+#include <cstdint>
 #include <variant>
 #include <vector>
 
@@ -12,12 +12,6 @@
 #include "tensor/tensor.h"
 
 namespace saccade {
-
-struct ImageSize {
-  int width = 0;
-  int height = 0;
-  bool operator==(const ImageSize&) const = default;
-};
 
 /// Pixels of one picture. All tiles have the same size.
 struct PixelBatch {
@@ -50,8 +44,8 @@ struct SquareSpec {
   Normalization normalization;
 };
 
-/// LLaVA-1.6 "anyres": the whole picture resized to size x size, then tiles of the best fitting resolution of `pinpoints`,
-/// the picture resized to fit within it and centred on black.
+/// LLaVA-1.6 "anyres": the whole picture resized to size x size, then tiles of the best fitting resolution of
+/// `pinpoints`, the picture resized to fit within it and centred on black.
 struct AnyResolutionSpec {
   int size = 336;
   std::vector<ImageSize> pinpoints;

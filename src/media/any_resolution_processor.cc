@@ -1,0 +1,85 @@
+// LLaVA-1.6 (LlavaNextImageProcessor).
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include "base/format.h"
+#include "media/processors.h"
+
+namespace saccade {
+
+namespace {
+
+/// The pinpoint that keeps the most of the picture's pixels, and among those wastes the fewest of its own.
+ImageSize best_resolution(ImageSize original, const std::vector<ImageSize>& pinpoints) {
+  const int64_t num_original = int64_t{original.width} * original.height;
+  ImageSize best;
+  int64_t max_effective = -1;
+  int64_t min_wasted = std::numeric_limits<int64_t>::max();
+  for (const ImageSize& pinpoint : pinpoints) {
+    const double scale = std::min(static_cast<double>(pinpoint.width) / original.width,
+                                  static_cast<double>(pinpoint.height) / original.height);
+    const auto width = static_cast<int64_t>(original.width * scale);
+    const auto height = static_cast<int64_t>(original.height * scale);
+    const int64_t effective = std::min(width * height, num_original);
+    const int64_t wasted = int64_t{pinpoint.width} * pinpoint.height - effective;
+    if (effective > max_effective || (effective == max_effective && wasted < min_wasted)) {
+      max_effective = effective;
+      min_wasted = wasted;
+      best = pinpoint;
+    }
+  }
+  return best;
+}
+
+/// The largest size of the picture's proportions within `target`.
+ImageSize fitted_size(ImageSize original, ImageSize target) {
+  const double scale_x = static_cast<double>(target.width) / original.width;
+  const double scale_y = static_cast<double>(target.height) / original.height;
+  if (scale_x < scale_y) {
+    return {target.width, std::min(static_cast<int>(std::ceil(original.height * scale_x)), target.height)};
+  }
+  return {std::min(static_cast<int>(std::ceil(original.width * scale_y)), target.width), target.height};
+}
+
+Image center_on_black(const Image& image, ImageSize canvas) {
+  Image out = make_image(canvas);
+  const int left = (canvas.width - image.width) / 2;
+  const int top = (canvas.height - image.height) / 2;
+  for (int y = 0; y < image.height; ++y) {
+    std::memcpy(out.pixel(left, top + y), image.pixel(0, y), static_cast<size_t>(image.width) * 3);
+  }
+  return out;
+}
+
+}  // namespace
+
+Expected<PixelLayout> plan_tiles(ImageSize original, const AnyResolutionSpec& spec) {
+  if (!is_spec_side(spec.size)) return invalid_argument(format("picture size %d of the model is no size", spec.size));
+  if (spec.pinpoints.empty()) return invalid_argument("the model names no grid pinpoints to fit a picture to");
+  for (const ImageSize& pinpoint : spec.pinpoints) {
+    const bool is_grid = is_spec_side(pinpoint.width) && is_spec_side(pinpoint.height) &&
+                         pinpoint.width % spec.size == 0 && pinpoint.height % spec.size == 0;
+    if (!is_grid) {
+      return invalid_argument(format("grid pinpoint %d x %d of the model is not a grid of %d x %d tiles",
+                                     pinpoint.width, pinpoint.height, spec.size, spec.size));
+    }
+  }
+  const ImageSize best = best_resolution(original, spec.pinpoints);
+  const int rows = best.height / spec.size;
+  const int cols = best.width / spec.size;
+  return PixelLayout{rows * cols + 1, rows, cols, true, {spec.size, spec.size}};
+}
+
+void make_tiles(const Image& image, const AnyResolutionSpec& spec, const PixelLayout& layout, TileWriter& writer) {
+  writer.append(resize(image, spec.size, spec.size, spec.filter));
+  const ImageSize canvas{layout.grid_cols * spec.size, layout.grid_rows * spec.size};
+  const ImageSize fitted = fitted_size(image.size(), canvas);
+  const Image centered = center_on_black(resize(image, fitted.width, fitted.height, spec.filter), canvas);
+  for (int row = 0; row < layout.grid_rows; ++row) {
+    for (int col = 0; col < layout.grid_cols; ++col) writer.append(centered, col * spec.size, row * spec.size);
+  }
+}
+
+}  // namespace saccade

@@ -1,0 +1,224 @@
+#include "media/resample.h"
+
+#include <algorithm>
+#include <cassert>
+#include <cmath>
+#include <numbers>
+
+namespace saccade {
+
+namespace {
+
+// Pillow, src/libImaging/Resample.c: 8 bits of result and 2 of headroom for filters that overshoot.
+constexpr int kPrecisionBits = 32 - 8 - 2;
+constexpr int32_t kOne = 1 << kPrecisionBits;
+constexpr int32_t kHalf = 1 << (kPrecisionBits - 1);
+
+double bilinear(double x) {
+  return std::max(0.0, 1.0 - std::abs(x));
+}
+
+double bicubic(double x) {
+  constexpr double a = -0.5;
+  x = std::abs(x);
+  if (x < 1.0) return ((a + 2.0) * x - (a + 3.0)) * x * x + 1;
+  if (x < 2.0) return (((x - 5) * x + 8) * x - 4) * a;
+  return 0.0;
+}
+
+double sinc(double x) {
+  if (x == 0.0) return 1.0;
+  x *= std::numbers::pi;
+  return std::sin(x) / x;
+}
+
+double lanczos(double x) {
+  return x >= -3.0 && x < 3.0 ? sinc(x) * sinc(x / 3) : 0.0;
+}
+
+struct Filter {
+  double (*weight)(double);
+  double support;  // the weight is 0 further out than this
+};
+
+Filter filter_of(ResizeFilter filter) {
+  switch (filter) {
+    case ResizeFilter::kBilinear:
+      return {bilinear, 1.0};
+    case ResizeFilter::kBicubic:
+      return {bicubic, 2.0};
+    case ResizeFilter::kLanczos:
+      break;
+  }
+  return {lanczos, 3.0};
+}
+
+/// What one output position is made of, in fixed point.
+struct Taps {
+  int first = 0;  // of the image's positions, after the padding
+  int count = 0;
+  size_t weights = 0;          // where its `count` weights start
+  int32_t padding_weight = 0;  // sum of the weights that fall on the padding
+  int32_t total_weight = 0;    // sum of all its weights
+};
+
+/// The taps of all output positions of one pass.
+struct Pass {
+  std::vector<Taps> taps;
+  std::vector<int32_t> weights;
+};
+
+/// One dimension of the job: `image` positions start at `image_begin` on a canvas of `canvas` positions, which becomes
+/// `output` positions, of which `count` from `begin` on are wanted.
+struct Axis {
+  int image_begin;
+  int image;
+  int canvas;
+  int output;
+  int begin;
+  int count;
+};
+
+int32_t to_fixed_point(double weight) {
+  return static_cast<int32_t>((weight < 0 ? -0.5 : 0.5) + weight * static_cast<double>(kOne));
+}
+
+/// Appends the taps for canvas positions from `first` on, split into those on the image and those on the padding.
+void append_taps(const Axis& axis, int first, const std::vector<int32_t>& weights, Pass& pass) {
+  const int last = first + static_cast<int>(weights.size());
+  const int inner_first = std::clamp(axis.image_begin, first, last);
+  const int inner_last = std::clamp(axis.image_begin + axis.image, inner_first, last);
+  Taps taps{inner_first - axis.image_begin, inner_last - inner_first, pass.weights.size()};
+  for (int i = first; i < last; ++i) {
+    const int32_t weight = weights[static_cast<size_t>(i - first)];
+    taps.total_weight += weight;
+    if (i < inner_first || i >= inner_last) {
+      taps.padding_weight += weight;
+    } else {
+      pass.weights.push_back(weight);
+    }
+  }
+  pass.taps.push_back(taps);
+}
+
+Pass make_pass(const Axis& axis, const Filter& filter) {
+  Pass pass;
+  const double scale = static_cast<double>(axis.canvas) / axis.output;
+  const double filter_scale = std::max(scale, 1.0);
+  const double support = filter.support * filter_scale;
+  const double inverse_scale = 1.0 / filter_scale;
+  std::vector<double> exact;
+  std::vector<int32_t> fixed;
+  for (int i = axis.begin; i < axis.begin + axis.count; ++i) {
+    if (axis.canvas == axis.output) {  // Pillow leaves the pass out; one tap of weight 1 gives the same
+      append_taps(axis, i, {kOne}, pass);
+      continue;
+    }
+    const double center = (i + 0.5) * scale;
+    const int first = std::max(0, static_cast<int>(center - support + 0.5));
+    const int last = std::min(axis.canvas, static_cast<int>(center + support + 0.5));
+    exact.clear();
+    double sum = 0;
+    for (int x = 0; x < last - first; ++x) {
+      exact.push_back(filter.weight((x + first - center + 0.5) * inverse_scale));
+      sum += exact.back();
+    }
+    fixed.clear();
+    for (const double weight : exact) fixed.push_back(to_fixed_point(sum != 0.0 ? weight / sum : weight));
+    append_taps(axis, first, fixed, pass);
+  }
+  return pass;
+}
+
+uint8_t to_8_bits(int32_t sum) {
+  return static_cast<uint8_t>(std::clamp(sum >> kPrecisionBits, 0, 255));
+}
+
+/// `row` is [image width, 3], `out` [taps, 3].
+void filter_row(const Pass& pass, const uint8_t* row, const std::array<uint8_t, 3>& color, uint8_t* out) {
+  for (const Taps& taps : pass.taps) {
+    int32_t r = kHalf + color[0] * taps.padding_weight;
+    int32_t g = kHalf + color[1] * taps.padding_weight;
+    int32_t b = kHalf + color[2] * taps.padding_weight;
+    const int32_t* weights = pass.weights.data() + taps.weights;
+    const uint8_t* in = row + static_cast<ptrdiff_t>(taps.first) * 3;
+    for (int i = 0; i < taps.count; ++i, in += 3) {
+      r += in[0] * weights[i];
+      g += in[1] * weights[i];
+      b += in[2] * weights[i];
+    }
+    out[0] = to_8_bits(r);
+    out[1] = to_8_bits(g);
+    out[2] = to_8_bits(b);
+    out += 3;
+  }
+}
+
+/// What filter_row() makes of a row that is padding from end to end.
+std::vector<uint8_t> filter_padding_row(const Pass& pass, const std::array<uint8_t, 3>& color) {
+  std::vector<uint8_t> out;
+  for (const Taps& taps : pass.taps) {
+    for (const uint8_t value : color) out.push_back(to_8_bits(kHalf + value * taps.total_weight));
+  }
+  return out;
+}
+
+/// `first_row` is row taps.first of the filtered rows, each of `out.size()` values.
+void filter_column(const Taps& taps, const int32_t* weights, const uint8_t* first_row,
+                   const std::vector<uint8_t>& padding_row, std::vector<int32_t>& sums, uint8_t* out) {
+  const size_t row_bytes = padding_row.size();
+  for (size_t x = 0; x < row_bytes; ++x) sums[x] = kHalf + padding_row[x] * taps.padding_weight;
+  for (int i = 0; i < taps.count; ++i) {
+    const uint8_t* row = first_row + static_cast<size_t>(i) * row_bytes;
+    const int32_t weight = weights[i];
+    for (size_t x = 0; x < row_bytes; ++x) sums[x] += row[x] * weight;
+  }
+  for (size_t x = 0; x < row_bytes; ++x) out[x] = to_8_bits(sums[x]);
+}
+
+}  // namespace
+
+Image resample(const PaddedImage& source, ImageSize output, const Window& window, ResizeFilter filter) {
+  const Image& image = source.image;
+  assert(source.left >= 0 && source.left + image.width <= source.canvas.width);
+  assert(source.top >= 0 && source.top + image.height <= source.canvas.height);
+  assert(window.left >= 0 && window.left + window.size.width <= output.width);
+  assert(window.top >= 0 && window.top + window.size.height <= output.height);
+  const Pass across = make_pass(
+      {source.left, image.width, source.canvas.width, output.width, window.left, window.size.width}, filter_of(filter));
+  const Pass down =
+      make_pass({source.top, image.height, source.canvas.height, output.height, window.top, window.size.height},
+                filter_of(filter));
+
+  // Across, over the rows that will be needed.
+  int first_row = image.height;
+  int last_row = 0;
+  for (const Taps& taps : down.taps) {
+    if (taps.count == 0) continue;
+    first_row = std::min(first_row, taps.first);
+    last_row = std::max(last_row, taps.first + taps.count);
+  }
+  const std::vector<uint8_t> padding_row = filter_padding_row(across, source.color);
+  const size_t row_bytes = padding_row.size();
+  std::vector<uint8_t> rows(row_bytes * static_cast<size_t>(std::max(0, last_row - first_row)));
+  for (int y = first_row; y < last_row; ++y) {
+    filter_row(across, image.pixel(0, y), source.color, rows.data() + static_cast<size_t>(y - first_row) * row_bytes);
+  }
+
+  // Down.
+  Image result = make_image(window.size);
+  std::vector<int32_t> sums(row_bytes);
+  uint8_t* out = result.rgb.data();
+  for (const Taps& taps : down.taps) {
+    const size_t row_idx = taps.count == 0 ? 0 : static_cast<size_t>(taps.first - first_row);
+    filter_column(taps, down.weights.data() + taps.weights, rows.data() + row_idx * row_bytes, padding_row, sums, out);
+    out += row_bytes;
+  }
+  return result;
+}
+
+Image resize(const Image& image, int width, int height, ResizeFilter filter) {
+  return resample({image, image.size()}, {width, height}, {0, 0, {width, height}}, filter);
+}
+
+}  // namespace saccade

@@ -1,0 +1,33 @@
+// The resampling behind resize(), with what the processors need besides: a picture padded by a colour without the
+// padding being stored, and a part of the result without the rest being computed. A picture of 1 x 5000 pixels
+// becomes a square of 25 million, or a strip of 336 x 1,680,000 of which the centre is wanted.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "media/image.h"
+#include "media/resize.h"
+
+namespace saccade {
+
+/// `image` with its upper left corner at (left, top) of a canvas of one colour; it lies within the canvas.
+struct PaddedImage {
+  const Image& image;
+  ImageSize canvas;
+  int left = 0;
+  int top = 0;
+  std::array<uint8_t, 3> color = {0, 0, 0};
+};
+
+/// A part of a picture.
+struct Window {
+  int left = 0;
+  int top = 0;
+  ImageSize size;
+};
+
+/// `window` of what Pillow makes of the canvas resized to `output`. All sizes are at least 1.
+Image resample(const PaddedImage& source, ImageSize output, const Window& window, ResizeFilter filter);
+
+}  // namespace saccade
