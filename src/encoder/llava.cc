@@ -1,0 +1,212 @@
+// LLaVA-1.5 and 1.6: a CLIP tower without its last block, a two-layer projector; in 1.6 tiles of the best fitting
+// resolution, their padding removed, a newline vector after each row of patches.
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "base/format.h"
+#include "encoder/anyres_packing.h"
+#include "encoder/families.h"
+#include "encoder/projector_mlp.h"
+#include "encoder/tile_tower.h"
+#include "encoder/token_grid.h"
+#include "platform/clock.h"
+
+namespace saccade {
+namespace {
+
+constexpr const char* kResizeModeKey = "saccade.vision.resize_mode";
+
+// How many blocks make the features, hidden_states[-2] of the checkpoint's tower. Our files name the layer. Others
+// leave it open: llama.cpp's old converter removed the last block and counts the rest, some files hold all. A count
+// that is the depth of a published tower means all are there.
+Expected<int> num_feature_blocks(const Metadata& metadata, const TensorSource& tensors, int block_count) {
+  constexpr const char* kKey = "clip.vision.feature_layer";
+  if (metadata.has(kKey)) {
+    SACCADE_ASSIGN_OR_RETURN(const std::vector<int64_t> layers, metadata.integers(kKey));
+    if (layers.size() != 1) {
+      return unsupported(format("key %s names %zu layers; one is supported", kKey, layers.size()));
+    }
+    if (layers[0] < 1 || layers[0] > block_count) {
+      return corrupt_data(format("key %s is %lld, outside 1 to clip.vision.block_count %d", kKey,
+                                 static_cast<long long>(layers[0]), block_count));
+    }
+    return static_cast<int>(layers[0]);
+  }
+  constexpr std::array kTowerDepths = {12, 24, 27, 32, 40, 48};  // ViT-B, ViT-L, SigLIP so400m, ViT-H, ViT-g, ViT-G
+  const bool is_known_depth = std::ranges::find(kTowerDepths, block_count) != kTowerDepths.end();
+  const bool has_more = tensors.has(format("v.blk.%d.attn_out.weight", block_count));
+  return is_known_depth && !has_more ? block_count - 1 : block_count;
+}
+
+// Files of llama.cpp's first converter, which swapped the names of the two layers of an MLP.
+bool has_legacy_names(const Metadata& metadata) {
+  return metadata.has("clip.has_llava_projector");
+}
+
+Expected<std::vector<ImageSize>> read_pinpoints(const Metadata& metadata, int tile_size) {
+  constexpr const char* kKey = "clip.vision.image_grid_pinpoints";
+  std::vector<ImageSize> pinpoints;
+  if (!metadata.has(kKey)) return pinpoints;
+  SACCADE_ASSIGN_OR_RETURN(const std::vector<int64_t> sides, metadata.integers(kKey));
+  if (sides.size() % 2 != 0) return corrupt_data(format("key %s has an odd number of values", kKey));
+  // Transformers' lists, which our converter copies, are of (height, width); the original LLaVA's of (width, height).
+  const bool has_height_first = metadata.has(kResizeModeKey);
+  for (size_t i = 0; i < sides.size(); i += 2) {
+    for (const int64_t side : {sides[i], sides[i + 1]}) {
+      if (side < tile_size || side > 1 << 14 || side % tile_size != 0) {
+        return corrupt_data(format("key %s has a side of %lld, not a multiple of clip.vision.image_size %d", kKey,
+                                   static_cast<long long>(side), tile_size));
+      }
+    }
+    const auto first = static_cast<int>(sides[i]);
+    const auto second = static_cast<int>(sides[i + 1]);
+    pinpoints.push_back(has_height_first ? ImageSize{second, first} : ImageSize{first, second});
+  }
+  return pinpoints;
+}
+
+Expected<PixelSpec> read_pixel_spec(const Metadata& metadata, const VisionConfig& config) {
+  SACCADE_ASSIGN_OR_RETURN(const ResizeFilter filter, read_resize_filter(metadata, ResizeFilter::kBicubic));
+  SACCADE_ASSIGN_OR_RETURN(std::vector<ImageSize> pinpoints, read_pinpoints(metadata, config.image_size));
+  const char* mode_of_others = pinpoints.empty() ? "pad" : "anyres";
+  SACCADE_ASSIGN_OR_RETURN(const std::string mode, metadata.string_or(kResizeModeKey, mode_of_others));
+  if (mode == "anyres") {
+    if (pinpoints.empty()) return not_found("key clip.vision.image_grid_pinpoints is missing or empty");
+    return PixelSpec(AnyResolutionSpec{config.image_size, std::move(pinpoints), filter, config.normalization});
+  }
+  if (mode == "pad" || mode == "crop") {
+    return PixelSpec(SquareSpec{config.image_size, mode == "pad", filter, config.normalization});
+  }
+  return unsupported(format("key %s is %s; known are pad, crop, anyres", kResizeModeKey, quote(mode).c_str()));
+}
+
+// Which rows of the tower the projector gets: the patches. Checkpoints that pass the class row on as well (or drop a
+// patch for want of one) are not supported.
+Status check_feature_select(const Metadata& metadata, const TensorSource& tensors) {
+  constexpr const char* kKey = "saccade.vision.feature_select";
+  if (!metadata.has(kKey)) return {};
+  SACCADE_ASSIGN_OR_RETURN(const std::string select, metadata.string(kKey));
+  const char* patches_only = tensors.has("v.class_embd") ? "default" : "full";
+  if (select == patches_only) return {};
+  return unsupported(
+      format("key %s is %s; only %s is supported with this tower", kKey, quote(select).c_str(), patches_only));
+}
+
+class Llava : public VisionEncoder {
+ public:
+  static Expected<VisionEncoderPtr> load(const ModelFiles& files, int64_t model_dim);
+
+  std::string family() const override { return "llava"; }
+  const PixelSpec& pixel_spec() const override { return pixel_spec_; }
+  std::string image_marker() const override { return "<image>"; }
+  std::string image_placeholder() const override { return "<image>"; }
+  uint64_t num_parameters() const override { return num_parameters_; }
+
+  Expected<std::vector<LayoutPiece>> layout(ImageSize original) const override;
+  Expected<std::vector<MediaPiece>> encode(const PixelBatch& pixels, ThreadPool& pool, EncodeTrace& trace,
+                                           const ProgressFunction& progress) const override;
+
+ private:
+  explicit Llava(const ModelFiles& files) : files_(files) {}
+  Status load_newline(const TensorSource& tensors, int64_t model_dim);
+  bool has_rows_packed() const { return !newline_.is_empty(); }
+  GridCrop crop_of(int grid_rows, int grid_cols, ImageSize original) const {
+    return crop_padding(grid_rows * tower_.patches_per_side(), grid_cols * tower_.patches_per_side(), original);
+  }
+
+  ModelFiles files_;  // keeps the mapped weights alive
+  PixelSpec pixel_spec_;
+  TileTower tower_;
+  ProjectorMlp projector_;
+  Tensor newline_;  // [model_dim] where tiles are packed as one grid, else empty
+  uint64_t num_parameters_ = 0;
+};
+
+Expected<VisionEncoderPtr> Llava::load(const ModelFiles& files, int64_t model_dim) {
+  const Metadata& metadata = files.vision_metadata();
+  const TensorSource tensors(files.vision_file());
+  SACCADE_ASSIGN_OR_RETURN(const VisionConfig config, read_vision_config(metadata, Activation::kGelu));
+  SACCADE_RETURN_IF_ERROR(check_feature_select(metadata, tensors));
+  auto encoder = std::unique_ptr<Llava>(new Llava(files));
+  TileTowerOptions options;
+  SACCADE_ASSIGN_OR_RETURN(options.num_blocks, num_feature_blocks(metadata, tensors, config.num_layers));
+  options.has_legacy_ffn_names = has_legacy_names(metadata);
+  // A v.post_ln that some files hold belongs to the tower's last output, not to hidden_states[-2].
+  SACCADE_ASSIGN_OR_RETURN(encoder->tower_, TileTower::load(tensors, config, options));
+  SACCADE_ASSIGN_OR_RETURN(encoder->projector_, ProjectorMlp::load(tensors, metadata, config.vision_dim, model_dim));
+  SACCADE_ASSIGN_OR_RETURN(encoder->pixel_spec_, read_pixel_spec(metadata, config));
+  SACCADE_RETURN_IF_ERROR(encoder->load_newline(tensors, model_dim));
+  encoder->num_parameters_ = count_vision_parameters(files.vision_file());
+  return VisionEncoderPtr(std::move(encoder));
+}
+
+Status Llava::load_newline(const TensorSource& tensors, int64_t model_dim) {
+  if (!std::holds_alternative<AnyResolutionSpec>(pixel_spec_)) return {};
+  constexpr const char* kKey = "clip.vision.mm_patch_merge_type";
+  SACCADE_ASSIGN_OR_RETURN(const std::string merge_type, files_.vision_metadata().string_or(kKey, "flat"));
+  if (merge_type == "flat") return {};
+  if (merge_type != "spatial_unpad") {
+    return unsupported(format("key %s is %s; known are flat, spatial_unpad", kKey, quote(merge_type).c_str()));
+  }
+  const char* name = tensors.has("v.image_newline") ? "v.image_newline" : "model.image_newline";
+  SACCADE_ASSIGN_OR_RETURN(newline_, tensors.take_as_f32(name, Shape{model_dim}));
+  return {};
+}
+
+Expected<std::vector<LayoutPiece>> Llava::layout(ImageSize original) const {
+  SACCADE_ASSIGN_OR_RETURN(const PixelLayout plan, plan_pixels(original, pixel_spec_));
+  const int64_t side = tower_.patches_per_side();
+  std::vector<LayoutPiece> pieces = {make_token_grid(side, side)};
+  if (has_rows_packed()) {
+    const GridCrop crop = crop_of(plan.grid_rows, plan.grid_cols, original);
+    if (crop.num_rows > 0) pieces.emplace_back(make_token_grid(crop.num_rows, crop.num_cols + 1));
+  } else {
+    for (int tile = 1; tile < plan.num_tiles; ++tile) pieces.emplace_back(make_token_grid(side, side));
+  }
+  return pieces;
+}
+
+Expected<std::vector<MediaPiece>> Llava::encode(const PixelBatch& pixels, ThreadPool& pool, EncodeTrace& trace,
+                                                const ProgressFunction& progress) const {
+  const int64_t side = tower_.patches_per_side();
+  const int64_t num_patches = tower_.num_patches();
+  const int num_tiles_needed = pixels.grid_rows * pixels.grid_cols + (pixels.has_global_view ? 1 : 0);
+  if (pixels.num_tiles() != num_tiles_needed) {
+    return invalid_argument(
+        format("a picture of %d tiles, where its grid needs %d", pixels.num_tiles(), num_tiles_needed));
+  }
+  const Stopwatch encode_time;
+  SACCADE_ASSIGN_OR_RETURN(Tensor features, tower_.encode(pixels, pool, progress));
+  trace.encode_ms = encode_time.elapsed_ms();
+  const Stopwatch project_time;
+  Tensor projected = projector_.project(pool, features);
+
+  std::vector<MediaPiece> pieces;
+  pieces.emplace_back(make_grid_tokens(copy_rows(projected, 0, num_patches), side, side));
+  if (has_rows_packed()) {
+    const GridCrop crop = crop_of(pixels.grid_rows, pixels.grid_cols, pixels.original);
+    if (crop.num_rows > 0) {
+      Tensor packed = pack_rows(projected, num_patches, side, pixels.grid_cols, crop, newline_);
+      pieces.emplace_back(make_grid_tokens(std::move(packed), crop.num_rows, crop.num_cols + 1));
+    }
+  } else {
+    for (int64_t tile = 1; tile < pixels.num_tiles(); ++tile) {
+      pieces.emplace_back(make_grid_tokens(copy_rows(projected, tile * num_patches, num_patches), side, side));
+    }
+  }
+  trace.project_ms = project_time.elapsed_ms();
+  if (trace.keep_tensors) {
+    trace.encoder_output = std::move(features);
+    trace.projector_output = std::move(projected);
+  }
+  return pieces;
+}
+
+}  // namespace
+
+Expected<VisionEncoderPtr> load_llava(const ModelFiles& files, int64_t model_dim) {
+  return Llava::load(files, model_dim);
+}
+
+}  // namespace saccade

@@ -1,0 +1,43 @@
+#include "encoder/patch_order.h"
+
+#include <algorithm>
+#include <cassert>
+
+namespace saccade {
+namespace {
+
+void append_cell(int64_t cell_y, int64_t cell_x, int64_t merge_size, std::vector<PatchPosition>& patches) {
+  for (int64_t dy = 0; dy < merge_size; ++dy) {
+    for (int64_t dx = 0; dx < merge_size; ++dx) {
+      patches.push_back({cell_y * merge_size + dy, cell_x * merge_size + dx});
+    }
+  }
+}
+
+}  // namespace
+
+PatchOrder order_patches(int64_t grid_rows, int64_t grid_cols, int64_t merge_size, int64_t window_cells) {
+  assert(grid_rows % merge_size == 0 && grid_cols % merge_size == 0);
+  const int64_t cell_rows = grid_rows / merge_size;
+  const int64_t cell_cols = grid_cols / merge_size;
+  const int64_t step_y = window_cells == 0 ? cell_rows : window_cells;
+  const int64_t step_x = window_cells == 0 ? cell_cols : window_cells;
+  PatchOrder order;
+  order.patches.reserve(static_cast<size_t>(grid_rows * grid_cols));
+  order.cells.reserve(static_cast<size_t>(cell_rows * cell_cols));
+  for (int64_t window_y = 0; window_y < cell_rows; window_y += step_y) {
+    for (int64_t window_x = 0; window_x < cell_cols; window_x += step_x) {
+      const auto begin = static_cast<int64_t>(order.patches.size());
+      for (int64_t y = window_y; y < std::min(window_y + step_y, cell_rows); ++y) {
+        for (int64_t x = window_x; x < std::min(window_x + step_x, cell_cols); ++x) {
+          append_cell(y, x, merge_size, order.patches);
+          order.cells.push_back(y * cell_cols + x);
+        }
+      }
+      order.windows.push_back({begin, static_cast<int64_t>(order.patches.size())});
+    }
+  }
+  return order;
+}
+
+}  // namespace saccade

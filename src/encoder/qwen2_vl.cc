@@ -1,0 +1,256 @@
+// Qwen2-VL and Qwen2.5-VL: a tower at the picture's own resolution with rotary positions in two dimensions, and a
+// merger that makes one token of 2 x 2 patches. 2.5 has RMS norms, a gated MLP, and windows in most of its blocks.
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "base/format.h"
+#include "encoder/families.h"
+#include "encoder/norm_layer.h"
+#include "encoder/patch_order.h"
+#include "encoder/projector_mlp.h"
+#include "encoder/token_grid.h"
+#include "platform/clock.h"
+
+namespace saccade {
+namespace {
+
+constexpr double kRopeTheta = 10000;
+
+enum class Generation : uint8_t { kQwen2, kQwen2_5 };
+
+// Which blocks see the whole picture, and how wide the windows of the others are.
+struct WindowPlan {
+  std::vector<bool> is_full;  // [num_layers]
+  int64_t window_cells = 0;   // merged cells along a window's side; 0: no windows
+};
+
+Expected<std::vector<bool>> read_full_layers(const Metadata& metadata, int num_layers) {
+  constexpr const char* kListKey = "saccade.vision.full_attention_layers";
+  std::vector<bool> is_full(static_cast<size_t>(num_layers), false);
+  if (metadata.has(kListKey)) {
+    SACCADE_ASSIGN_OR_RETURN(const std::vector<int64_t> layers, metadata.integers(kListKey));
+    for (const int64_t layer : layers) {
+      if (layer < 0) return corrupt_data(format("key %s has a negative layer", kListKey));
+      if (layer < num_layers) is_full[static_cast<size_t>(layer)] = true;  // lists for deeper towers are common
+    }
+    return is_full;
+  }
+  SACCADE_ASSIGN_OR_RETURN(const int64_t pattern, metadata.integer("clip.vision.n_wa_pattern", 0, 1 << 10));
+  for (int i = 0; i < num_layers; ++i) is_full[static_cast<size_t>(i)] = pattern == 0 || (i + 1) % pattern == 0;
+  return is_full;
+}
+
+Expected<WindowPlan> read_window_plan(const Metadata& metadata, const VisionConfig& config, int64_t merge_size,
+                                      Generation generation) {
+  WindowPlan plan;
+  if (generation == Generation::kQwen2) {
+    plan.is_full.assign(static_cast<size_t>(config.num_layers), true);
+    return plan;
+  }
+  SACCADE_ASSIGN_OR_RETURN(plan.is_full, read_full_layers(metadata, config.num_layers));
+  SACCADE_ASSIGN_OR_RETURN(const int64_t window_size, metadata.integer_or("clip.vision.window_size", 112, 1, 1 << 14));
+  plan.window_cells = window_size / merge_size / config.patch_size;
+  if (plan.window_cells == 0) {
+    return corrupt_data(format("key clip.vision.window_size is %lld, less than one token of %lld x %lld patches",
+                               static_cast<long long>(window_size), static_cast<long long>(merge_size),
+                               static_cast<long long>(merge_size)));
+  }
+  return plan;
+}
+
+Expected<PixelSpec> read_pixel_spec(const Metadata& metadata, const VisionConfig& config, int64_t merge_size) {
+  DynamicResolutionSpec spec;
+  constexpr int64_t kMostPixels = int64_t{1} << 40;
+  SACCADE_ASSIGN_OR_RETURN(spec.filter, read_resize_filter(metadata, ResizeFilter::kBicubic));
+  SACCADE_ASSIGN_OR_RETURN(spec.min_pixels,
+                           metadata.integer_or("clip.vision.image_min_pixels", spec.min_pixels, 1, kMostPixels));
+  SACCADE_ASSIGN_OR_RETURN(spec.max_pixels,
+                           metadata.integer_or("clip.vision.image_max_pixels", spec.max_pixels, 1, kMostPixels));
+  if (spec.min_pixels > spec.max_pixels) {
+    return corrupt_data("key clip.vision.image_min_pixels is above clip.vision.image_max_pixels");
+  }
+  spec.patch_size = config.patch_size;
+  spec.merge_size = static_cast<int>(merge_size);
+  spec.normalization = config.normalization;
+  return PixelSpec(spec);
+}
+
+// The first half of a head's pairs turns with the patch's row, the second with its column.
+RotaryTable make_rotary_table(const std::vector<PatchPosition>& patches, int64_t head_dim) {
+  const int64_t quarter = head_dim / 4;
+  std::vector<float> frequencies;
+  for (int64_t i = 0; i < quarter; ++i) {
+    const double exponent = static_cast<double>(2 * i) / static_cast<double>(head_dim / 2);
+    frequencies.push_back(static_cast<float>(1.0 / std::pow(kRopeTheta, exponent)));
+  }
+  const auto num_rows = static_cast<int64_t>(patches.size());
+  RotaryTable table{Tensor(Shape{num_rows, 2 * quarter}), Tensor(Shape{num_rows, 2 * quarter})};
+  for (int64_t row = 0; row < num_rows; ++row) {
+    const PatchPosition& patch = patches[static_cast<size_t>(row)];
+    const std::span<float> cosine = table.cosine.row(row);
+    const std::span<float> sine = table.sine.row(row);
+    for (size_t i = 0; i < cosine.size(); ++i) {
+      const bool is_row_angle = i < frequencies.size();
+      const float position = static_cast<float>(is_row_angle ? patch.y : patch.x);
+      const float angle = position * frequencies[is_row_angle ? i : i - frequencies.size()];
+      cosine[i] = std::cos(angle);
+      sine[i] = std::sin(angle);
+    }
+  }
+  return table;
+}
+
+class Qwen2Vl : public VisionEncoder {
+ public:
+  static Expected<VisionEncoderPtr> load(const ModelFiles& files, int64_t model_dim, Generation generation);
+
+  std::string family() const override { return "qwen2_vl"; }
+  const PixelSpec& pixel_spec() const override { return pixel_spec_; }
+  std::string image_marker() const override { return "<|vision_start|><|image_pad|><|vision_end|>"; }
+  std::string image_placeholder() const override { return "<|image_pad|>"; }
+  uint64_t num_parameters() const override { return num_parameters_; }
+
+  Expected<std::vector<LayoutPiece>> layout(ImageSize original) const override;
+  Expected<std::vector<MediaPiece>> encode(const PixelBatch& pixels, ThreadPool& pool, EncodeTrace& trace,
+                                           const ProgressFunction& progress) const override;
+
+ private:
+  explicit Qwen2Vl(const ModelFiles& files) : files_(files) {}
+  Status load_blocks(const TensorSource& tensors, Generation generation);
+  Expected<Tensor> run_blocks(Tensor hidden, const PatchOrder& order, ThreadPool& pool,
+                              const ProgressFunction& progress) const;
+  Tensor merge(const Tensor& features, ThreadPool& pool) const;
+  int64_t pixels_per_cell() const { return int64_t{config_.patch_size} * merge_size_; }
+
+  ModelFiles files_;  // keeps the mapped weights alive
+  VisionConfig config_;
+  PixelSpec pixel_spec_;
+  int64_t merge_size_ = 0;  // patches along a side of the square that becomes one token
+  WindowPlan windows_;
+  PatchEmbedding patch_embedding_;
+  std::vector<VitBlock> blocks_;
+  NormLayer merger_norm_;
+  ProjectorMlp merger_;
+  uint64_t num_parameters_ = 0;
+};
+
+Status check_tower(const VisionConfig& config, Generation generation) {
+  if (config.head_dim() % 4 != 0) {
+    return corrupt_data(
+        format("heads of %lld elements (clip.vision.embedding_length over attention.head_count), where "
+               "rotary positions in two dimensions need a multiple of 4",
+               static_cast<long long>(config.head_dim())));
+  }
+  if (generation == Generation::kQwen2_5 && config.activation != Activation::kSilu) {
+    return unsupported("a Qwen2.5-VL tower whose gate is not SiLU (clip.use_silu)");
+  }
+  return {};
+}
+
+Expected<VisionEncoderPtr> Qwen2Vl::load(const ModelFiles& files, int64_t model_dim, Generation generation) {
+  const Metadata& metadata = files.vision_metadata();
+  const TensorSource tensors(files.vision_file());
+  auto encoder = std::unique_ptr<Qwen2Vl>(new Qwen2Vl(files));
+  SACCADE_ASSIGN_OR_RETURN(encoder->config_, read_vision_config(metadata, Activation::kGelu));
+  const VisionConfig& config = encoder->config_;
+  SACCADE_RETURN_IF_ERROR(check_tower(config, generation));
+  SACCADE_ASSIGN_OR_RETURN(encoder->merge_size_, metadata.integer_or("clip.vision.spatial_merge_size", 2, 1, 16));
+  SACCADE_ASSIGN_OR_RETURN(encoder->windows_, read_window_plan(metadata, config, encoder->merge_size_, generation));
+  SACCADE_ASSIGN_OR_RETURN(encoder->pixel_spec_, read_pixel_spec(metadata, config, encoder->merge_size_));
+  SACCADE_ASSIGN_OR_RETURN(encoder->patch_embedding_, PatchEmbedding::load(tensors, config, true));
+  SACCADE_RETURN_IF_ERROR(encoder->load_blocks(tensors, generation));
+  const int64_t merged_dim = encoder->merge_size_ * encoder->merge_size_ * config.vision_dim;
+  SACCADE_ASSIGN_OR_RETURN(encoder->merger_, ProjectorMlp::load(tensors, metadata, merged_dim, model_dim));
+  encoder->num_parameters_ = count_vision_parameters(files.vision_file());
+  return VisionEncoderPtr(std::move(encoder));
+}
+
+Status Qwen2Vl::load_blocks(const TensorSource& tensors, Generation generation) {
+  VitBlockOptions options;
+  options.norm = generation == Generation::kQwen2_5 ? NormKind::kRmsNorm : NormKind::kLayerNorm;
+  options.is_gated = generation == Generation::kQwen2_5;
+  options.has_legacy_ffn_names = files_.vision_metadata().has("clip.has_qwen2vl_merger");
+  for (int i = 0; i < config_.num_layers; ++i) {
+    SACCADE_ASSIGN_OR_RETURN(VitBlock block, load_vit_block(tensors, i, config_, options));
+    blocks_.push_back(std::move(block));
+  }
+  SACCADE_ASSIGN_OR_RETURN(merger_norm_,
+                           load_norm(tensors, "v.post_ln", options.norm, config_.vision_dim, config_.norm_epsilon));
+  return {};
+}
+
+Expected<std::vector<LayoutPiece>> Qwen2Vl::layout(ImageSize original) const {
+  SACCADE_ASSIGN_OR_RETURN(const PixelLayout plan, plan_pixels(original, pixel_spec_));
+  return std::vector<LayoutPiece>{
+      make_token_grid(plan.tile.height / pixels_per_cell(), plan.tile.width / pixels_per_cell())};
+}
+
+Expected<Tensor> Qwen2Vl::run_blocks(Tensor hidden, const PatchOrder& order, ThreadPool& pool,
+                                     const ProgressFunction& progress) const {
+  const RotaryTable rotary = make_rotary_table(order.patches, config_.head_dim());
+  const std::vector<RowRange> everything = {{0, hidden.shape()[0]}};
+  VitWorkspace workspace(hidden.shape()[0], blocks_.front());
+  LayerProgress layer_progress(progress, config_.num_layers);
+  for (size_t i = 0; i < blocks_.size(); ++i) {
+    const std::vector<RowRange>& ranges = windows_.is_full[i] ? everything : order.windows;
+    run_vit_block(pool, blocks_[i], ranges, &rotary, workspace, hidden);
+    SACCADE_RETURN_IF_ERROR(layer_progress.layer_done());
+  }
+  return hidden;
+}
+
+// Rows of the tower to rows of the language model, both in the tower's order.
+Tensor Qwen2Vl::merge(const Tensor& features, ThreadPool& pool) const {
+  Tensor normed(features.shape());
+  apply_norm(merger_norm_, features.floats().data(), features.shape()[0], normed.floats().data());
+  return merger_.project(pool, normed);
+}
+
+Expected<std::vector<MediaPiece>> Qwen2Vl::encode(const PixelBatch& pixels, ThreadPool& pool, EncodeTrace& trace,
+                                                  const ProgressFunction& progress) const {
+  const int64_t cell_rows = pixels.height() / pixels_per_cell();
+  const int64_t cell_cols = pixels.width() / pixels_per_cell();
+  if (pixels.num_tiles() != 1 || cell_rows < 1 || cell_cols < 1 || pixels.height() % pixels_per_cell() != 0 ||
+      pixels.width() % pixels_per_cell() != 0) {
+    return invalid_argument(
+        format("%d tiles of %d x %d pixels, where the model takes one whose sides are multiples "
+               "of %lld",
+               pixels.num_tiles(), pixels.width(), pixels.height(), static_cast<long long>(pixels_per_cell())));
+  }
+  const Stopwatch encode_time;
+  const PatchOrder order =
+      order_patches(cell_rows * merge_size_, cell_cols * merge_size_, merge_size_, windows_.window_cells);
+  Tensor embedded(Shape{static_cast<int64_t>(order.patches.size()), config_.vision_dim});
+  patch_embedding_.embed(pool, pixels.pixels.floats().data(), pixels.height(), pixels.width(), order.patches,
+                         embedded.floats().data());
+  SACCADE_ASSIGN_OR_RETURN(Tensor features, run_blocks(std::move(embedded), order, pool, progress));
+  trace.encode_ms = encode_time.elapsed_ms();
+
+  const Stopwatch project_time;
+  const Tensor merged = merge(features, pool);
+  Tensor projected(merged.shape());  // row by row of the merged grid
+  for (size_t i = 0; i < order.cells.size(); ++i) {
+    std::ranges::copy(merged.row(static_cast<int64_t>(i)), projected.row(order.cells[i]).begin());
+  }
+  trace.project_ms = project_time.elapsed_ms();
+  if (trace.keep_tensors) {
+    trace.encoder_output = std::move(features);
+    trace.projector_output = projected.clone();
+  }
+  std::vector<MediaPiece> pieces;
+  pieces.emplace_back(make_grid_tokens(std::move(projected), cell_rows, cell_cols));
+  return pieces;
+}
+
+}  // namespace
+
+Expected<VisionEncoderPtr> load_qwen2_vl(const ModelFiles& files, int64_t model_dim) {
+  return Qwen2Vl::load(files, model_dim, Generation::kQwen2);
+}
+
+Expected<VisionEncoderPtr> load_qwen2_5_vl(const ModelFiles& files, int64_t model_dim) {
+  return Qwen2Vl::load(files, model_dim, Generation::kQwen2_5);
+}
+
+}  // namespace saccade

@@ -1,0 +1,159 @@
+// SmolVLM, SmolVLM2 and Idefics3: a SigLIP tower over tiles and a view of the whole picture, pixel-unshuffle and one
+// linear layer; in the prompt each tile stands behind control tokens that name its row and column.
+#include <utility>
+
+#include "base/format.h"
+#include "encoder/families.h"
+#include "encoder/linear_layer.h"
+#include "encoder/pixel_unshuffle.h"
+#include "encoder/projector_mlp.h"
+#include "encoder/tile_tower.h"
+#include "encoder/token_grid.h"
+#include "platform/clock.h"
+
+namespace saccade {
+namespace {
+
+constexpr const char* kFakeToken = "<fake_token_around_image>";
+constexpr const char* kGlobalToken = "<global-img>";
+constexpr const char* kProjector = "mm.model.fc";
+
+// The control text in front of each tile, and behind the last, exactly as Transformers' processor writes it: a line for
+// each row of tiles, an empty line, the global view.
+std::vector<std::string> control_texts(int grid_rows, int grid_cols, bool has_global_view) {
+  const std::string fake = kFakeToken;
+  if (!has_global_view) return {fake + kGlobalToken, fake};
+  std::vector<std::string> texts;
+  for (int row = 1; row <= grid_rows; ++row) {
+    for (int col = 1; col <= grid_cols; ++col) {
+      const std::string line_end = row > 1 && col == 1 ? "\n" : "";
+      texts.push_back(line_end + fake + format("<row_%d_col_%d>", row, col));
+    }
+  }
+  texts.push_back("\n\n" + fake + kGlobalToken);
+  texts.push_back(fake);
+  return texts;
+}
+
+class SmolVlm : public VisionEncoder {
+ public:
+  static Expected<VisionEncoderPtr> load(const ModelFiles& files, int64_t model_dim);
+
+  std::string family() const override { return "smolvlm"; }
+  const PixelSpec& pixel_spec() const override { return pixel_spec_; }
+  std::string image_marker() const override { return "<image>"; }
+  std::string image_placeholder() const override { return "<image>"; }
+  uint64_t num_parameters() const override { return num_parameters_; }
+
+  Expected<std::vector<LayoutPiece>> layout(ImageSize original) const override;
+  Expected<std::vector<MediaPiece>> encode(const PixelBatch& pixels, ThreadPool& pool, EncodeTrace& trace,
+                                           const ProgressFunction& progress) const override;
+
+ private:
+  explicit SmolVlm(const ModelFiles& files) : files_(files) {}
+
+  ModelFiles files_;  // keeps the mapped weights alive
+  PixelSpec pixel_spec_;
+  TileTower tower_;
+  LinearLayer projector_;        // [model_dim, scale_factor^2 * vision_dim]
+  int64_t scale_factor_ = 0;     // patches along a side of the square that becomes one token
+  int64_t tokens_per_side_ = 0;  // of a tile
+  uint64_t num_parameters_ = 0;
+};
+
+Expected<PixelSpec> read_pixel_spec(const Metadata& metadata, const VisionConfig& config) {
+  TileSpec spec;
+  SACCADE_ASSIGN_OR_RETURN(spec.filter, read_resize_filter(metadata, ResizeFilter::kLanczos));
+  SACCADE_ASSIGN_OR_RETURN(const int64_t longest_edge,
+                           metadata.integer_or("clip.vision.preproc_image_size", 4 * config.image_size, 1, 1 << 14));
+  SACCADE_ASSIGN_OR_RETURN(const int64_t tile_size,
+                           metadata.integer_or("saccade.vision.tile_size", config.image_size, 1, 1 << 14));
+  SACCADE_ASSIGN_OR_RETURN(spec.is_split, metadata.boolean_or("saccade.vision.is_split", true));
+  if (tile_size != config.image_size) {
+    return unsupported(format("key saccade.vision.tile_size is %lld, the tower takes clip.vision.image_size %d only",
+                              static_cast<long long>(tile_size), config.image_size));
+  }
+  spec.tile_size = config.image_size;
+  spec.longest_edge = static_cast<int>(longest_edge);
+  spec.normalization = config.normalization;
+  return PixelSpec(spec);
+}
+
+Expected<VisionEncoderPtr> SmolVlm::load(const ModelFiles& files, int64_t model_dim) {
+  const Metadata& metadata = files.vision_metadata();
+  const TensorSource tensors(files.vision_file());
+  SACCADE_ASSIGN_OR_RETURN(const VisionConfig config, read_vision_config(metadata, Activation::kGeluTanh));
+  auto encoder = std::unique_ptr<SmolVlm>(new SmolVlm(files));
+  // Positions are the tile's patches row by row. Transformers derives them from fractions of the side in f32, which
+  // comes to the same on every published size (14, 16, 24, 26, 27, 32 patches a side).
+  TileTowerOptions options;
+  options.num_blocks = config.num_layers;
+  options.has_output_norm = true;
+  SACCADE_ASSIGN_OR_RETURN(encoder->tower_, TileTower::load(tensors, config, options));
+  SACCADE_ASSIGN_OR_RETURN(encoder->scale_factor_, metadata.integer_or("clip.vision.projector.scale_factor", 4, 1, 64));
+  const int64_t side = encoder->tower_.patches_per_side();
+  if (side % encoder->scale_factor_ != 0) {
+    return corrupt_data(
+        format("key clip.vision.projector.scale_factor is %lld, which does not divide the %lld patches "
+               "along a tile's side",
+               static_cast<long long>(encoder->scale_factor_), static_cast<long long>(side)));
+  }
+  encoder->tokens_per_side_ = side / encoder->scale_factor_;
+  SACCADE_RETURN_IF_ERROR(check_projects_to(tensors, kProjector, model_dim));
+  const int64_t in_dim = encoder->scale_factor_ * encoder->scale_factor_ * config.vision_dim;
+  SACCADE_ASSIGN_OR_RETURN(encoder->projector_, load_linear(tensors, kProjector, model_dim, in_dim));
+  SACCADE_ASSIGN_OR_RETURN(encoder->pixel_spec_, read_pixel_spec(metadata, config));
+  encoder->num_parameters_ = count_vision_parameters(files.vision_file());
+  return VisionEncoderPtr(std::move(encoder));
+}
+
+Expected<std::vector<LayoutPiece>> SmolVlm::layout(ImageSize original) const {
+  SACCADE_ASSIGN_OR_RETURN(const PixelLayout plan, plan_pixels(original, pixel_spec_));
+  const auto texts = control_texts(plan.grid_rows, plan.grid_cols, plan.has_global_view);
+  std::vector<LayoutPiece> pieces;
+  for (size_t i = 0; i + 1 < texts.size(); ++i) {
+    pieces.emplace_back(texts[i]);
+    pieces.emplace_back(make_token_grid(tokens_per_side_, tokens_per_side_));
+  }
+  pieces.emplace_back(texts.back());
+  return pieces;
+}
+
+Expected<std::vector<MediaPiece>> SmolVlm::encode(const PixelBatch& pixels, ThreadPool& pool, EncodeTrace& trace,
+                                                  const ProgressFunction& progress) const {
+  const auto texts = control_texts(pixels.grid_rows, pixels.grid_cols, pixels.has_global_view);
+  const size_t num_tiles = texts.size() - 1;
+  if (static_cast<size_t>(pixels.num_tiles()) != num_tiles) {
+    return invalid_argument(format("a picture of %d tiles, where its grid needs %zu", pixels.num_tiles(), num_tiles));
+  }
+  const Stopwatch encode_time;
+  SACCADE_ASSIGN_OR_RETURN(Tensor features, tower_.encode(pixels, pool, progress));
+  trace.encode_ms = encode_time.elapsed_ms();
+
+  const Stopwatch project_time;
+  const Tensor merged = pixel_unshuffle(features, tower_.patches_per_side(), scale_factor_);
+  Tensor projected(Shape{merged.shape()[0], projector_.weight.shape[0]});
+  apply_linear(pool, projector_, merged.floats().data(), merged.shape()[0], projected.floats().data());
+  const int64_t tokens_per_tile = tokens_per_side_ * tokens_per_side_;
+  std::vector<MediaPiece> pieces;
+  for (size_t i = 0; i < num_tiles; ++i) {
+    pieces.emplace_back(texts[i]);
+    Tensor vectors = copy_rows(projected, static_cast<int64_t>(i) * tokens_per_tile, tokens_per_tile);
+    pieces.emplace_back(make_grid_tokens(std::move(vectors), tokens_per_side_, tokens_per_side_));
+  }
+  pieces.emplace_back(texts.back());
+  trace.project_ms = project_time.elapsed_ms();
+  if (trace.keep_tensors) {
+    trace.encoder_output = std::move(features);
+    trace.projector_output = std::move(projected);
+  }
+  return pieces;
+}
+
+}  // namespace
+
+Expected<VisionEncoderPtr> load_smolvlm(const ModelFiles& files, int64_t model_dim) {
+  return SmolVlm::load(files, model_dim);
+}
+
+}  // namespace saccade

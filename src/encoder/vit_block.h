@@ -1,0 +1,88 @@
+// The pre-norm transformer block that all towers share; what differs between families is in its config.
+//
+//   x += attn_out(attention(norm1(x)))
+//   x += ffn_down(activation(ffn_up(norm2(x))))      or, gated, ffn_down(silu(ffn_gate(..)) * ffn_up(..))
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "encoder/linear_layer.h"
+#include "encoder/norm_layer.h"
+#include "encoder/vision_config.h"
+#include "encoder/vision_encoder.h"
+#include "kernels/activation.h"
+#include "platform/thread_pool.h"
+#include "saccade/status.h"
+#include "tensor/tensor.h"
+
+namespace saccade {
+
+struct VitBlockOptions {
+  NormKind norm = NormKind::kLayerNorm;
+  bool is_gated = false;              // SwiGLU, with an ffn_gate
+  bool has_legacy_ffn_names = false;  // where the shapes can't tell: ffn_down is the layer that widens
+};
+
+struct VitBlock {
+  NormLayer norm1;
+  NormLayer norm2;
+  LinearLayer q, k, v, out;  // [vision_dim, vision_dim]
+  LinearLayer gate;          // [ffn_dim, vision_dim]; empty when not gated
+  LinearLayer up;            // [ffn_dim, vision_dim]
+  LinearLayer down;          // [vision_dim, ffn_dim]
+  Activation activation = Activation::kQuickGelu;
+  int64_t num_heads = 0;
+};
+
+/// Block `layer_idx` from v.blk.<layer_idx>.*, with q, k and v apart or fused as attn_qkv. Files of llama.cpp's older
+/// converters call the widening layer ffn_down: which one it is is decided by the shapes. Errors name the tensor.
+Expected<VitBlock> load_vit_block(const TensorSource& tensors, int layer_idx, const VisionConfig& config,
+                                  const VitBlockOptions& options);
+
+/// Rows [begin, end) that attend to each other.
+struct RowRange {
+  int64_t begin = 0;
+  int64_t end = 0;
+  bool operator==(const RowRange&) const = default;
+};
+
+/// Cosines and sines of each row's rotary angles.
+struct RotaryTable {
+  Tensor cosine;  // [num_rows, head_dim / 2]
+  Tensor sine;    // [num_rows, head_dim / 2]
+};
+
+/// Buffers that the blocks of one run share.
+class VitWorkspace {
+ public:
+  VitWorkspace(int64_t num_rows, const VitBlock& block);
+
+  // The MLP works on this many rows at a time, so that its wide rows never need more than a few dozen MB.
+  static constexpr int64_t kFfnRows = 1024;
+
+  Tensor normed;   // [num_rows, vision_dim]; holds the attention's output too
+  Tensor q, k, v;  // [num_rows, vision_dim]
+  Tensor up;       // [min(num_rows, kFfnRows), ffn_dim]
+  Tensor gate;     // the same, or empty
+};
+
+/// Runs the block in place over hidden [num_rows, vision_dim]. `ranges` cover the rows; `rotary` may be null.
+void run_vit_block(ThreadPool& pool, const VitBlock& block, std::span<const RowRange> ranges, const RotaryTable* rotary,
+                   VitWorkspace& workspace, Tensor& hidden);
+
+/// Counts finished layers towards a ProgressFunction.
+class LayerProgress {
+ public:
+  LayerProgress(const ProgressFunction& report, int64_t num_layers) : report_(&report), num_layers_(num_layers) {}
+  /// Errors: kCancelled where the function returns false.
+  Status layer_done();
+
+ private:
+  const ProgressFunction* report_;
+  int64_t num_layers_;
+  int64_t num_done_ = 0;
+};
+
+}  // namespace saccade
