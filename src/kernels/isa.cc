@@ -15,20 +15,32 @@ namespace {
 std::atomic<const Leaf*> g_leaf = nullptr;  // null until the first use
 std::atomic<Isa> g_isa = Isa::kReference;
 
-const Leaf& leaf_of([[maybe_unused]] Isa isa) {
 #if defined(SACCADE_X86_LEAVES)
+Leaf extend(const Leaf& below, void (*add)(Leaf&)) {
+  Leaf leaf = below;
+  add(leaf);
+  return leaf;
+}
+
+/// `isa` can run.
+const Leaf& leaf_of(Isa isa) {
+  static const Leaf kAvx2Leaf = extend(reference_leaf(), add_avx2);
+  static const Leaf kAvx512Leaf = extend(kAvx2Leaf, add_avx512);
   switch (isa) {
     case Isa::kReference:
-      return reference_leaf();
+      break;
     case Isa::kAvx2:
-      return avx2_leaf();
+      return kAvx2Leaf;
     case Isa::kAvx512:
-      return avx512_leaf();
+      return kAvx512Leaf;
   }
-#endif
-  assert(isa == Isa::kReference);
   return reference_leaf();
 }
+#else
+const Leaf& leaf_of(Isa) {
+  return reference_leaf();
+}
+#endif
 
 /// What the environment asks for, decided once.
 const Expected<Isa>& isa_of_environment() {

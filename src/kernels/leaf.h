@@ -1,10 +1,13 @@
 // What one instruction set does its own way. The algorithms above it (matmul.cc, attention.cc, ...) are shared.
 //
-// A new instruction set is one folder with one function that returns its Leaf, an enumerator in isa.h, and a line in
-// isa.cc and in CMakeLists.txt. Entries that it has nothing better for are copied from another Leaf.
+// A new instruction set is one folder with one function that writes what it does better into a copy of the Leaf below
+// it, an enumerator in isa.h, and a few lines in isa.cc and CMakeLists.txt.
+//
+// Sources of a leaf are compiled for its instruction set, so what the linker could share with the rest of the program
+// (inline functions, std templates, constructors) must not be emitted there: leaves use only their own templates, and
+// assign to a Leaf that someone else constructed.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 
@@ -34,12 +37,12 @@ struct Leaf {
 
   /// Rows of blocks to f32, by DType. `count` is a multiple of the block size.
   using Dequantize = void (*)(const std::byte* source, float* target, int64_t count);
-  std::array<Dequantize, kNumDTypes> dequantize = {};
+  Dequantize dequantize[kNumDTypes] = {};
 
   /// out[i] = dot(row, x[i, 0:k]) for i in [0, num_rows), num_rows in [1, kMaxDotRows]; by DType, null where there is
   /// nothing better than dequantising the row first. That of kF32 is never null.
   using DotRows = void (*)(const std::byte* row, const float* x, int64_t x_stride, int num_rows, int64_t k, float* out);
-  std::array<DotRows, kNumDTypes> dot_rows = {};
+  DotRows dot_rows[kNumDTypes] = {};
 
   // --- vectors -------------------------------------------------------------------------------------------------------
   /// y += a * x
@@ -67,9 +70,11 @@ struct Leaf {
 const Leaf& active_leaf();
 
 const Leaf& reference_leaf();
+
 #if defined(SACCADE_X86_LEAVES)
-const Leaf& avx2_leaf();    // only where can_run(Isa::kAvx2)
-const Leaf& avx512_leaf();  // only where can_run(Isa::kAvx512)
+/// Each adds to the Leaf of the ISA below.
+void add_avx2(Leaf& leaf);
+void add_avx512(Leaf& leaf);
 #endif
 
 }  // namespace saccade

@@ -16,6 +16,10 @@ namespace {
 /// k of one panel: a multiple of every block size, so small that panel and x tile stay in the second-level cache.
 constexpr int64_t kBlockK = 512;
 
+/// Rows of x are copied this far apart: at their own stride, often a power of two, they would evict each other from the
+/// first-level cache.
+constexpr int64_t kXTileStride = kBlockK + 16;
+
 /// Weight rows of one range of the few-rows path: enough work to outweigh taking the range.
 constexpr int64_t kDotGrain = 16;
 
@@ -25,8 +29,9 @@ int64_t ceil_div(int64_t a, int64_t b) {
 
 /// What a thread works in; kept for its next product.
 struct Scratch {
-  std::vector<float> rows;   // [tile_cols, kBlockK] dequantised, or one whole weight row
-  std::vector<float> panel;  // [kBlockK, tile_cols]
+  std::vector<float> rows;    // [tile_cols, kBlockK] dequantised, or one whole weight row
+  std::vector<float> panel;   // [kBlockK, tile_cols]
+  std::vector<float> x_tile;  // [tile_rows, kXTileStride]
 };
 
 Scratch& thread_scratch() {
@@ -56,7 +61,7 @@ class Product {
   void multiply_panel(int64_t col, int64_t first_row, int64_t end_row) const;
   void start_columns(int64_t col, int num_cols, int64_t first_row, int64_t end_row) const;
   void fill_panel(int64_t col, int num_cols, int64_t first_k, int64_t num_k, Scratch& scratch) const;
-  void multiply_tile(int num_cols, int num_rows, const float* x, const float* panel, int64_t num_k, float* y) const;
+  void multiply_tile(int num_cols, int num_rows, const float* x, int64_t num_k, float* y, Scratch& scratch) const;
 
   const Leaf& leaf_;
   const MatmulArgs& args_;
@@ -116,8 +121,8 @@ void Product::multiply_panel(int64_t col, int64_t first_row, int64_t end_row) co
     fill_panel(col, num_cols, first_k, num_k, scratch);
     for (int64_t row = first_row; row < end_row; row += leaf_.tile_rows) {
       const int num_rows = static_cast<int>(std::min<int64_t>(leaf_.tile_rows, end_row - row));
-      multiply_tile(num_cols, num_rows, args_.x + row * args_.x_stride + first_k, scratch.panel.data(), num_k,
-                    args_.y + row * args_.y_stride + col);
+      multiply_tile(num_cols, num_rows, args_.x + row * args_.x_stride + first_k, num_k,
+                    args_.y + row * args_.y_stride + col, scratch);
     }
   }
 }
@@ -143,14 +148,19 @@ void Product::fill_panel(int64_t col, int num_cols, int64_t first_k, int64_t num
   leaf_.pack_panel(rows, kBlockK, num_cols, num_k, panel);
 }
 
-void Product::multiply_tile(int num_cols, int num_rows, const float* x, const float* panel, int64_t num_k,
-                            float* y) const {
+void Product::multiply_tile(int num_cols, int num_rows, const float* x, int64_t num_k, float* y,
+                            Scratch& scratch) const {
+  float* x_tile = reserve(scratch.x_tile, leaf_.tile_rows * kXTileStride);
+  for (int row = 0; row < num_rows; ++row) {
+    std::copy_n(x + row * args_.x_stride, num_k, x_tile + row * kXTileStride);
+  }
+  const float* panel = scratch.panel.data();
   if (num_cols == leaf_.tile_cols) {
-    leaf_.gemm_tile(num_rows, x, args_.x_stride, panel, num_k, y, args_.y_stride);
+    leaf_.gemm_tile(num_rows, x_tile, kXTileStride, panel, num_k, y, args_.y_stride);
     return;
   }
   float tile[kMaxTileRows * kMaxTileCols] = {};  // the last panel is narrower than what gemm_tile writes
-  leaf_.gemm_tile(num_rows, x, args_.x_stride, panel, num_k, tile, leaf_.tile_cols);
+  leaf_.gemm_tile(num_rows, x_tile, kXTileStride, panel, num_k, tile, leaf_.tile_cols);
   for (int row = 0; row < num_rows; ++row) {
     for (int i = 0; i < num_cols; ++i) y[row * args_.y_stride + i] += tile[row * leaf_.tile_cols + i];
   }

@@ -98,12 +98,6 @@ float sigmoid(float x) {
   return 1.0f / (1.0f + std::exp(-x));
 }
 
-float gelu(float x) {
-  // erfc, not 1 + erf: the left tail keeps its relative precision.
-  constexpr float kSqrtHalf = 0.70710678118654752f;
-  return 0.5f * x * std::erfc(-x * kSqrtHalf);
-}
-
 float gelu_tanh(float x) {
   // 0.5 (1 + tanh(u)) = sigmoid(2u)
   constexpr float kTwoSqrtTwoOverPi = 1.5957691216057308f;
@@ -116,7 +110,7 @@ void activate(Activation activation, float* x, int64_t count) {
   };
   switch (activation) {
     case Activation::kGelu:
-      return apply(gelu);
+      return reference::gelu(x, count);
     case Activation::kGeluTanh:
       return apply(gelu_tanh);
     case Activation::kQuickGelu:
@@ -145,12 +139,20 @@ Leaf make_leaf() {
   leaf.tile_cols = kTileCols;
   leaf.gemm_tile = gemm_tile;
   leaf.pack_panel = pack_panel;
-  leaf.dequantize = {
-      reference::dequantize<DType::kF32>,  reference::dequantize<DType::kF16>,  reference::dequantize<DType::kBF16>,
-      reference::dequantize<DType::kQ8_0>, reference::dequantize<DType::kQ4_0>, reference::dequantize<DType::kQ4_1>,
-      reference::dequantize<DType::kQ5_0>, reference::dequantize<DType::kQ5_1>, reference::dequantize<DType::kQ4_K>,
-      reference::dequantize<DType::kQ5_K>, reference::dequantize<DType::kQ6_K>,
+  const auto set = [&](DType dtype, Leaf::Dequantize dequantize) {
+    leaf.dequantize[static_cast<size_t>(dtype)] = dequantize;
   };
+  set(DType::kF32, reference::dequantize<DType::kF32>);
+  set(DType::kF16, reference::dequantize<DType::kF16>);
+  set(DType::kBF16, reference::dequantize<DType::kBF16>);
+  set(DType::kQ8_0, reference::dequantize<DType::kQ8_0>);
+  set(DType::kQ4_0, reference::dequantize<DType::kQ4_0>);
+  set(DType::kQ4_1, reference::dequantize<DType::kQ4_1>);
+  set(DType::kQ5_0, reference::dequantize<DType::kQ5_0>);
+  set(DType::kQ5_1, reference::dequantize<DType::kQ5_1>);
+  set(DType::kQ4_K, reference::dequantize<DType::kQ4_K>);
+  set(DType::kQ5_K, reference::dequantize<DType::kQ5_K>);
+  set(DType::kQ6_K, reference::dequantize<DType::kQ6_K>);
   leaf.dot_rows[static_cast<size_t>(DType::kF32)] = dot_rows_f32;
   leaf.add_scaled = add_scaled;
   leaf.scale = scale;
@@ -166,6 +168,12 @@ Leaf make_leaf() {
 }
 
 }  // namespace
+
+void reference::gelu(float* x, int64_t count) {
+  // erfc, not 1 + erf: the left tail keeps its relative precision.
+  constexpr float kSqrtHalf = 0.70710678118654752f;
+  for (int64_t i = 0; i < count; ++i) x[i] = 0.5f * x[i] * std::erfc(-x[i] * kSqrtHalf);
+}
 
 const Leaf& reference_leaf() {
   static const Leaf kLeaf = make_leaf();

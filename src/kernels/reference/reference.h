@@ -12,4 +12,7 @@ namespace saccade::reference {
 template <DType dtype>
 void dequantize(const std::byte* source, float* target, int64_t count);
 
+/// x = x / 2 * erfc(-x / sqrt(2)), in place.
+void gelu(float* x, int64_t count);
+
 }  // namespace saccade::reference

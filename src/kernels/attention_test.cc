@@ -1,0 +1,168 @@
+// Against the definition in doubles. Scores of size s round by s u sqrt(head_dim) at most, which exp turns into a
+// relative error of the weights; the output is a convex combination of values, so its error is that times the largest.
+#include "kernels/attention.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "kernels/kernel_test_data.h"
+
+namespace saccade {
+namespace {
+
+using test::Random;
+using test::ScopedIsa;
+
+struct Case {
+  int64_t num_queries = 1;
+  int64_t num_keys = 1;
+  int64_t num_heads = 1;
+  int64_t num_kv_heads = 1;
+  int64_t head_dim = 8;
+  int64_t block_tokens = 16;
+  bool is_causal = false;
+  int64_t padding = 0;  // floats between rows of q and of out
+  int num_threads = 1;
+};
+
+/// Keys or values: contiguous, and the same in blocks scattered over memory in reverse.
+struct Paged {
+  std::vector<float> rows;  // [num_keys, num_kv_heads, head_dim]
+  std::vector<std::vector<float>> blocks;
+  std::vector<const float*> pointers;
+
+  Paged(Random& random, const Case& c) {
+    const int64_t token = c.num_kv_heads * c.head_dim;
+    rows = random.normals(c.num_keys * token);
+    const int64_t num_blocks = (c.num_keys + c.block_tokens - 1) / c.block_tokens;
+    for (int64_t block = num_blocks - 1; block >= 0; --block) {
+      const int64_t first = block * c.block_tokens;
+      const int64_t last = std::min(c.num_keys, first + c.block_tokens);
+      // As long as what is in use: reading past it is an error that the sanitizers see.
+      blocks.emplace_back(rows.begin() + first * token, rows.begin() + last * token);
+    }
+    for (auto block = blocks.rbegin(); block != blocks.rend(); ++block) pointers.push_back(block->data());
+  }
+};
+
+std::vector<double> exact_attention(const Case& c, const AttentionArgs& args, const Paged& keys, const Paged& values,
+                                    int64_t query, int64_t head, double* largest_score) {
+  const int64_t kv_head = head * c.num_kv_heads / c.num_heads;
+  const int64_t visible = c.is_causal ? args.first_visible + query + 1 : c.num_keys;
+  const auto at = [&](const Paged& paged, int64_t key, int64_t i) {
+    return double{paged.rows[static_cast<size_t>((key * c.num_kv_heads + kv_head) * c.head_dim + i)]};
+  };
+  std::vector<double> scores, out(static_cast<size_t>(c.head_dim));
+  double largest = -1e300, sum = 0;
+  for (int64_t key = 0; key < visible; ++key) {
+    double score = 0;
+    for (int64_t i = 0; i < c.head_dim; ++i) {
+      score += double{args.q[query * args.q_stride + head * c.head_dim + i]} * at(keys, key, i);
+    }
+    scores.push_back(score * double{args.scale});
+    largest = std::max(largest, scores.back());
+    *largest_score = std::max(*largest_score, std::fabs(scores.back()));
+  }
+  for (double& score : scores) sum += score = std::exp(score - largest);
+  for (int64_t i = 0; i < c.head_dim; ++i) {
+    for (int64_t key = 0; key < visible; ++key) {
+      out[static_cast<size_t>(i)] += scores[static_cast<size_t>(key)] / sum * at(values, key, i);
+    }
+  }
+  return out;
+}
+
+void check(Random& random, const Case& c) {
+  SCOPED_TRACE("queries " + std::to_string(c.num_queries) + " keys " + std::to_string(c.num_keys) + " heads " +
+               std::to_string(c.num_heads) + "/" + std::to_string(c.num_kv_heads) + " dim " +
+               std::to_string(c.head_dim) + " block " + std::to_string(c.block_tokens) +
+               (c.is_causal ? " causal" : ""));
+  const int64_t row = c.num_heads * c.head_dim;
+  const std::vector<float> q = random.normals(c.num_queries * (row + c.padding), 2);
+  const Paged keys(random, c), values(random, c);
+  AttentionArgs args;
+  args.q = q.data();
+  args.q_stride = args.out_stride = row + c.padding;
+  args.kv = {keys.pointers.data(), values.pointers.data(), c.block_tokens};
+  args.num_queries = c.num_queries;
+  args.num_keys = c.num_keys;
+  args.num_heads = c.num_heads;
+  args.num_kv_heads = c.num_kv_heads;
+  args.head_dim = c.head_dim;
+  args.scale = 1 / std::sqrt(static_cast<float>(c.head_dim));
+  args.is_causal = c.is_causal;
+  args.first_visible = c.num_keys - c.num_queries;
+  ThreadPool pool(c.num_threads);
+  for (Isa isa : test::runnable_isas()) {
+    ScopedIsa scope(isa);
+    std::vector<float> out(q.size(), 77.0f);
+    args.out = out.data();
+    attention(pool, args);
+    for (int64_t query = 0; query < c.num_queries; ++query) {
+      for (int64_t head = 0; head < c.num_heads; ++head) {
+        double largest = 1;
+        const std::vector<double> expected = exact_attention(c, args, keys, values, query, head, &largest);
+        const double tolerance = 0x1p-24 * (16 + 4 * largest * std::sqrt(static_cast<double>(c.head_dim))) * 4;
+        for (int64_t i = 0; i < c.head_dim; ++i) {
+          ASSERT_NEAR(double{out[static_cast<size_t>(query * args.out_stride + head * c.head_dim + i)]},
+                      expected[static_cast<size_t>(i)], tolerance)
+              << test::name_of(isa) << " query " << query << " head " << head << " element " << i;
+        }
+      }
+      for (int64_t i = row; i < args.out_stride; ++i) {
+        ASSERT_EQ(out[static_cast<size_t>(query * args.out_stride + i)], 77.0f) << "wrote between rows";
+      }
+    }
+  }
+}
+
+TEST(Attention, OneQuerySeesWhatIsCached) {
+  Random random(21);
+  check(random, {.num_keys = 1000, .num_heads = 6, .num_kv_heads = 2, .head_dim = 64, .is_causal = true});
+}
+
+TEST(Attention, EncoderSeesEverything) {
+  Random random(22);
+  check(random, {.num_queries = 67,
+                 .num_keys = 67,
+                 .num_heads = 3,
+                 .num_kv_heads = 3,
+                 .head_dim = 72,
+                 .block_tokens = 67,
+                 .num_threads = 2});
+}
+
+TEST(Attention, ChunkOfAPromptIsCausal) {
+  Random random(23);
+  check(random, {.num_queries = 40,
+                 .num_keys = 300,
+                 .num_heads = 8,
+                 .num_kv_heads = 2,
+                 .head_dim = 32,
+                 .block_tokens = 32,
+                 .is_causal = true,
+                 .padding = 5,
+                 .num_threads = 3});
+}
+
+TEST(Attention, RandomShapesOnEveryIsa) {
+  Random random(24);
+  for (int repeat = 0; repeat < 80; ++repeat) {
+    Case c;
+    c.num_kv_heads = random.between(1, 3);
+    c.num_heads = c.num_kv_heads * random.between(1, 4);
+    c.num_queries = random.between(1, 50);
+    c.num_keys = c.num_queries + random.between(0, 200);
+    c.head_dim = random.between(1, 100);
+    c.block_tokens = random.between(1, 70);
+    c.is_causal = random.coin();
+    c.padding = random.between(0, 2);
+    c.num_threads = static_cast<int>(random.between(1, 3));
+    check(random, c);
+    if (HasFatalFailure()) return;
+  }
+}
+
+}  // namespace
+}  // namespace saccade

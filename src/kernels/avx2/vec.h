@@ -1,0 +1,79 @@
+// Eight floats: the register type that the templates of kernels/simd run on, with AVX2, FMA and F16C.
+#pragma once
+
+#include <immintrin.h>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace saccade::avx2 {
+
+struct Vec {
+  using Reg = __m256;
+  static constexpr int kLanes = 8;
+  static constexpr int kTileRows = 6;  // 6 x 2 sums, 2 of the panel and 1 of x: 15 of 16 registers
+  static constexpr int kTileRegs = 2;
+
+  static Reg zero() { return _mm256_setzero_ps(); }
+  static Reg set(float value) { return _mm256_set1_ps(value); }
+  static Reg load(const float* source) { return _mm256_loadu_ps(source); }
+  static void store(float* target, Reg a) { _mm256_storeu_ps(target, a); }
+  /// The first `count` < kLanes elements; the others are 0.
+  static Reg load_first(const float* source, int count) { return _mm256_maskload_ps(source, first_lanes(count)); }
+  static void store_first(float* target, Reg a, int count) { _mm256_maskstore_ps(target, first_lanes(count), a); }
+
+  static Reg add(Reg a, Reg b) { return _mm256_add_ps(a, b); }
+  static Reg sub(Reg a, Reg b) { return _mm256_sub_ps(a, b); }
+  static Reg mul(Reg a, Reg b) { return _mm256_mul_ps(a, b); }
+  static Reg div(Reg a, Reg b) { return _mm256_div_ps(a, b); }
+  /// b where either is NaN.
+  static Reg max(Reg a, Reg b) { return _mm256_max_ps(a, b); }
+  static Reg min(Reg a, Reg b) { return _mm256_min_ps(a, b); }
+  static Reg mul_add(Reg a, Reg b, Reg c) { return _mm256_fmadd_ps(a, b, c); }       // a * b + c
+  static Reg neg_mul_add(Reg a, Reg b, Reg c) { return _mm256_fnmadd_ps(a, b, c); }  // c - a * b
+  static Reg round(Reg a) { return _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+
+  /// a * 2^n for whole n in [-150, 129]: in two steps, since 2^n itself may be no normal float.
+  static Reg times_power_of_two(Reg a, Reg n) {
+    const __m256i whole = _mm256_cvtps_epi32(n);
+    const __m256i half = _mm256_srai_epi32(whole, 1);
+    return _mm256_mul_ps(_mm256_mul_ps(a, power_of_two(half)), power_of_two(_mm256_sub_epi32(whole, half)));
+  }
+
+  static float reduce_add(Reg a) {
+    const __m128 four = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+    const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+    return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
+  }
+  static float reduce_max(Reg a) {
+    const __m128 four = _mm_max_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+    const __m128 two = _mm_max_ps(four, _mm_movehl_ps(four, four));
+    return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)));
+  }
+
+  // Weights as they lie in memory, kLanes at a time.
+  static Reg load_f16(const std::byte* source) {
+    return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(source)));
+  }
+  static Reg load_bf16(const std::byte* source) {
+    const __m128i halves = _mm_loadu_si128(reinterpret_cast<const __m128i*>(source));
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(halves), 16));
+  }
+  /// The lowest kLanes signed bytes.
+  static Reg from_i8(__m128i bytes) { return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes)); }
+  /// 16 signed bytes to 16 / kLanes registers.
+  static void from_16_i8(__m128i bytes, Reg* target) {
+    target[0] = from_i8(bytes);
+    target[1] = from_i8(_mm_unpackhi_epi64(bytes, bytes));
+  }
+
+ private:
+  static __m256i first_lanes(int count) {
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32(count), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+  }
+  static Reg power_of_two(__m256i n) {
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(n, _mm256_set1_epi32(127)), 23));
+  }
+};
+
+}  // namespace saccade::avx2

@@ -1,0 +1,54 @@
+#include "kernels/isa.h"
+
+#include <gtest/gtest.h>
+
+#include "kernels/kernel_test_data.h"
+#include "kernels/leaf.h"
+
+namespace saccade {
+namespace {
+
+TEST(SelectIsa, EmptyMeansTheBestThatCanRun) {
+  EXPECT_EQ(select_isa("").value(), test::runnable_isas().back());
+}
+
+TEST(SelectIsa, GivesWhatIsNamedOrRefuses) {
+  for (Isa isa : kAllIsas) {
+    const Expected<Isa> selected = select_isa(isa_name(isa));
+    if (can_run(isa)) {
+      EXPECT_EQ(selected.value(), isa);
+    } else {
+      EXPECT_EQ(selected.status().code(), StatusCode::kUnsupported);
+      EXPECT_EQ(set_active_isa(isa).code(), StatusCode::kUnsupported);
+    }
+  }
+}
+
+TEST(SelectIsa, RefusesUnknownNames) {
+  const Expected<Isa> selected = select_isa("avx9");
+  ASSERT_FALSE(selected.is_ok());
+  EXPECT_EQ(selected.status().code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(selected.status().message(), "no instruction set is called \"avx9\"; known: reference, avx2, avx512");
+}
+
+TEST(ActiveIsa, FollowsSetActiveIsa) {
+  for (Isa isa : test::runnable_isas()) {
+    test::ScopedIsa scope(isa);
+    ASSERT_TRUE(scope.is_ok());
+    EXPECT_EQ(active_isa().value(), isa);
+  }
+}
+
+TEST(Leaf, IsCompleteOnEveryIsa) {
+  for (Isa isa : test::runnable_isas()) {
+    test::ScopedIsa scope(isa);
+    const Leaf& leaf = active_leaf();
+    EXPECT_LE(leaf.tile_rows, kMaxTileRows);
+    EXPECT_LE(leaf.tile_cols, kMaxTileCols);
+    for (const Leaf::Dequantize dequantize : leaf.dequantize) EXPECT_NE(dequantize, nullptr);
+    EXPECT_NE(leaf.dot_rows[static_cast<size_t>(DType::kF32)], nullptr);
+  }
+}
+
+}  // namespace
+}  // namespace saccade

@@ -1,0 +1,40 @@
+// Every entry of a Leaf that the templates give, for one register type.
+#pragma once
+
+#include "kernels/leaf.h"
+#include "kernels/simd/elementwise.h"
+#include "kernels/simd/products.h"
+
+namespace saccade::simd {
+
+template <typename V, typename Run>
+void fill_dtype(Leaf& leaf, DType dtype) {
+  leaf.dequantize[static_cast<size_t>(dtype)] = Rows<V, Run>::dequantize;
+  leaf.dot_rows[static_cast<size_t>(dtype)] = Rows<V, Run>::dot_rows;
+}
+
+template <typename V>
+void fill_leaf(Leaf& leaf) {
+  leaf.tile_rows = Gemm<V>::kTileRows;
+  leaf.tile_cols = Gemm<V>::kTileCols;
+  leaf.gemm_tile = Gemm<V>::gemm_tile;
+  leaf.pack_panel = Gemm<V>::pack_panel;
+  fill_dtype<V, F32Run<V>>(leaf, DType::kF32);
+  fill_dtype<V, F16Run<V>>(leaf, DType::kF16);
+  fill_dtype<V, BF16Run<V>>(leaf, DType::kBF16);
+  fill_dtype<V, Q8_0Run<V>>(leaf, DType::kQ8_0);
+  fill_dtype<V, Q4_0Run<V>>(leaf, DType::kQ4_0);
+  fill_dtype<V, Q4_1Run<V>>(leaf, DType::kQ4_1);
+  leaf.add_scaled = Elementwise<V>::add_scaled;
+  leaf.scale = Elementwise<V>::scale;
+  leaf.max = Elementwise<V>::max;
+  leaf.exp_sum = Elementwise<V>::exp_sum;
+  leaf.sum_squares = Elementwise<V>::sum_squares;
+  leaf.sum = Elementwise<V>::sum;
+  leaf.normalize = Elementwise<V>::normalize;
+  leaf.activate = Elementwise<V>::activate;
+  leaf.silu_times = Elementwise<V>::silu_times;
+  leaf.rotate = Elementwise<V>::rotate;
+}
+
+}  // namespace saccade::simd

@@ -1,0 +1,163 @@
+// The matrix entries of a Leaf (leaf.h says what each computes), over a register type V such as avx2::Vec.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/simd/blocks.h"
+
+namespace saccade::simd {
+
+template <typename V, int num_rows>
+inline void gemm_rows(const float* x, int64_t x_stride, const float* panel, int64_t k, float* y, int64_t y_stride) {
+  using Reg = typename V::Reg;
+  constexpr int kRegs = V::kTileRegs;
+  Reg sums[num_rows][kRegs];
+  for (int row = 0; row < num_rows; ++row) {
+    for (int j = 0; j < kRegs; ++j) sums[row][j] = V::zero();
+  }
+  for (int64_t i = 0; i < k; ++i) {
+    Reg columns[kRegs];
+    for (int j = 0; j < kRegs; ++j) columns[j] = V::load(panel + (i * kRegs + j) * V::kLanes);
+#pragma GCC unroll 16
+    for (int row = 0; row < num_rows; ++row) {
+      const Reg value = V::set(x[row * x_stride + i]);
+      for (int j = 0; j < kRegs; ++j) sums[row][j] = V::mul_add(value, columns[j], sums[row][j]);
+    }
+  }
+  for (int row = 0; row < num_rows; ++row) {
+    for (int j = 0; j < kRegs; ++j) {
+      float* target = y + row * y_stride + j * V::kLanes;
+      V::store(target, V::add(V::load(target), sums[row][j]));
+    }
+  }
+}
+
+template <typename V>
+struct Gemm {
+  static constexpr int kTileRows = V::kTileRows;
+  static constexpr int kTileCols = V::kTileRegs * V::kLanes;
+
+  template <int max_rows = kTileRows>
+  static void gemm_tile(int num_rows, const float* x, int64_t x_stride, const float* panel, int64_t k, float* y,
+                        int64_t y_stride) {
+    if constexpr (max_rows > 1) {
+      if (num_rows < max_rows) return gemm_tile<max_rows - 1>(num_rows, x, x_stride, panel, k, y, y_stride);
+    }
+    gemm_rows<V, max_rows>(x, x_stride, panel, k, y, y_stride);
+  }
+
+  static void pack_panel(const float* rows, int64_t row_stride, int num_rows, int64_t k, float* panel) {
+    if (num_rows < kTileCols) {
+      for (int64_t i = 0; i < k * kTileCols; ++i) panel[i] = 0;
+    }
+    int row = 0;
+    for (; row + 8 <= num_rows; row += 8) {
+      int64_t i = 0;
+      for (; i + 8 <= k; i += 8) transpose_8x8(rows + row * row_stride + i, row_stride, panel + i * kTileCols + row);
+      for (; i < k; ++i) {
+        for (int j = row; j < row + 8; ++j) panel[i * kTileCols + j] = rows[j * row_stride + i];
+      }
+    }
+    for (; row < num_rows; ++row) {
+      for (int64_t i = 0; i < k; ++i) panel[i * kTileCols + row] = rows[row * row_stride + i];
+    }
+  }
+
+ private:
+  /// target[i, j] = source[j, i]; target's rows are kTileCols apart.
+  static void transpose_8x8(const float* source, int64_t source_stride, float* target) {
+    __m256 pairs[8];  // of rows 2j and 2j + 1, interleaved
+    for (int j = 0; j < 8; j += 2) {
+      const __m256 even = _mm256_loadu_ps(source + j * source_stride);
+      const __m256 odd = _mm256_loadu_ps(source + (j + 1) * source_stride);
+      pairs[j] = _mm256_unpacklo_ps(even, odd);
+      pairs[j + 1] = _mm256_unpackhi_ps(even, odd);
+    }
+    __m256 fours[8];  // columns 0 | 4, 1 | 5, 2 | 6, 3 | 7 of rows 0..3, then of rows 4..7
+    for (int j = 0; j < 8; j += 4) {
+      fours[j] = _mm256_shuffle_ps(pairs[j], pairs[j + 2], 0x44);
+      fours[j + 1] = _mm256_shuffle_ps(pairs[j], pairs[j + 2], 0xee);
+      fours[j + 2] = _mm256_shuffle_ps(pairs[j + 1], pairs[j + 3], 0x44);
+      fours[j + 3] = _mm256_shuffle_ps(pairs[j + 1], pairs[j + 3], 0xee);
+    }
+    for (int i = 0; i < 4; ++i) {
+      _mm256_storeu_ps(target + i * kTileCols, _mm256_permute2f128_ps(fours[i], fours[i + 4], 0x20));
+      _mm256_storeu_ps(target + (i + 4) * kTileCols, _mm256_permute2f128_ps(fours[i], fours[i + 4], 0x31));
+    }
+  }
+};
+
+/// Rows of runs, Run being one of blocks.h.
+template <typename V, typename Run>
+struct Rows {
+  using Reg = typename V::Reg;
+  static constexpr int kRegs = kRunRegs<V>;
+
+  static void dequantize(const std::byte* source, float* target, int64_t count) {
+    Reg run[kRegs];
+    int64_t i = 0;
+    for (; i + kRun <= count; i += kRun, source += Run::kBytes) {
+      Run::decode(source, run);
+      for (int j = 0; j < kRegs; ++j) V::store(target + i + j * V::kLanes, run[j]);
+    }
+    if (i == count) return;
+    float tail[kRun];
+    decode_tail(source, count - i, run);
+    for (int j = 0; j < kRegs; ++j) V::store(tail + j * V::kLanes, run[j]);
+    for (int64_t j = 0; i + j < count; ++j) target[i + j] = tail[j];
+  }
+
+  static void dot_rows(const std::byte* row, const float* x, int64_t x_stride, int num_rows, int64_t k, float* out) {
+    switch (num_rows) {
+      case 1:
+        return dot_some<1>(row, x, x_stride, k, out);
+      case 2:
+        return dot_some<2>(row, x, x_stride, k, out);
+      case 3:
+        return dot_some<3>(row, x, x_stride, k, out);
+      default:
+        return dot_some<4>(row, x, x_stride, k, out);
+    }
+  }
+
+ private:
+  /// The last `count` < kRun weights of a row of a type without blocks, then zeros.
+  static void decode_tail(const std::byte* source, int64_t count, Reg* run) {
+    std::byte padded[Run::kBytes] = {};
+    const int64_t num_bytes = count * (Run::kBytes / kRun);
+    for (int64_t i = 0; i < num_bytes; ++i) padded[i] = source[i];
+    Run::decode(padded, run);
+  }
+
+  template <int num_rows>
+  static void dot_some(const std::byte* row, const float* x, int64_t x_stride, int64_t k, float* out) {
+    Reg sums[num_rows][2];
+    for (int i = 0; i < num_rows; ++i) sums[i][0] = sums[i][1] = V::zero();
+    Reg run[kRegs];
+    int64_t first = 0;
+    for (; first + kRun <= k; first += kRun, row += Run::kBytes) {
+      Run::decode(row, run);
+      for (int i = 0; i < num_rows; ++i) {
+        for (int j = 0; j < kRegs; ++j) {
+          sums[i][j % 2] = V::mul_add(run[j], V::load(x + i * x_stride + first + j * V::kLanes), sums[i][j % 2]);
+        }
+      }
+    }
+    if (first < k) decode_tail(row, k - first, run);
+    for (int i = 0; i < num_rows; ++i) {
+      out[i] = V::reduce_add(V::add(sums[i][0], sums[i][1]));
+      if (first < k) out[i] += dot_tail(run, x + i * x_stride + first, k - first);
+    }
+  }
+
+  static float dot_tail(const Reg* run, const float* x, int64_t count) {
+    float padded[kRun] = {};
+    for (int64_t i = 0; i < count; ++i) padded[i] = x[i];
+    Reg sum = V::zero();
+    for (int j = 0; j < kRegs; ++j) sum = V::mul_add(run[j], V::load(padded + j * V::kLanes), sum);
+    return V::reduce_add(sum);
+  }
+};
+
+}  // namespace saccade::simd
