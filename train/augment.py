@@ -1,0 +1,81 @@
+"""What a camera or a scanner does to a page, and the padding to a square that inference does too."""
+
+from __future__ import annotations
+
+import io
+import math
+import random
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image, ImageFilter
+
+if TYPE_CHECKING:
+    from train.pages.page import Page
+
+
+def pad_to_square(image: Image.Image, side: int) -> tuple[Image.Image, float, float, float]:
+    """Pads with the mean colour to a square (the picture in the centre) and resizes. Returns scale and offsets too."""
+    w, h = image.size
+    longest = max(w, h)
+    if w != h:
+        mean = tuple(int(c) for c in np.asarray(image).reshape(-1, 3).mean(axis=0))
+        square = Image.new("RGB", (longest, longest), mean)
+        square.paste(image, ((longest - w) // 2, (longest - h) // 2))
+        image = square
+    ox, oy = (longest - w) // 2, (longest - h) // 2
+    ratio = side / longest
+    if longest != side:
+        image = image.resize((side, side), Image.Resampling.BICUBIC)
+    return image, ratio, ox, oy
+
+
+def rotate(page: Page, image: Image.Image, degrees: float) -> Image.Image:
+    """Turns picture and labels about the centre."""
+    fill = page.paper
+    turned = image.rotate(degrees, Image.Resampling.BICUBIC, fillcolor=fill)
+    page.things = page.things.rotate(degrees, Image.Resampling.NEAREST)
+    page.colours = page.colours.rotate(degrees, Image.Resampling.NEAREST)
+    a = math.radians(degrees)
+    cx, cy = page.width / 2, page.height / 2
+    for g in page.glyphs:
+        dx, dy = g.x - cx, g.y - cy
+        g.x, g.y = cx + dx * math.cos(a) + dy * math.sin(a), cy - dx * math.sin(a) + dy * math.cos(a)
+    return turned
+
+
+def shade(rng: random.Random, pixels: np.ndarray) -> np.ndarray:
+    """A soft fall of light over the page."""
+    h, w = pixels.shape[:2]
+    gx, gy = rng.uniform(-0.18, 0.18), rng.uniform(-0.18, 0.18)
+    light = 1 + gx * np.linspace(-0.5, 0.5, w, dtype=np.float32)[None, :, None] + gy * np.linspace(-0.5, 0.5, h, dtype=np.float32)[:, None, None]
+    return pixels * light
+
+
+def finish(page: Page, noise_rng: np.random.Generator) -> Image.Image:
+    """Shrinks the canvas to final pixels and degrades it mildly. Updates the page's labels."""
+    rng = page.rng
+    image = page.image
+    if page.scale != 1:
+        method = rng.choice((Image.Resampling.BICUBIC, Image.Resampling.LANCZOS, Image.Resampling.BOX, Image.Resampling.BILINEAR))
+        if rng.random() < 0.25 and abs(d := rng.uniform(-2.2, 2.2)) > 0.2:
+            image = rotate(page, image, d)
+        image = image.resize((page.width, page.height), method, reducing_gap=None)
+    roll = rng.random()
+    if roll < 0.10:
+        image = image.filter(ImageFilter.GaussianBlur(rng.uniform(0.2, 0.6)))
+    elif roll < 0.14:
+        image = image.filter(ImageFilter.SHARPEN)
+    if rng.random() < 0.30:
+        pixels = np.asarray(image, dtype=np.float32)
+        if rng.random() < 0.5:
+            pixels = shade(rng, pixels)
+        if rng.random() < 0.7:
+            sigma = rng.uniform(1, 9)
+            pixels = pixels + noise_rng.standard_normal(pixels.shape[:2], dtype=np.float32)[..., None] * sigma
+        image = Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
+    if rng.random() < 0.25:
+        buffer = io.BytesIO()
+        image.save(buffer, "JPEG", quality=rng.randint(45, 92))
+        image = Image.open(buffer).convert("RGB")
+    return image

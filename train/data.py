@@ -1,0 +1,86 @@
+"""Training samples, made on the fly: sample number i is always the same picture."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, IterableDataset
+
+from train.augment import pad_to_square
+from train.dense_labels import patch_labels
+from train.model import ModelConfig
+from train.pages import make_page
+from train.pages.page import Page, Question
+
+PIXEL_MEAN, PIXEL_STD = 0.5, 0.5
+
+
+def to_pixels(images: torch.Tensor) -> torch.Tensor:
+    """uint8 [batch, height, width, 3] to normalised float [batch, 3, height, width]."""
+    x = images.permute(0, 3, 1, 2).contiguous().float()
+    return x.div_(255).sub_(PIXEL_MEAN).div_(PIXEL_STD)
+
+
+def pick_page_type(rng: random.Random, mix: dict[str, float]) -> str:
+    return rng.choices(list(mix), list(mix.values()))[0]
+
+
+def add_reading(page: Page, rng: random.Random) -> None:
+    """Training only: the whole page, line by line. Nothing teaches reading faster."""
+    lines = page.text_lines()
+    if not lines:
+        return
+    tokens = " ".join(lines).lower().split()
+    starts = [i for i, line in enumerate(lines) if tokens.count(line.split()[0].lower()) == 1]
+    if starts and rng.random() < 0.6:
+        first = rng.choice(starts)
+        question = rng.choice(("Read on from {0}.", "Transcribe all from {0} on.")).format(lines[first].split()[0])
+        page.questions.append(Question("read_page", question, "\n".join(lines[first:])))
+    else:
+        question = rng.choice(("Transcribe every line.", "Read every line of the page."))
+        page.questions.append(Question("read_page", question, "\n".join(lines)))
+    for i in rng.sample(starts, min(2, len(starts))):
+        page.questions.append(Question("read_row", f"Read the line that begins with {lines[i].split()[0]}.", lines[i]))
+
+
+class PageStream(IterableDataset):
+    """Shares of batches of `batch_size` samples from number `first` on, without end: part `part` of `num_parts`."""
+
+    def __init__(self, cfg: ModelConfig, mix: dict[str, float], batch_size: int, first: int, packer=None, part=0, num_parts=1):
+        self.cfg, self.mix, self.batch_size, self.first, self.packer = cfg, mix, batch_size, first, packer
+        self.part, self.num_parts = part, num_parts
+
+    def sample(self, index: int) -> dict:
+        rng = random.Random(index * 7919 + 13)
+        image, page = make_page(index * 2 + 1, pick_page_type(rng, self.mix))
+        add_reading(page, rng)
+        image, ratio, ox, oy = pad_to_square(image, self.cfg.image_size)
+        sample = {"image": np.asarray(image), **patch_labels(page, self.cfg, ratio, ox, oy)}
+        if self.packer:
+            sample["questions"] = page.questions
+            sample["rng"] = rng
+        return sample
+
+    def batch(self, first: int) -> dict:
+        samples = [self.sample(first + i) for i in range(self.part, self.batch_size, self.num_parts)]
+        batch = {k: np.stack([s[k] for s in samples]) for k in ("image", "chars", "things", "colours")}
+        out = {"image": torch.from_numpy(batch.pop("image")), "next": first + self.batch_size}
+        out["labels"] = {k: torch.from_numpy(v) for k, v in batch.items()}
+        if self.packer:
+            out["packed"] = self.packer.pack([(s["questions"], s["rng"]) for s in samples])
+        return out
+
+    def __iter__(self):
+        torch.set_num_threads(1)
+        first = self.first
+        while True:
+            yield self.batch(first)
+            first += self.batch_size
+
+
+def stream(cfg: ModelConfig, mix: dict[str, float], batch_size: int, first: int, packer=None, part=0, num_parts=1) -> DataLoader:
+    """The same batches from a worker process."""
+    dataset = PageStream(cfg, mix, batch_size, first, packer, part, num_parts)
+    return DataLoader(dataset, batch_size=None, num_workers=1, prefetch_factor=6)

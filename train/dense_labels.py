@@ -1,0 +1,77 @@
+"""Dense supervision of the vision tower: which characters lie in each patch, and what covers it."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from train.model import ModelConfig
+from train.pages.page import COLOUR_NAMES, THINGS, Page
+
+NUM_SLOTS = 6  # characters a patch can hold, in reading order
+NUM_CHARS = 96  # class 0: no character; class c: chr(31 + c)
+NUM_COLOURS = 1 + len(COLOUR_NAMES)
+
+
+def patch_labels(page: Page, cfg: ModelConfig, ratio: float, offset_x: float, offset_y: float) -> dict[str, np.ndarray]:
+    """Labels of a page that was padded by the offsets and scaled by `ratio`. Arrays of [num_patches, ...]."""
+    grid, patch = cfg.grid, cfg.patch_size
+    chars = np.zeros((grid * grid, NUM_SLOTS), dtype=np.int64)
+    by_patch: dict[int, list] = {}
+    for glyph in page.glyphs:
+        x, y = (glyph.x + offset_x) * ratio, (glyph.y + offset_y) * ratio
+        col, row = int(x // patch), int(y // patch)
+        if 0 <= col < grid and 0 <= row < grid:
+            by_patch.setdefault(row * grid + col, []).append((round(y / 4), x, glyph.char))
+    for index, found in by_patch.items():
+        for slot, (_, _, char) in enumerate(sorted(found)[:NUM_SLOTS]):
+            code = ord(char) - 31
+            chars[index, slot] = code if 0 < code < NUM_CHARS else 0
+    return {
+        "chars": chars,
+        "things": _cover(page.things, cfg, ratio, offset_x, offset_y),
+        "colours": _cover(page.colours, cfg, ratio, offset_x, offset_y),
+    }
+
+
+def _cover(plane, cfg: ModelConfig, ratio: float, offset_x: float, offset_y: float) -> np.ndarray:
+    """The highest class found on a 4 x 4 raster of points in each patch."""
+    values = np.asarray(plane)
+    num = cfg.grid * 4
+    centres = (np.arange(num) + 0.5) * (cfg.image_size / num) / ratio
+    xs, ys = np.floor(centres - offset_x).astype(int), np.floor(centres - offset_y).astype(int)
+    inside = ((ys >= 0) & (ys < values.shape[0]))[:, None] & ((xs >= 0) & (xs < values.shape[1]))[None]
+    points = values[ys.clip(0, values.shape[0] - 1)][:, xs.clip(0, values.shape[1] - 1)] * inside
+    return points.reshape(cfg.grid, 4, cfg.grid, 4).max(axis=(1, 3)).reshape(-1).astype(np.int64)
+
+
+class DenseHeads(nn.Module):
+    """Linear read-outs on patch features, used in training only."""
+
+    def __init__(self, cfg: ModelConfig):
+        super().__init__()
+        self.norm = nn.LayerNorm(cfg.vision_dim)
+        self.chars = nn.Linear(cfg.vision_dim, NUM_SLOTS * NUM_CHARS)
+        self.things = nn.Linear(cfg.vision_dim, len(THINGS))
+        self.colours = nn.Linear(cfg.vision_dim, NUM_COLOURS)
+
+    def forward(self, features: torch.Tensor, labels: dict[str, torch.Tensor]) -> tuple[torch.Tensor, dict[str, float]]:
+        """Features [batch, num_patches, vision_dim] and labels to the loss and accuracies where there is something."""
+        x = self.norm(features)
+        outputs = {
+            "chars": self.chars(x).float().unflatten(-1, (NUM_SLOTS, NUM_CHARS)),
+            "things": self.things(x).float(),
+            "colours": self.colours(x).float(),
+        }
+        total, report = 0.0, {}
+        for name, weight in (("chars", 1.0), ("things", 0.3), ("colours", 0.2)):
+            logits, target = outputs[name].flatten(0, -2), labels[name].flatten()
+            loss = F.cross_entropy(logits, target, reduction="none")
+            present = target > 0
+            importance = torch.where(present, 1.0, 0.2)
+            total = total + weight * (loss * importance).sum() / importance.sum()
+            hits = (logits.argmax(-1) == target)[present].float()
+            report[name] = hits.mean().item() if hits.numel() else float("nan")
+        return total, report

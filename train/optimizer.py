@@ -1,0 +1,131 @@
+"""Muon for hidden matrices, AdamW for everything else, and an average of the weights for export.
+
+Muon: K. Jordan et al., "Muon: an optimizer for hidden layers in neural networks", 2024.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+import torch
+import torch.distributed as dist
+
+NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
+
+
+def orthogonalise(g: torch.Tensor, num_steps: int = 5) -> torch.Tensor:
+    """Nearest half-orthogonal matrices to g [count, rows, cols], by a quintic Newton-Schulz iteration in bf16."""
+    a, b, c = NEWTON_SCHULZ
+    x = g.bfloat16()
+    tall = x.shape[-2] > x.shape[-1]
+    if tall:
+        x = x.mT.contiguous()
+    x = x / (x.float().norm(dim=(-2, -1), keepdim=True) + 1e-7).bfloat16()
+    for _ in range(num_steps):
+        gram = x @ x.mT
+        x = a * x + (b * gram + c * gram @ gram) @ x
+    return (x.mT if tall else x).float()
+
+
+def orthogonalise_shared(g: torch.Tensor) -> torch.Tensor:
+    """orthogonalise(), each process of a group doing its share of the matrices."""
+    if not dist.is_initialized():
+        return orthogonalise(g)
+    mine = slice(dist.get_rank(), None, dist.get_world_size())
+    updates = torch.zeros_like(g)
+    if g[mine].shape[0] > 0:
+        updates[mine] = orthogonalise(g[mine])
+    dist.all_reduce(updates)
+    return updates
+
+
+class MuonAdamW:
+    """Steps named parameters; state is kept by name, so a checkpoint can be loaded into a larger set."""
+
+    def __init__(self, named_params, muon_lr=0.02, adam_lr=2e-3, momentum=0.95, weight_decay=0.01, betas=(0.9, 0.98)):
+        self.params = dict(named_params)
+        self.muon_lr, self.adam_lr = muon_lr, adam_lr
+        self.momentum, self.weight_decay, self.betas = momentum, weight_decay, betas
+        self.state: dict[str, dict] = defaultdict(dict)
+
+    @staticmethod
+    def is_hidden_matrix(name: str, p: torch.Tensor) -> bool:
+        return p.ndim == 2 and not any(part in name for part in ("embed", "heads."))
+
+    def zero_grad(self) -> None:
+        for p in self.params.values():
+            p.grad = None
+
+    def clip(self, max_norm: float) -> float:
+        return float(torch.nn.utils.clip_grad_norm_([p for p in self.params.values() if p.grad is not None], max_norm))
+
+    @torch.no_grad()
+    def step(self, scale: float) -> None:
+        """One update; `scale` is the schedule's factor on both learning rates."""
+        by_shape: dict[tuple, list[str]] = defaultdict(list)
+        for name, p in self.params.items():
+            if p.grad is None:
+                continue
+            if self.is_hidden_matrix(name, p):
+                by_shape[tuple(p.shape)].append(name)
+            else:
+                self._adamw(name, p, scale)
+        for shape, names in by_shape.items():
+            self._muon(shape, names, scale)
+
+    def _muon(self, shape, names, scale) -> None:
+        pushes = []
+        for name in names:
+            grad, state = self.params[name].grad, self.state[name]
+            velocity = state.setdefault("velocity", torch.zeros_like(grad))
+            velocity.lerp_(grad, 1 - self.momentum)
+            pushes.append(grad.lerp(velocity, self.momentum))
+        updates = orthogonalise_shared(torch.stack(pushes))
+        rate = self.muon_lr * scale
+        gain = max(1.0, shape[0] / shape[1]) ** 0.5
+        for name, update in zip(names, updates):
+            p = self.params[name]
+            p.mul_(1 - rate * self.weight_decay).add_(update, alpha=-rate * gain)
+
+    def _adamw(self, name, p, scale) -> None:
+        state, (b1, b2) = self.state[name], self.betas
+        if not state:
+            state.update(m=torch.zeros_like(p), v=torch.zeros_like(p), t=0)
+        state["t"] += 1
+        state["m"].lerp_(p.grad, 1 - b1)
+        state["v"].mul_(b2).addcmul_(p.grad, p.grad, value=1 - b2)
+        m = state["m"] / (1 - b1 ** state["t"])
+        v = state["v"] / (1 - b2 ** state["t"])
+        p.add_(m / (v.sqrt() + 1e-8), alpha=-self.adam_lr * scale)
+
+    def state_dict(self) -> dict:
+        return dict(self.state)
+
+    def load_state_dict(self, state: dict) -> None:
+        self.state = defaultdict(dict, state)
+
+
+class Average:
+    """Exponential average of parameters."""
+
+    def __init__(self, named_params, decay: float = 0.998):
+        self.params = dict(named_params)
+        self.decay = decay
+        self.num_updates = 0
+        self.values = {n: p.detach().clone() for n, p in self.params.items()}
+
+    @torch.no_grad()
+    def update(self) -> None:
+        self.num_updates += 1
+        decay = min(self.decay, self.num_updates / (self.num_updates + 10))
+        for name, p in self.params.items():
+            self.values[name].lerp_(p, 1 - decay)
+
+    def state_dict(self) -> dict:
+        return {"values": self.values, "num_updates": self.num_updates}
+
+    def load_state_dict(self, state: dict) -> None:
+        self.num_updates = state["num_updates"]
+        for name, value in state["values"].items():
+            if name in self.values:
+                self.values[name].copy_(value)

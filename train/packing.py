@@ -1,0 +1,121 @@
+"""Many questions on one picture in one sequence.
+
+Layout: `<s>` [picture] `\n` then blocks `question \n answer </s>`. Every block sees the prefix and itself, and its
+positions start right after the prefix, so a block is trained exactly as it will be asked: alone.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+import torch
+
+from train import tokenizer
+from train.model import ModelConfig, SaccadeMini, packed_mask
+from train.pages.page import Question
+
+IGNORED = -100
+# How often a kind is drawn, 1 where absent.
+KIND_WEIGHTS: dict[str, float] = {"page_type": 0.3, "read_page": 3.0}
+
+
+@dataclass
+class Packed:
+    """One batch of text. All [batch, num_text]; the first column is the newline that ends the prefix."""
+
+    ids: torch.Tensor
+    targets: torch.Tensor  # next token, IGNORED where no answer is expected
+    weights: torch.Tensor
+    positions: torch.Tensor
+    block_ids: torch.Tensor
+    kinds: list[list[str]]  # per row, the kind of each block (block i + 1)
+
+
+def prompt_ids(question: str) -> list[int]:
+    return tokenizer.encode(question) + tokenizer.encode("\n")
+
+
+class Packer:
+    """Chooses questions of a page and lays them out. `num_text` is the text length of every row."""
+
+    def __init__(self, cfg: ModelConfig, num_text: int, everything: bool = False, two_turn_share: float = 0.12):
+        self.cfg, self.num_text, self.everything, self.two_turn_share = cfg, num_text, everything, two_turn_share
+
+    def pack(self, samples: list[tuple[list[Question], random.Random]]) -> Packed:
+        rows = [self._row(questions, rng) for questions, rng in samples]
+        columns = {key: torch.tensor([r[key] for r in rows]) for key in ("ids", "targets", "weights", "positions", "block_ids")}
+        return Packed(**columns, kinds=[r["kinds"] for r in rows])
+
+    def _order(self, questions: list[Question], rng: random.Random) -> list[Question]:
+        """A weighted random order without repetition (exponential clocks)."""
+        if self.everything:
+            return questions
+        return sorted(questions, key=lambda q: rng.expovariate(KIND_WEIGHTS.get(q.kind, 1.0)))
+
+    def _row(self, questions: list[Question], rng: random.Random) -> dict:
+        first = 1 + self.cfg.num_patches  # position of the newline
+        newline = tokenizer.encode("\n")[0]
+        row = {"ids": [newline], "targets": [IGNORED], "weights": [0.0], "positions": [first], "block_ids": [0], "kinds": []}
+        previous = None
+        for question in self._order(questions, rng):
+            prompt, answer = prompt_ids(question.question), tokenizer.encode(question.answer) + [tokenizer.EOS]
+            lead = previous if previous and rng.random() < self.two_turn_share else []
+            room = self.num_text - len(row["ids"])
+            if len(lead) + len(prompt) + len(answer) > room:
+                if question.kind != "read_page" or room < len(prompt) + 40:
+                    continue
+                lead, answer = [], answer[: room - len(prompt)]
+            self._append(row, lead + prompt, answer, question.kind)
+            previous = prompt + answer
+        self._pad(row)
+        return row
+
+    def _append(self, row: dict, prompt: list[int], answer: list[int], kind: str) -> None:
+        block = len(row["kinds"]) + 1
+        ids = prompt + answer
+        row["kinds"].append(kind)
+        row["ids"] += ids
+        row["targets"] += [IGNORED] * (len(prompt) - 1) + answer + [IGNORED]
+        row["weights"] += [len(answer) ** -0.5] * len(ids)
+        row["positions"] += [2 + self.cfg.num_patches + i for i in range(len(ids))]
+        row["block_ids"] += [block] * len(ids)
+
+    def _pad(self, row: dict) -> None:
+        missing = self.num_text - len(row["ids"])
+        for key, value in (("ids", tokenizer.PAD), ("targets", IGNORED), ("weights", 0.0), ("positions", 0), ("block_ids", -1)):
+            row[key] += [value] * missing
+
+
+def packed_logits(model: SaccadeMini, visual: torch.Tensor, packed: Packed) -> torch.Tensor:
+    """Logits [batch, num_text, vocab_size] of the text part, given visual tokens [batch, num_patches, model_dim]."""
+    batch_size, num_patches = visual.shape[:2]
+    embed = model.language_model.embed_tokens
+    start = embed(torch.full((batch_size, 1), tokenizer.BOS))
+    x = torch.cat([start, visual.float(), embed(packed.ids)], dim=1)
+    prefix = torch.zeros(batch_size, 1 + num_patches, dtype=torch.long)
+    block_ids = torch.cat([prefix, packed.block_ids], dim=1)
+    positions = torch.cat([torch.arange(1 + num_patches).expand(batch_size, -1), packed.positions], dim=1)
+    mask = torch.where(packed_mask(block_ids), 0.0, float("-inf"))
+    mask = mask.to(torch.bfloat16 if torch.is_autocast_enabled("cpu") else torch.float32)
+    hidden = model.language_model(x, positions, mask)
+    return model.logits(hidden[:, 1 + num_patches:])
+
+
+def answer_loss(logits: torch.Tensor, packed: Packed) -> tuple[torch.Tensor, float]:
+    """Weighted next-token loss, and the share of blocks whose every answer token is the most likely one."""
+    asked = packed.targets != IGNORED
+    picked, targets, weights = logits[asked].float(), packed.targets[asked], packed.weights[asked]
+    loss = torch.nn.functional.cross_entropy(picked, targets, reduction="none")
+    return (loss * weights).sum() / weights.sum(), block_scores(picked, packed)[0]
+
+
+def block_scores(picked: torch.Tensor, packed: Packed) -> tuple[float, list[tuple[str, bool]]]:
+    """Exactness of each block under teacher forcing, which equals greedy decoding's."""
+    asked = packed.targets != IGNORED
+    right = picked.argmax(-1) == packed.targets[asked]
+    rows = torch.arange(len(packed.kinds))[:, None].expand_as(packed.block_ids)[asked]
+    blocks = packed.block_ids[asked]
+    wrong = {(r, b) for r, b, ok in zip(rows.tolist(), blocks.tolist(), right.tolist()) if not ok}
+    scores = [(kind, (r, b + 1) not in wrong) for r, kinds in enumerate(packed.kinds) for b, kind in enumerate(kinds)]
+    return sum(ok for _, ok in scores) / max(1, len(scores)), scores

@@ -1,0 +1,283 @@
+"""A page being drawn: the picture, what stands where (dense labels), and its questions.
+
+Coordinates are final pixels. A page may be drawn on a canvas `scale` times larger and shrunk afterwards, which
+gives type without hinting, as a photograph or a scan would show it.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+
+from PIL import Image, ImageDraw
+
+from train import fonts
+from train.questions import POSITIONS, phrase
+from train.text_sources import TextSource
+
+# Dense labels: what covers a point of the picture.
+THINGS = ["none", "lamp", "bar", "gauge", "needle", "red_zone", "checked", "unchecked", "signature", "line", "point",
+          "circle", "square", "triangle", "star", "diamond", "cross", "heart", "ring", "display", "logo"]
+PALETTE = {
+    "red": (214, 40, 40), "orange": (243, 134, 34), "yellow": (246, 212, 40), "green": (46, 160, 67),
+    "blue": (40, 90, 214), "purple": (128, 60, 180), "pink": (244, 140, 190), "brown": (130, 82, 45),
+    "black": (24, 24, 24), "white": (250, 250, 250), "gray": (140, 140, 140),
+}
+COLOUR_NAMES = list(PALETTE)
+
+
+@dataclass
+class Question:
+    kind: str
+    question: str
+    answer: str
+    accept: list[str] = field(default_factory=list)
+    tolerance: float | None = None
+
+
+@dataclass
+class Glyph:
+    """One character, its centre in pixels."""
+
+    x: float
+    y: float
+    char: str
+
+
+@dataclass(frozen=True)
+class Type:
+    """A font file at a size in pixels."""
+
+    path: str
+    size: float
+
+    def width(self, text: str) -> float:
+        return sum(fonts.advance(self.path, self.size, c) for c in text)
+
+    def at(self, size: float) -> "Type":
+        return Type(self.path, size)
+
+
+@dataclass
+class Run:
+    """One piece of text set in one go, its box in pixels."""
+
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+    text: str
+    type_: Type
+
+    def word_boxes(self) -> list[tuple[str, float, float]]:
+        """Words with their left and right edges."""
+        boxes, end = [], 0
+        for word in self.text.split():
+            start = self.text.index(word, end)
+            end = start + len(word)
+            left = self.x0 + self.type_.width(self.text[:start])
+            boxes.append((word, left, left + self.type_.width(word)))
+        return boxes
+
+
+def jitter(rng: random.Random, colour: tuple[int, int, int], amount: int = 14) -> tuple[int, int, int]:
+    return tuple(max(0, min(255, c + rng.randint(-amount, amount))) for c in colour)
+
+
+def luminance(colour: tuple[int, int, int]) -> float:
+    return 0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2]
+
+
+class Page:
+    """One picture of `width` x `height` pixels with its labels and questions."""
+
+    def __init__(self, rng: random.Random, heldout: bool = False, kind: str = "letter"):
+        self.rng = rng
+        self.heldout = heldout
+        self.kind = kind
+        self.source = TextSource(rng, heldout)
+        self.width, self.height = self._pick_size()
+        self.scale = rng.choice((1, 1, 1, 1.5, 2))
+        self.paper, self.ink = self._pick_colours()
+        canvas = (round(self.width * self.scale), round(self.height * self.scale))
+        self.image = Image.new("RGB", canvas, self.paper)
+        self.draw = ImageDraw.Draw(self.image)
+        self.things = Image.new("L", (self.width, self.height), 0)
+        self.things_draw = ImageDraw.Draw(self.things)
+        self.colours = Image.new("L", (self.width, self.height), 0)
+        self.colours_draw = ImageDraw.Draw(self.colours)
+        self.glyphs: list[Glyph] = []
+        self.runs: list[Run] = []
+        self.questions: list[Question] = []
+        self.face = rng.choice(fonts.faces(heldout))
+        self.second_face = rng.choice(fonts.faces(heldout)) if rng.random() < 0.35 else self.face
+        self._types: dict[tuple, str] = {}
+
+    def _pick_size(self) -> tuple[int, int]:
+        rng = self.rng
+        if rng.random() < 0.75:
+            return 256, 256
+        short = rng.randint(160, 250)
+        return (256, short) if rng.random() < 0.5 else (short, 256)
+
+    def _pick_colours(self):
+        rng = self.rng
+        roll = rng.random()
+        if roll < 0.50:
+            paper = jitter(rng, (250, 250, 250), 5)
+        elif roll < 0.80:
+            paper = tuple(rng.randint(205, 255) for _ in range(3))
+        elif roll < 0.90:
+            paper = tuple(rng.randint(10, 70) for _ in range(3))
+        else:
+            paper = tuple(rng.randint(150, 235) for _ in range(3))
+        return paper, self.ink_on(paper)
+
+    def ink_on(self, paper: tuple[int, int, int]) -> tuple[int, int, int]:
+        """A colour that can be read on `paper`."""
+        rng = self.rng
+        dark = luminance(paper) > 120
+        while True:
+            if rng.random() < 0.6:
+                ink = tuple(rng.randint(0, 45) for _ in range(3)) if dark else tuple(rng.randint(215, 255) for _ in range(3))
+            else:
+                ink = tuple(rng.randint(0, 150) for _ in range(3)) if dark else tuple(rng.randint(120, 255) for _ in range(3))
+            if abs(luminance(ink) - luminance(paper)) > 85:
+                return ink
+
+    # Type.
+
+    def type(self, size: float, bold: bool = False, second: bool = False, slanted: bool = False) -> Type:
+        """The page's typeface; the same weight always gives the same file."""
+        key = (bold, second, slanted)
+        if key not in self._types:
+            face = self.second_face if second else self.face
+            self._types[key] = face.font_path(self.rng, bold, slanted)
+        return Type(self._types[key], round(size * 2) / 2)
+
+    def body_size(self, low: float = 10, high: float = 16) -> float:
+        """A size for running text; small sizes are common."""
+        return low + (high - low) * self.rng.random() ** 1.5
+
+    def text(self, x: float, y: float, text: str, type_: Type, colour=None, anchor: str = "l") -> tuple[float, float, float, float]:
+        """Sets one line; `y` is the top of the line. Anchor l, m or r. Returns the box left, top, right, bottom."""
+        width = type_.width(text)
+        left = x - width * {"l": 0, "m": 0.5, "r": 1}[anchor]
+        s = self.scale
+        font = fonts.load_font(type_.path, type_.size * s)
+        ascent = 0.93 * type_.size  # the baseline is put the same for all faces, so that a line's box is known
+        self.draw.text((left * s, (y + ascent) * s), text, font=font, fill=colour or self.ink, anchor="ls")
+        cursor = left
+        for char in text:
+            step = fonts.advance(type_.path, type_.size, char)
+            if char != " ":
+                self.glyphs.append(Glyph(cursor + step / 2, y + ascent - 0.33 * type_.size, char))
+            cursor += step
+        self.runs.append(Run(left, y, left + width, y + 1.2 * type_.size, text, type_))
+        return left, y, left + width, y + 1.2 * type_.size
+
+    def draw_dots(self, x: float, y: float, dots: str, type_: Type) -> None:
+        """A leader of dots; it is no text to read."""
+        font = fonts.load_font(type_.path, type_.size * self.scale)
+        self.draw.text((x * self.scale, (y + 0.93 * type_.size) * self.scale), dots, font=font, fill=self.ink, anchor="ls")
+
+    # Shapes. `thing` and `colour_name` fill the dense labels.
+
+    def _label(self, method: str, points, thing: str | None, colour_name: str | None, **options) -> None:
+        if thing:
+            getattr(self.things_draw, method)(points, fill=THINGS.index(thing), **options)
+        if colour_name:
+            getattr(self.colours_draw, method)(points, fill=1 + COLOUR_NAMES.index(colour_name), **options)
+
+    def _scaled(self, points):
+        return [tuple(c * self.scale for c in p) for p in points]
+
+    def rect(self, x0, y0, x1, y1, fill=None, outline=None, line=1.0, radius=0.0, thing=None, colour_name=None) -> None:
+        s = self.scale
+        x1, y1 = max(x0, x1), max(y0, y1)
+        box = [x0 * s, y0 * s, x1 * s, y1 * s]
+        width = max(1, round(line * s))
+        if radius:
+            self.draw.rounded_rectangle(box, radius * s, fill=fill, outline=outline, width=width)
+        else:
+            self.draw.rectangle(box, fill=fill, outline=outline, width=width)
+        self._label("rectangle", [x0, y0, x1, y1], thing, colour_name)
+
+    def ellipse(self, x0, y0, x1, y1, fill=None, outline=None, line=1.0, thing=None, colour_name=None) -> None:
+        s = self.scale
+        self.draw.ellipse([x0 * s, y0 * s, x1 * s, y1 * s], fill=fill, outline=outline, width=max(1, round(line * s)))
+        self._label("ellipse", [x0, y0, x1, y1], thing, colour_name)
+
+    def polygon(self, points, fill=None, outline=None, thing=None, colour_name=None) -> None:
+        self.draw.polygon(self._scaled(points), fill=fill, outline=outline)
+        self._label("polygon", [tuple(p) for p in points], thing, colour_name)
+
+    def line(self, points, colour=None, line=1.0, thing=None, colour_name=None) -> None:
+        self.draw.line(self._scaled(points), fill=colour or self.ink, width=max(1, round(line * self.scale)), joint="curve")
+        if thing or colour_name:
+            self._label("line", [tuple(p) for p in points], thing, colour_name, width=max(2, round(line)))
+
+    def arc(self, x0, y0, x1, y1, start, end, colour=None, line=1.0) -> None:
+        s = self.scale
+        self.draw.arc([x0 * s, y0 * s, x1 * s, y1 * s], start, end, fill=colour or self.ink, width=max(1, round(line * s)))
+
+    def fit(self, text: str, type_: Type, max_width: float) -> Type:
+        """The type, made smaller (10 pixels at least) until the text fits."""
+        width = type_.width(text)
+        return type_ if width <= max_width else type_.at(max(10.0, int(type_.size * max_width / width * 2) / 2))
+
+    def text_lines(self) -> list[str]:
+        """All text in reading order: runs on one height form a line."""
+        lines: list[list[Run]] = []
+        for run in sorted(self.runs, key=lambda r: ((r.y0 + r.y1) / 2, r.x0)):
+            middle = (run.y0 + run.y1) / 2
+            if lines and middle - (lines[-1][0].y0 + lines[-1][0].y1) / 2 < 0.45 * (run.y1 - run.y0):
+                lines[-1].append(run)
+            else:
+                lines.append([run])
+        return [" ".join(r.text for r in sorted(line, key=lambda r: r.x0)) for line in lines]
+
+    def words(self) -> list[str]:
+        """Plain words of three letters or more, as printed."""
+        return [w for run in self.runs for w in (t.strip(".,:;!?()") for t in run.text.split()) if len(w) >= 3 and w.isalpha()]
+
+    # Questions.
+
+    def ask(self, kind: str, answer: str, accept: list[str] | None = None, tolerance: float | None = None, **slots) -> None:
+        self.questions.append(Question(kind, phrase(kind, self.rng, **slots), answer, accept or [], tolerance))
+
+    def cell_of(self, x: float, y: float, margin: float = 0.045) -> str | None:
+        """Name of the grid cell of a point, or None where it is too near a border of cells to be asked about."""
+        fx, fy = x / self.width, y / self.height
+        for f in (fx, fy):
+            if min(abs(f - 1 / 3), abs(f - 2 / 3)) < margin:
+                return None
+        return POSITIONS[3 * int(min(fy, 0.999) * 3) + int(min(fx, 0.999) * 3)]
+
+    def ask_title(self, title: str) -> None:
+        self.ask("title", title)
+
+    def ask_words(self, num_present: int = 1, num_absent: int = 1) -> None:
+        """Is this word on the page? Absent words are new, or a word of the page with one letter changed."""
+        rng, words = self.rng, self.words()
+        present = {w.lower() for w in words}
+        for word in rng.sample(words, min(num_present, len(words))):
+            self.ask("has_word", "yes", word=rng.choice((word, word, word.lower())))
+        for _ in range(num_absent):
+            word = self.source.cased(self.source.word())
+            if word.lower() not in present:
+                self.ask("has_word", "no", word=word)
+
+    def ask_places(self, count: int = 2) -> None:
+        """Where is this word? Asked of words that occur once and lie well inside a cell."""
+        boxes = [(w.strip(".,:;!?()"), left, right, run) for run in self.runs for w, left, right in run.word_boxes()]
+        seen = [w.lower() for w, *_ in boxes]
+        self.rng.shuffle(boxes)
+        for word, left, right, run in boxes:
+            cell = self.cell_of((left + right) / 2, (run.y0 + run.y1) / 2)
+            if count > 0 and cell and len(word) >= 3 and seen.count(word.lower()) == 1:
+                self.ask("where_text", cell, word=word)
+                count -= 1
+
+    def is_inside(self, x0: float, y0: float, x1: float, y1: float) -> bool:
+        return x0 >= 1 and y0 >= 1 and x1 <= self.width - 1 and y1 <= self.height - 1

@@ -1,0 +1,221 @@
+"""Trains the mini model. Stage `vision` teaches the tower to read; stage `full` trains everything on questions.
+
+    python -m train.train --stage vision --dir ~/saccade-train
+    python -m train.train --stage full --dir ~/saccade-train            # continues from the newest checkpoint
+    python -m train.train --stage full --dir ~/saccade-train --decay_steps 300   # the final fall of the rate
+
+The schedule is warm-up, stable, decay: the stable phase has no planned end. A checkpoint holds everything needed
+to go on: weights, optimiser, average, step, and the number of the next sample (which seeds all randomness).
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import shutil
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+from torch import nn
+
+from train.augment import pad_to_square
+from train.data import stream, to_pixels
+from train.dense_labels import DenseHeads
+from train.model import ModelConfig, SaccadeMini
+from train.packing import IGNORED, Packer, answer_loss, block_scores, packed_logits
+from train.pages import make_page
+from train.questions import PAGE_NAMES
+from train.optimizer import Average, MuonAdamW
+
+VISION_MIX = {"dense": 7, "soup": 1.5, "panel": 1.5, "receipt": 1, "form": 1, "label": 1, "letter": 1, "table": 1, "bar chart": 0.7, "line chart": 0.7, "scene": 0.7}
+FULL_MIX = {"dense": 0.5, "soup": 1.0, "panel": 1.6, "receipt": 1.2, "form": 1.4, "label": 1.2, "letter": 1.0, "table": 1.2, "bar chart": 1.0, "line chart": 0.6, "scene": 1.0}
+
+
+class Trainee(nn.Module):
+    """The model and the read-outs that exist in training only."""
+
+    def __init__(self, cfg: ModelConfig):
+        super().__init__()
+        self.cfg = cfg
+        self.model = SaccadeMini(cfg)
+        self.heads = DenseHeads(cfg)
+
+    def vision_loss(self, batch: dict):
+        features = self.model.vision_tower(to_pixels(batch["image"]))
+        return self.heads(features, batch["labels"])
+
+    def full_loss(self, batch: dict, dense_weight: float):
+        features = self.model.vision_tower(to_pixels(batch["image"]))
+        dense, report = self.heads(features, batch["labels"])
+        logits = packed_logits(self.model, self.model.multi_modal_projector(features), batch["packed"])
+        loss, exact = answer_loss(logits, batch["packed"])
+        report.update(answer=loss.item(), exact=exact)
+        return loss + dense_weight * dense, report
+
+
+def save(path: Path, trainee: Trainee, optimizer: MuonAdamW, average: Average, progress: dict) -> None:
+    """Writes beside the file and renames, so that a cut never leaves half a checkpoint."""
+    state = {"config": trainee.cfg.to_dict(), "trainee": trainee.state_dict(), "optimizer": optimizer.state_dict(),
+             "average": average.state_dict(), "progress": progress}
+    partial = path.with_suffix(".partial")
+    torch.save(state, partial)
+    os.replace(partial, path)
+
+
+def load(path: Path, trainee: Trainee, optimizer: MuonAdamW, average: Average) -> dict:
+    state = torch.load(path, map_location="cpu", weights_only=False)
+    trainee.load_state_dict(state["trainee"])
+    optimizer.load_state_dict(state["optimizer"])
+    average.load_state_dict(state["average"])
+    return state["progress"]
+
+
+@torch.no_grad()
+def check_text(model: SaccadeMini, average: Average, num_pages: int = 108) -> str:
+    """A quick look at held-out pages with the averaged weights: exactness per kind (tolerances are not granted)."""
+    kept = {n: p.detach().clone() for n, p in model.named_parameters()}
+    for name, p in model.named_parameters():
+        p.copy_(average.values[name])
+    scores = exact_by_kind(model, num_pages)
+    for name, p in model.named_parameters():
+        p.copy_(kept[name])
+    total, right = sum(n for _, n in scores.values()), sum(k for k, _ in scores.values())
+    return f"check exact {right / total:.3f} of {total}: " + " ".join(f"{kind} {k}/{n}" for kind, (k, n) in sorted(scores.items()))
+
+
+def exact_by_kind(model: SaccadeMini, num_pages: int) -> dict[str, tuple[int, int]]:
+    """(exact, asked) of each kind over held-out pages, by teacher forcing."""
+    scores: dict[str, list[int]] = {}
+    packer = Packer(model.cfg, 400, everything=True, two_turn_share=0)
+    for first in range(0, num_pages, 12):
+        samples = [held_out_sample(first + i, model.cfg.image_size) for i in range(12)]
+        packed = packer.pack([(questions, random.Random(0)) for _, questions in samples])
+        with torch.autocast("cpu", torch.bfloat16):
+            visual = model.encode(to_pixels(torch.stack([image for image, _ in samples])))
+            logits = packed_logits(model, visual, packed)
+        for kind, ok in block_scores(logits[packed.targets != IGNORED].float(), packed)[1]:
+            entry = scores.setdefault(kind, [0, 0])
+            entry[0] += ok
+            entry[1] += 1
+    return {kind: tuple(entry) for kind, entry in scores.items()}
+
+
+def held_out_sample(index: int, side: int) -> tuple[torch.Tensor, list]:
+    image, page = make_page(10_000_019 + 2 * index, PAGE_NAMES[index % len(PAGE_NAMES)], heldout=True)
+    return torch.from_numpy(np.array(pad_to_square(image, side)[0])), page.questions
+
+
+def schedule(step: int, warmup: int, decay_from: int | None, decay_steps: int) -> float:
+    """Factor on the learning rates; after the decay it is 0."""
+    rise = min(1.0, (step + 1) / warmup)
+    fall = 1.0 if decay_from is None else max(0.0, 1 - (step - decay_from) / decay_steps)
+    return rise * fall
+
+
+def average_gradients(trainee: Trainee, wants_stop: bool) -> bool:
+    """Makes every process hold the mean gradient; True if any process was asked to stop."""
+    grads = [p.grad for p in trainee.parameters() if p.grad is not None]
+    flat = torch.cat([g.flatten() for g in grads] + [torch.tensor([float(wants_stop)])])
+    dist.all_reduce(flat)
+    flat /= dist.get_world_size()
+    first = 0
+    for g in grads:
+        g.copy_(flat[first : first + g.numel()].view_as(g))
+        first += g.numel()
+    return flat[-1].item() > 0
+
+
+def train(rank: int, args: argparse.Namespace) -> None:
+    """One of `args.processes` equal processes. One thread each: they meet once a step, so a busy neighbour on one core
+    costs little, where threads that meet in every operation would all wait for the slowest."""
+    torch.set_num_threads(args.threads)
+    torch.manual_seed(0)
+    dist.init_process_group("gloo", init_method=f"file://{args.dir}/rendezvous-{os.getppid()}", rank=rank, world_size=args.processes)
+    trainee = Trainee(ModelConfig())
+    optimizer = MuonAdamW(trainee.named_parameters(), muon_lr=args.muon_lr, adam_lr=args.adam_lr)
+    average = Average(trainee.model.named_parameters())
+    newest = args.dir / "last.pt"
+    progress = {"step": 0, "next_sample": 0, "seconds": 0.0, "stage": args.stage, "stage_step": 0}
+    if newest.exists():
+        progress.update(load(newest, trainee, optimizer, average))
+    if progress["stage"] != args.stage:
+        progress.update(stage=args.stage, stage_step=0)
+    is_first = rank == 0
+    log = open(args.dir / "train.log" if is_first else os.devnull, "a", buffering=1)
+    log.write(f"start stage={args.stage} step={progress['step']} sample={progress['next_sample']}\n")
+
+    decay_from = progress["stage_step"] if args.decay_steps else None
+    if decay_from is not None and is_first:
+        shutil.copy(newest, args.dir / "stable.pt")  # where a later sitting goes on with the stable phase
+    wants_stop = []
+    signal.signal(signal.SIGTERM, lambda *_: wants_stop.append(True))
+    last_save = last_log = last_check = time.time()
+    window = {"loss": 0.0, "count": 0}
+    is_full = args.stage == "full"
+    packer = Packer(trainee.cfg, args.num_text) if is_full else None
+    for batch in stream(trainee.cfg, FULL_MIX if is_full else VISION_MIX, args.batch_size, progress["next_sample"], packer, rank, args.processes):
+        started = time.time()
+        with torch.autocast("cpu", torch.bfloat16):
+            loss, report = trainee.full_loss(batch, args.dense_weight) if is_full else trainee.vision_loss(batch)
+        optimizer.zero_grad()
+        loss.backward()
+        is_stopping = average_gradients(trainee, bool(wants_stop))
+        norm = optimizer.clip(args.clip)
+        rate = schedule(progress["stage_step"], args.warmup, decay_from, args.decay_steps)
+        optimizer.step(rate)
+        average.update()
+        progress["step"] += 1
+        progress["stage_step"] += 1
+        progress["next_sample"] = batch["next"]
+        progress["seconds"] += time.time() - started
+        window["loss"] += loss.item()
+        window["count"] += 1
+        now = time.time()
+        if now - last_log > 30:
+            speed = window["count"] * args.batch_size / (now - last_log)
+            detail = " ".join(f"{k} {v:.3f}" for k, v in report.items())
+            log.write(f"{time.strftime('%H:%M:%S')} step {progress['step']} sample {progress['next_sample']} "
+                      f"loss {window['loss'] / window['count']:.4f} {detail} norm {norm:.2f} img/s {speed:.1f}\n")
+            window, last_log = {"loss": 0.0, "count": 0}, now
+        if is_first and is_full and now - last_check > args.check_every_s:
+            log.write(check_text(trainee.model, average) + "\n")
+            last_check = time.time()
+        is_last = is_stopping or rate == 0.0 or (args.stop and progress["stage_step"] >= args.stop)
+        if is_first and (is_last or now - last_save > args.save_every_s):
+            save(newest, trainee, optimizer, average, progress)
+            last_save = now
+        if is_last:
+            return
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--stage", choices=("vision", "full"), required=True)
+    parser.add_argument("--dir", type=Path, default=Path.home() / "saccade-train")
+    parser.add_argument("--batch_size", type=int, default=16)
+    parser.add_argument("--num_text", type=int, default=288, help="text tokens a picture in stage full")
+    parser.add_argument("--dense_weight", type=float, default=0.5, help="weight of the dense loss in stage full")
+    parser.add_argument("--muon_lr", type=float, default=0.02)
+    parser.add_argument("--adam_lr", type=float, default=2e-3)
+    parser.add_argument("--warmup", type=int, default=60)
+    parser.add_argument("--decay_steps", type=int, default=0, help="let the rates fall to 0 over this many steps, then leave")
+    parser.add_argument("--clip", type=float, default=1.0)
+    parser.add_argument("--processes", type=int, default=2, help="processes that share each batch; one a core")
+    parser.add_argument("--threads", type=int, default=1, help="threads of each process")
+    parser.add_argument("--save_every_s", type=float, default=280)
+    parser.add_argument("--check_every_s", type=float, default=900)
+    parser.add_argument("--stop", type=int, default=0, help="leave after this many steps of the stage")
+    args = parser.parse_args()
+    args.dir.mkdir(parents=True, exist_ok=True)
+    args.dir = args.dir.resolve()
+    mp.start_processes(train, args=(args,), nprocs=args.processes, start_method="fork")
+
+
+if __name__ == "__main__":
+    main()
