@@ -174,7 +174,7 @@ def _projector(tiny: TinyModel):
 
 
 def _watch_projector(tiny: TinyModel, inputs: dict):
-    """What the projector is given and gives in one forward, in the order of the picture's patches."""
+    """What the projector is given and gives in one forward."""
     seen = {}
 
     def hook(module, arguments, output):
@@ -184,14 +184,11 @@ def _watch_projector(tiny: TinyModel, inputs: dict):
     handle = _projector(tiny).register_forward_hook(hook)
     logits = tiny.model(**inputs).logits[0]
     handle.remove()
-    if tiny.family == "qwen2_5_vl":  # its blocks run in the order of windows
+    if tiny.family == "qwen2_5_vl":  # its blocks and merger run in the order of windows
         config = tiny.model.config.vision_config
         window_index, _ = get_vision_window_index(inputs["image_grid_thw"], config.spatial_merge_size, config.window_size,
                                                   config.patch_size)
-        order = torch.argsort(window_index)
-        unit = config.spatial_merge_size ** 2
-        seen["encoder"] = seen["encoder"].reshape(-1, unit, seen["encoder"].shape[-1])[order].flatten(0, 1)
-        seen["projector"] = seen["projector"][order]
+        seen["projector"] = seen["projector"][torch.argsort(window_index)]
     return logits, seen
 
 
