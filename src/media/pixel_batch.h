@@ -41,7 +41,7 @@ struct SquareSpec {
   int size = 336;
   bool is_padded = true;
   ResizeFilter filter = ResizeFilter::kBicubic;
-  Normalization normalization;
+  Normalization normalization = {};
 };
 
 /// LLaVA-1.6 "anyres": the whole picture resized to size x size, then tiles of the best fitting resolution of
@@ -50,7 +50,7 @@ struct AnyResolutionSpec {
   int size = 336;
   std::vector<ImageSize> pinpoints;
   ResizeFilter filter = ResizeFilter::kBicubic;
-  Normalization normalization;
+  Normalization normalization = {};
 };
 
 /// SmolVLM (Idefics3): the longest edge to `longest_edge`, both sides up to multiples of tile_size, split in tiles,
@@ -60,7 +60,7 @@ struct TileSpec {
   int longest_edge = 2048;
   bool is_split = true;
   ResizeFilter filter = ResizeFilter::kLanczos;
-  Normalization normalization;
+  Normalization normalization = {};
 };
 
 /// Qwen2-VL: both sides to multiples of patch_size * merge_size, area between min_pixels and max_pixels.
@@ -70,7 +70,7 @@ struct DynamicResolutionSpec {
   int64_t min_pixels = 56 * 56;
   int64_t max_pixels = 14 * 14 * 4 * 1280;
   ResizeFilter filter = ResizeFilter::kBicubic;
-  Normalization normalization;
+  Normalization normalization = {};
 };
 
 using PixelSpec = std::variant<SquareSpec, AnyResolutionSpec, TileSpec, DynamicResolutionSpec>;

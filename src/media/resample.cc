@@ -36,6 +36,8 @@ double lanczos(double x) {
   return x >= -3.0 && x < 3.0 ? sinc(x) * sinc(x / 3) : 0.0;
 }
 
+using Color = std::array<uint8_t, 3>;
+
 struct Filter {
   double (*weight)(double);
   double support;  // the weight is 0 further out than this
@@ -134,12 +136,13 @@ uint8_t to_8_bits(int32_t sum) {
   return static_cast<uint8_t>(std::clamp(sum >> kPrecisionBits, 0, 255));
 }
 
-/// `row` is [image width, 3], `out` [taps, 3].
-void filter_row(const Pass& pass, const uint8_t* row, const std::array<uint8_t, 3>& color, uint8_t* out) {
+/// One row across. `row` is the picture's [image width, 3] values, `padding` the colour left and right of it; `out` is
+/// [taps, 3].
+void filter_row(const Pass& pass, const uint8_t* row, const Color& padding, uint8_t* out) {
   for (const Taps& taps : pass.taps) {
-    int32_t r = kHalf + color[0] * taps.padding_weight;
-    int32_t g = kHalf + color[1] * taps.padding_weight;
-    int32_t b = kHalf + color[2] * taps.padding_weight;
+    int32_t r = kHalf + padding[0] * taps.padding_weight;
+    int32_t g = kHalf + padding[1] * taps.padding_weight;
+    int32_t b = kHalf + padding[2] * taps.padding_weight;
     const int32_t* weights = pass.weights.data() + taps.weights;
     const uint8_t* in = row + static_cast<ptrdiff_t>(taps.first) * 3;
     for (int i = 0; i < taps.count; ++i, in += 3) {
@@ -154,65 +157,95 @@ void filter_row(const Pass& pass, const uint8_t* row, const std::array<uint8_t, 
   }
 }
 
-/// What filter_row() makes of a row that is padding from end to end.
-std::vector<uint8_t> filter_padding_row(const Pass& pass, const std::array<uint8_t, 3>& color) {
-  std::vector<uint8_t> out;
-  for (const Taps& taps : pass.taps) {
-    for (const uint8_t value : color) out.push_back(to_8_bits(kHalf + value * taps.total_weight));
-  }
-  return out;
-}
-
-/// `first_row` is row taps.first of the filtered rows, each of `out.size()` values.
-void filter_column(const Taps& taps, const int32_t* weights, const uint8_t* first_row,
+/// One row of the result of the pass down. `rows` are the image's, from taps.first on; `padding_row` is the row that
+/// stands above and below them, of the same length.
+void filter_column(const Taps& taps, const int32_t* weights, const uint8_t* rows,
                    const std::vector<uint8_t>& padding_row, std::vector<int32_t>& sums, uint8_t* out) {
   const size_t row_bytes = padding_row.size();
   for (size_t x = 0; x < row_bytes; ++x) sums[x] = kHalf + padding_row[x] * taps.padding_weight;
-  for (int i = 0; i < taps.count; ++i) {
-    const uint8_t* row = first_row + static_cast<size_t>(i) * row_bytes;
+  for (int i = 0; i < taps.count; ++i, rows += row_bytes) {
     const int32_t weight = weights[i];
-    for (size_t x = 0; x < row_bytes; ++x) sums[x] += row[x] * weight;
+    for (size_t x = 0; x < row_bytes; ++x) sums[x] += rows[x] * weight;
   }
   for (size_t x = 0; x < row_bytes; ++x) out[x] = to_8_bits(sums[x]);
 }
 
-}  // namespace
+/// What a pass makes of padding from end to end.
+Color filter_padding(const Taps& taps, const Color& color) {
+  Color out;
+  for (size_t c = 0; c < 3; ++c) out[c] = to_8_bits(kHalf + color[c] * taps.total_weight);
+  return out;
+}
 
-Image resample(const PaddedImage& source, ImageSize output, const Window& window, ResizeFilter filter) {
-  const Image& image = source.image;
-  assert(source.left >= 0 && source.left + image.width <= source.canvas.width);
-  assert(source.top >= 0 && source.top + image.height <= source.canvas.height);
-  assert(window.left >= 0 && window.left + window.size.width <= output.width);
-  assert(window.top >= 0 && window.top + window.size.height <= output.height);
-  const Pass across = make_pass(
-      {source.left, image.width, source.canvas.width, output.width, window.left, window.size.width}, filter_of(filter));
-  const Pass down =
-      make_pass({source.top, image.height, source.canvas.height, output.height, window.top, window.size.height},
-                filter_of(filter));
+void append_color(const Color& color, std::vector<uint8_t>& row) {
+  row.insert(row.end(), color.begin(), color.end());
+}
 
-  // Across, over the rows that will be needed.
-  int first_row = image.height;
+void resample_across_first(const PaddedImage& source, const Pass& across, const Pass& down, Image& result) {
+  int first_row = source.image.height;  // of the rows that the pass down will need
   int last_row = 0;
   for (const Taps& taps : down.taps) {
     if (taps.count == 0) continue;
     first_row = std::min(first_row, taps.first);
     last_row = std::max(last_row, taps.first + taps.count);
   }
-  const std::vector<uint8_t> padding_row = filter_padding_row(across, source.color);
+  std::vector<uint8_t> padding_row;
+  for (const Taps& taps : across.taps) append_color(filter_padding(taps, source.color), padding_row);
   const size_t row_bytes = padding_row.size();
   std::vector<uint8_t> rows(row_bytes * static_cast<size_t>(std::max(0, last_row - first_row)));
   for (int y = first_row; y < last_row; ++y) {
-    filter_row(across, image.pixel(0, y), source.color, rows.data() + static_cast<size_t>(y - first_row) * row_bytes);
+    filter_row(across, source.image.pixel(0, y), source.color,
+               rows.data() + static_cast<size_t>(y - first_row) * row_bytes);
   }
-
-  // Down.
-  Image result = make_image(window.size);
   std::vector<int32_t> sums(row_bytes);
   uint8_t* out = result.rgb.data();
   for (const Taps& taps : down.taps) {
     const size_t row_idx = taps.count == 0 ? 0 : static_cast<size_t>(taps.first - first_row);
     filter_column(taps, down.weights.data() + taps.weights, rows.data() + row_idx * row_bytes, padding_row, sums, out);
     out += row_bytes;
+  }
+}
+
+void resample_down_first(const PaddedImage& source, const Pass& across, const Pass& down, Image& result) {
+  std::vector<uint8_t> padding_row;
+  for (int x = 0; x < source.image.width; ++x) append_color(source.color, padding_row);
+  std::vector<int32_t> sums(padding_row.size());
+  std::vector<uint8_t> row(padding_row.size());
+  for (int y = 0; y < result.height; ++y) {
+    const Taps& taps = down.taps[static_cast<size_t>(y)];
+    const uint8_t* rows = taps.count == 0 ? nullptr : source.image.pixel(0, taps.first);
+    filter_column(taps, down.weights.data() + taps.weights, rows, padding_row, sums, row.data());
+    filter_row(across, row.data(), filter_padding(taps, source.color), result.pixel(0, y));
+  }
+}
+
+/// The passes don't commute, for the values between them are rounded to 8 bits. Pillow up to 12 always goes across
+/// first; since 13.0, which is followed here, down first where that takes away over twice as many rows as columns.
+bool is_down_first(ImageSize from, ImageSize to) {
+  const int fewer_rows = from.height - to.height;
+  const int fewer_columns = from.width - to.width;
+  return fewer_rows > 0 && fewer_rows > 2 * int64_t{fewer_columns};
+}
+
+}  // namespace
+
+Image resample(const PaddedImage& source, ImageSize output, const Window& window, ResizeFilter filter) {
+  const Image& image = source.image;
+  const ImageSize canvas = source.canvas;
+  assert(source.left >= 0 && source.left + image.width <= canvas.width);
+  assert(source.top >= 0 && source.top + image.height <= canvas.height);
+  assert(window.left >= 0 && window.left + window.size.width <= output.width);
+  assert(window.top >= 0 && window.top + window.size.height <= output.height);
+  const Filter kernel = filter_of(filter);
+  const Pass across =
+      make_pass({source.left, image.width, canvas.width, output.width, window.left, window.size.width}, kernel);
+  const Pass down =
+      make_pass({source.top, image.height, canvas.height, output.height, window.top, window.size.height}, kernel);
+  Image result = make_image(window.size);
+  if (is_down_first(canvas, output)) {
+    resample_down_first(source, across, down, result);
+  } else {
+    resample_across_first(source, across, down, result);
   }
   return result;
 }

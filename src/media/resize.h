@@ -1,4 +1,4 @@
-// Resampling as Pillow does it: separable filter with antialiasing, 8-bit fixed point between the passes.
+// Resampling as Pillow does it: separable filter with antialiasing, rounded to 8 bits between the passes.
 #pragma once
 
 #include "media/image.h"
@@ -7,7 +7,8 @@ namespace saccade {
 
 enum class ResizeFilter : uint8_t { kBilinear, kBicubic, kLanczos };
 
-/// Pillow's Image.resize(): support scales with the shrink factor; bicubic has a = -0.5. Exactly its 8-bit results.
+/// Pillow's Image.resize(): support scales with the shrink factor; bicubic has a = -0.5. Exactly the 8-bit
+/// results of Pillow 13. `width` and `height` are at least 1.
 Image resize(const Image& image, int width, int height, ResizeFilter filter);
 
 }  // namespace saccade

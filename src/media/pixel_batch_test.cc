@@ -1,0 +1,159 @@
+#include "media/pixel_batch.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "media/golden_pixels.h"
+
+namespace saccade {
+namespace {
+
+using testing::HasSubstr;
+
+constexpr Normalization kClip = {{0.48145466f, 0.4578275f, 0.40821073f}, {0.26862954f, 0.26130258f, 0.27577711f}};
+constexpr Normalization kHalf = {{0.5f, 0.5f, 0.5f}, {0.5f, 0.5f, 0.5f}};
+
+// As tools/parity/pixels.py has them; there they are (height, width).
+const std::vector<ImageSize> kPinpoints = {{672, 336}, {336, 672}, {672, 672}, {336, 1008}, {1008, 336}};
+
+PixelSpec spec_of(const std::string& kind, const std::string& settings) {
+  std::istringstream in(settings);
+  if (kind == "square") {
+    SquareSpec spec{.normalization = kClip};
+    in >> spec.size >> spec.is_padded;
+    return spec;
+  }
+  if (kind == "any_resolution") {
+    AnyResolutionSpec spec{.pinpoints = kPinpoints, .normalization = kClip};
+    in >> spec.size;
+    return spec;
+  }
+  if (kind == "tiles") {
+    TileSpec spec{.normalization = kHalf};
+    in >> spec.tile_size >> spec.longest_edge >> spec.is_split;
+    return spec;
+  }
+  DynamicResolutionSpec spec{.normalization = kClip};
+  in >> spec.patch_size >> spec.merge_size >> spec.min_pixels >> spec.max_pixels;
+  return spec;
+}
+
+/// The places that tools/parity/pixels.py samples.
+size_t sample_place(size_t sample_idx, size_t count) {
+  return (sample_idx * 2654435761u + 12345u) % count;
+}
+
+TEST(PreparePixels, MatchesTheProcessors) {
+  const auto table = read_golden_table("processors.tsv");
+  ASSERT_GE(table.size(), 100u);
+  for (const auto& row : table) {
+    const std::string name = row[0] + " " + row[1] + ", " + row[2] + " x " + row[3];
+    const Image image = synthetic_picture(std::stoi(row[2]), std::stoi(row[3]));
+    const Expected<PixelBatch> batch = prepare_pixels(image, spec_of(row[0], row[1]));
+    ASSERT_TRUE(batch.is_ok()) << name << ": " << batch.status().message();
+    ASSERT_EQ(batch->num_tiles(), std::stoi(row[4])) << name;
+    ASSERT_EQ(batch->width(), std::stoi(row[5])) << name;
+    ASSERT_EQ(batch->height(), std::stoi(row[6])) << name;
+    const std::span<const float> values = std::as_const(batch->pixels).floats();
+    std::istringstream samples(row[8]);
+    size_t sample_idx = 0;
+    for (float expected; samples >> expected; ++sample_idx) {
+      const size_t place = sample_place(sample_idx, values.size());
+      ASSERT_NEAR(values[place], expected, 1e-6) << name << ", value " << place;
+    }
+    EXPECT_GE(sample_idx, 20u);
+    EXPECT_EQ(crc_of(values.data(), values.size_bytes()), crc_in(row[7])) << name;
+  }
+}
+
+std::vector<PixelSpec> all_kinds() {
+  return {SquareSpec{.size = 56},
+          SquareSpec{.size = 56, .is_padded = false},
+          AnyResolutionSpec{.size = 28, .pinpoints = {{56, 28}, {28, 56}, {56, 56}, {84, 28}, {28, 84}}},
+          TileSpec{.tile_size = 32, .longest_edge = 128},
+          TileSpec{.tile_size = 30, .longest_edge = 97},
+          TileSpec{.tile_size = 32, .longest_edge = 128, .is_split = false},
+          DynamicResolutionSpec{.min_pixels = 28 * 28 * 4, .max_pixels = 28 * 28 * 40}};
+}
+
+void expect_plan_is_kept(ImageSize size, const PixelSpec& spec) {
+  const std::string name =
+      std::to_string(spec.index()) + ": " + std::to_string(size.width) + " x " + std::to_string(size.height);
+  const Expected<PixelLayout> layout = plan_pixels(size, spec);
+  const Expected<PixelBatch> batch = prepare_pixels(synthetic_picture(size.width, size.height), spec);
+  ASSERT_EQ(layout.is_ok(), batch.is_ok()) << name;
+  if (!layout.is_ok()) {
+    EXPECT_EQ(layout.status().message(), batch.status().message());
+    return;
+  }
+  EXPECT_EQ(layout->num_tiles, batch->num_tiles()) << name;
+  EXPECT_EQ(layout->grid_rows, batch->grid_rows) << name;
+  EXPECT_EQ(layout->grid_cols, batch->grid_cols) << name;
+  EXPECT_EQ(layout->has_global_view, batch->has_global_view) << name;
+  EXPECT_EQ(layout->tile, (ImageSize{batch->width(), batch->height()})) << name;
+  EXPECT_EQ(layout->num_tiles, layout->grid_rows * layout->grid_cols + (layout->has_global_view ? 1 : 0)) << name;
+  EXPECT_EQ(batch->original, size) << name;
+}
+
+TEST(PlanPixels, IsWhatPreparePixelsDoes) {
+  std::mt19937 random(11);
+  for (const PixelSpec& spec : all_kinds()) {
+    for (int trial = 0; trial < 60; ++trial) {
+      const unsigned limit = trial % 2 == 0 ? 40 : 300;
+      expect_plan_is_kept({1 + static_cast<int>(random() % limit), 1 + static_cast<int>(random() % limit)}, spec);
+    }
+    for (const ImageSize size : {ImageSize{1, 1}, {1, 5000}, {5000, 1}, {2, 400}, {401, 2}}) {
+      expect_plan_is_kept(size, spec);
+    }
+  }
+}
+
+TEST(PlanPixels, RefusesALongPictureForQwen) {
+  const Expected<PixelLayout> layout = plan_pixels({5000, 1}, DynamicResolutionSpec{});
+  ASSERT_FALSE(layout.is_ok());
+  EXPECT_EQ(layout.status().code(), StatusCode::kInvalidArgument);
+  EXPECT_THAT(layout.status().message(), HasSubstr("5000 x 1"));
+  EXPECT_TRUE(plan_pixels({2000, 10}, DynamicResolutionSpec{}).is_ok());
+}
+
+TEST(PlanPixels, RoundsHalvesToEvenAsPython) {
+  const DynamicResolutionSpec spec{.min_pixels = 1, .max_pixels = 1 << 30};
+  EXPECT_EQ(plan_pixels({70, 98}, spec)->tile, (ImageSize{56, 112}));  // 2.5 and 3.5 times 28
+}
+
+TEST(PlanPixels, CapsWhatAPictureMayBecome) {
+  const PixelSpec huge[] = {DynamicResolutionSpec{.max_pixels = int64_t{1} << 60},
+                            DynamicResolutionSpec{.min_pixels = int64_t{1} << 61, .max_pixels = int64_t{1} << 62},
+                            SquareSpec{.size = 8192}};
+  for (const PixelSpec& spec : huge) {
+    EXPECT_EQ(plan_pixels({30'000, 3'000}, spec).status().code(), StatusCode::kResourceExhausted) << spec.index();
+  }
+}
+
+TEST(PlanPixels, RefusesSenselessSpecs) {
+  const PixelSpec senseless[] = {SquareSpec{.size = 0},
+                                 SquareSpec{.size = -1},
+                                 SquareSpec{.normalization = {{0, 0, 0}, {1, 0, 1}}},
+                                 AnyResolutionSpec{},
+                                 AnyResolutionSpec{.pinpoints = {{336, 100}}},
+                                 TileSpec{.tile_size = 0},
+                                 TileSpec{.longest_edge = 1 << 30},
+                                 DynamicResolutionSpec{.patch_size = 0},
+                                 DynamicResolutionSpec{.min_pixels = 0},
+                                 DynamicResolutionSpec{.min_pixels = 9, .max_pixels = 8}};
+  for (const PixelSpec& spec : senseless) {
+    EXPECT_EQ(plan_pixels({100, 100}, spec).status().code(), StatusCode::kInvalidArgument) << spec.index();
+  }
+  EXPECT_EQ(plan_pixels({0, 5}, SquareSpec{}).status().code(), StatusCode::kInvalidArgument);
+}
+
+TEST(PreparePixels, PadsAndCropsAStripWithoutDrawingTheWholeCanvas) {
+  const Image strip = synthetic_picture(1, 20'000);  // the square around it would have 400 megapixels
+  EXPECT_TRUE(prepare_pixels(strip, SquareSpec{}).is_ok());
+  EXPECT_TRUE(prepare_pixels(strip, SquareSpec{.is_padded = false}).is_ok());
+}
+
+}  // namespace
+}  // namespace saccade
