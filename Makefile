@@ -1,0 +1,67 @@
+# The commands of the project. `make help` lists them.
+
+JOBS ?= $(shell nproc)
+RELEASE := build/release
+PYTHON ?= python3
+
+# Folders whose tests feed damaged files to the parsers or do arithmetic on raw memory, and those with threads.
+ASAN_FOLDERS := base platform weights text media kernels decoder encoder
+TSAN_FOLDERS := platform kernels
+
+# One recipe line: configure, build and run the tests of some folders under a sanitizer preset.
+# $(1) preset, $(2) folders
+define sanitized
+cmake --preset $(1) >/dev/null
+cmake --build --preset $(1) -j $(JOBS) --target $(addsuffix _test,$(2))
+ctest --preset $(1) -j $(JOBS) -R '^($(subst $() ,|,$(strip $(2))))\.' --no-tests=error
+endef
+
+.PHONY: help
+help:  ## List the commands
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+.PHONY: packages
+packages:
+	@tools/install_packages.sh
+
+.PHONY: configure
+configure: packages
+	@cmake --preset release >/dev/null
+
+.PHONY: build
+build: configure  ## Build everything, optimised, into build/release
+	cmake --build --preset release -j $(JOBS)
+
+.PHONY: demo
+demo: configure  ## Build, then ask the small model that comes with the project about a picture
+	cmake --build --preset release -j $(JOBS) --target saccade
+	@tools/demo.sh $(RELEASE)/bin/saccade
+
+.PHONY: test
+test: packages  ## Build and run every test: sanitizers on the parts that need them, then the release build
+	$(call sanitized,tsan,$(TSAN_FOLDERS))
+	$(call sanitized,asan,$(ASAN_FOLDERS))
+	@cmake --preset release >/dev/null
+	cmake --build --preset release -j $(JOBS)
+	ctest --preset release -j $(JOBS) --no-tests=error
+
+.PHONY: eval
+eval: configure  ## Print how often the small model is right, on held-out pictures and on pages from a web browser
+	cmake --build --preset release -j $(JOBS) --target saccade
+	@echo "held out"
+	@$(RELEASE)/bin/saccade eval models/saccade-mini.gguf --data samples/heldout/set.jsonl
+	@echo "rendered by a web browser"
+	@$(RELEASE)/bin/saccade eval models/saccade-mini.gguf --data samples/browser/set.jsonl
+
+.PHONY: format
+format:  ## Format the C++ sources (needs clang-format 14)
+	git ls-files '*.cc' '*.h' | xargs clang-format-14 -i
+
+.PHONY: tidy
+tidy:  ## Run clang-tidy over the sources (needs clang-tidy 14)
+	@cmake --preset release >/dev/null
+	git ls-files 'src/*.cc' | xargs -P $(JOBS) -n 4 clang-tidy-14 -p $(RELEASE) --quiet
+
+.PHONY: clean
+clean:  ## Remove what was built
+	rm -rf build

@@ -1,0 +1,13 @@
+// The subcommands of the program. Each adds itself to the parser and sets `exit_code` when it ran.
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+namespace saccade {
+
+void add_ask_command(CLI::App& app, int& exit_code);
+void add_inspect_command(CLI::App& app, int& exit_code);
+void add_convert_command(CLI::App& app, int& exit_code);
+void add_eval_command(CLI::App& app, int& exit_code);
+
+}  // namespace saccade

@@ -1,0 +1,56 @@
+#include "cli/eval_score.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace saccade {
+namespace {
+
+EvalItem item(const std::string& answer) {
+  EvalItem result;
+  result.answer = answer;
+  return result;
+}
+
+TEST(EvalScore, ForgivesCaseSpaceAndOneFullStop) {
+  EXPECT_TRUE(is_right(item("Top Left"), "  top\n left. "));
+  EXPECT_FALSE(is_right(item("Top Left"), "top left.."));
+  EXPECT_FALSE(is_right(item("AB-12"), "AB12"));
+}
+
+TEST(EvalScore, TakesNumbersWithinTheToleranceOnly) {
+  EvalItem gauge = item("42");
+  EXPECT_FALSE(is_right(gauge, "41"));
+  gauge.tolerance = 2;
+  EXPECT_TRUE(is_right(gauge, "40 bar"));
+  EXPECT_TRUE(is_right(gauge, "44.0"));
+  EXPECT_FALSE(is_right(gauge, "44.5"));
+  EXPECT_FALSE(is_right(gauge, "bar"));
+}
+
+TEST(EvalScore, ReadsNumbersAsTheyAreWritten) {
+  EXPECT_EQ(leading_number("$ 1,200.50 due"), 1200.5);
+  EXPECT_EQ(leading_number("-3"), -3);
+  EXPECT_FALSE(leading_number("about 3"));
+}
+
+TEST(EvalScore, TakesWhatTheListAccepts) {
+  EvalItem lamp = item("red");
+  lamp.accept = {"the red one"};
+  EXPECT_TRUE(is_right(lamp, "The red one."));
+}
+
+TEST(EvalScore, NamesTheLineAndTheField) {
+  EXPECT_THAT(parse_eval_item("[]", "set.jsonl:3").status().message(), testing::StartsWith("set.jsonl:3: "));
+  EXPECT_THAT(parse_eval_item(R"({"image": "a", "question": 1})", "f:1").status().message(),
+              testing::HasSubstr("question"));
+  EXPECT_THAT(parse_eval_item(R"({"image":"a","question":"q","answer":"x","tolerance":1})", "f:1").status().message(),
+              testing::HasSubstr("not a number"));
+  const auto good = parse_eval_item(R"({"image":"a","question":"q","answer":"7","tolerance":1,"accept":["8"]})", "f:1");
+  ASSERT_TRUE(good.is_ok());
+  EXPECT_EQ(good->kind, "unnamed");
+  EXPECT_EQ(good->accept.size(), 1u);
+}
+
+}  // namespace
+}  // namespace saccade
