@@ -7,10 +7,10 @@
 
 namespace saccade::simd {
 
-template <typename V, typename Run>
+template <typename V, typename Block>
 void fill_dtype(Leaf& leaf, DType dtype) {
-  leaf.dequantize[static_cast<size_t>(dtype)] = Rows<V, Run>::dequantize;
-  leaf.dot_rows[static_cast<size_t>(dtype)] = Rows<V, Run>::dot_rows;
+  leaf.dequantize[static_cast<size_t>(dtype)] = Rows<V, Block>::dequantize;
+  leaf.dot_rows[static_cast<size_t>(dtype)] = Rows<V, Block>::dot_rows;
 }
 
 template <typename V>
@@ -19,12 +19,17 @@ void fill_leaf(Leaf& leaf) {
   leaf.tile_cols = Gemm<V>::kTileCols;
   leaf.gemm_tile = Gemm<V>::gemm_tile;
   leaf.pack_panel = Gemm<V>::pack_panel;
-  fill_dtype<V, F32Run<V>>(leaf, DType::kF32);
-  fill_dtype<V, F16Run<V>>(leaf, DType::kF16);
-  fill_dtype<V, BF16Run<V>>(leaf, DType::kBF16);
-  fill_dtype<V, Q8_0Run<V>>(leaf, DType::kQ8_0);
-  fill_dtype<V, Q4_0Run<V>>(leaf, DType::kQ4_0);
-  fill_dtype<V, Q4_1Run<V>>(leaf, DType::kQ4_1);
+  fill_dtype<V, F32Block<V>>(leaf, DType::kF32);
+  fill_dtype<V, F16Block<V>>(leaf, DType::kF16);
+  fill_dtype<V, BF16Block<V>>(leaf, DType::kBF16);
+  fill_dtype<V, Q8_0Block<V>>(leaf, DType::kQ8_0);
+  fill_dtype<V, Q4_0Block<V>>(leaf, DType::kQ4_0);
+  fill_dtype<V, Q4_1Block<V>>(leaf, DType::kQ4_1);
+  fill_dtype<V, Q5_0Block<V>>(leaf, DType::kQ5_0);
+  fill_dtype<V, Q5_1Block<V>>(leaf, DType::kQ5_1);
+  fill_dtype<V, Q4_KBlock<V>>(leaf, DType::kQ4_K);
+  fill_dtype<V, Q5_KBlock<V>>(leaf, DType::kQ5_K);
+  fill_dtype<V, Q6_KBlock<V>>(leaf, DType::kQ6_K);
   leaf.add_scaled = Elementwise<V>::add_scaled;
   leaf.scale = Elementwise<V>::scale;
   leaf.max = Elementwise<V>::max;

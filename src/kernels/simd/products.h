@@ -88,24 +88,27 @@ struct Gemm {
   }
 };
 
-/// Rows of runs, Run being one of blocks.h.
-template <typename V, typename Run>
+/// Rows of blocks, Block being one of blocks.h.
+template <typename V, typename Block>
 struct Rows {
   using Reg = typename V::Reg;
   static constexpr int kRegs = kRunRegs<V>;
+  static constexpr int kBlock = Block::kRuns * kRun;  // weights
 
   static void dequantize(const std::byte* source, float* target, int64_t count) {
     Reg run[kRegs];
-    int64_t i = 0;
-    for (; i + kRun <= count; i += kRun, source += Run::kBytes) {
-      Run::decode(source, run);
-      for (int j = 0; j < kRegs; ++j) V::store(target + i + j * V::kLanes, run[j]);
+    int64_t first = 0;
+    for (; first + kBlock <= count; first += kBlock, source += Block::kBytes) {
+      for (int i = 0; i < Block::kRuns; ++i) {
+        Block::decode(source, i, run);
+        for (int j = 0; j < kRegs; ++j) V::store(target + first + i * kRun + j * V::kLanes, run[j]);
+      }
     }
-    if (i == count) return;
+    if (first == count) return;
     float tail[kRun];
-    decode_tail(source, count - i, run);
+    decode_tail(source, count - first, run);
     for (int j = 0; j < kRegs; ++j) V::store(tail + j * V::kLanes, run[j]);
-    for (int64_t j = 0; i + j < count; ++j) target[i + j] = tail[j];
+    for (int64_t j = 0; first + j < count; ++j) target[first + j] = tail[j];
   }
 
   static void dot_rows(const std::byte* row, const float* x, int64_t x_stride, int num_rows, int64_t k, float* out) {
@@ -122,32 +125,37 @@ struct Rows {
   }
 
  private:
-  /// The last `count` < kRun weights of a row of a type without blocks, then zeros.
+  /// The last `count` < kRun weights of a row of a 16- or 32-bit type, then zeros.
   static void decode_tail(const std::byte* source, int64_t count, Reg* run) {
-    std::byte padded[Run::kBytes] = {};
-    const int64_t num_bytes = count * (Run::kBytes / kRun);
+    std::byte padded[Block::kBytes] = {};
+    const int64_t num_bytes = count * (Block::kBytes / kRun);
     for (int64_t i = 0; i < num_bytes; ++i) padded[i] = source[i];
-    Run::decode(padded, run);
+    Block::decode(padded, 0, run);
   }
 
   template <int num_rows>
   static void dot_some(const std::byte* row, const float* x, int64_t x_stride, int64_t k, float* out) {
     Reg sums[num_rows][2];
     for (int i = 0; i < num_rows; ++i) sums[i][0] = sums[i][1] = V::zero();
-    Reg run[kRegs];
     int64_t first = 0;
-    for (; first + kRun <= k; first += kRun, row += Run::kBytes) {
-      Run::decode(row, run);
-      for (int i = 0; i < num_rows; ++i) {
-        for (int j = 0; j < kRegs; ++j) {
-          sums[i][j % 2] = V::mul_add(run[j], V::load(x + i * x_stride + first + j * V::kLanes), sums[i][j % 2]);
-        }
-      }
+    for (; first + kBlock <= k; first += kBlock, row += Block::kBytes) {
+      for (int i = 0; i < Block::kRuns; ++i) add_run<num_rows>(row, i, x + first + i * kRun, x_stride, sums);
     }
-    if (first < k) decode_tail(row, k - first, run);
+    for (int i = 0; i < num_rows; ++i) out[i] = V::reduce_add(V::add(sums[i][0], sums[i][1]));
+    if (first == k) return;
+    Reg run[kRegs];
+    decode_tail(row, k - first, run);
+    for (int i = 0; i < num_rows; ++i) out[i] += dot_tail(run, x + i * x_stride + first, k - first);
+  }
+
+  template <int num_rows>
+  static void add_run(const std::byte* block, int run_idx, const float* x, int64_t x_stride, Reg (*sums)[2]) {
+    Reg run[kRegs];
+    Block::decode(block, run_idx, run);
     for (int i = 0; i < num_rows; ++i) {
-      out[i] = V::reduce_add(V::add(sums[i][0], sums[i][1]));
-      if (first < k) out[i] += dot_tail(run, x + i * x_stride + first, k - first);
+      for (int j = 0; j < kRegs; ++j) {
+        sums[i][j % 2] = V::mul_add(run[j], V::load(x + i * x_stride + j * V::kLanes), sums[i][j % 2]);
+      }
     }
   }
 
