@@ -1,0 +1,148 @@
+#include "weights/convert/checkpoint.h"
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <optional>
+#include <utility>
+
+#include "base/format.h"
+
+namespace saccade {
+namespace {
+
+Expected<Json> read_if_present(const std::string& path) {
+  std::error_code ignored;
+  if (!std::filesystem::exists(path, ignored)) return Json::object();
+  return read_json_object(path);
+}
+
+std::optional<std::string> canonical_name(std::span<const PrefixRule> rules, std::string_view name) {
+  const PrefixRule* best = nullptr;
+  for (const PrefixRule& rule : rules) {
+    if (name.starts_with(rule.from) && (best == nullptr || rule.from.size() > best->from.size())) best = &rule;
+  }
+  if (best == nullptr) return std::nullopt;
+  return std::string(best->to).append(name.substr(best->from.size()));
+}
+
+std::span<const int64_t> without_leading_ones(std::span<const int64_t> dims) {
+  while (dims.size() > 1 && dims.front() == 1) dims = dims.subspan(1);
+  return dims;
+}
+
+std::string dims_text(std::span<const int64_t> dims) {
+  std::string text = "[";
+  for (size_t i = 0; i < dims.size(); ++i) text += (i == 0 ? "" : ", ") + std::to_string(dims[i]);
+  return text + "]";
+}
+
+}  // namespace
+
+std::string Checkpoint::path_of(std::string_view file) const {
+  return (std::filesystem::path(dir_) / file).string();
+}
+
+bool Checkpoint::has_file(std::string_view file) const {
+  std::error_code ignored;
+  return std::filesystem::exists(path_of(file), ignored);
+}
+
+Expected<Checkpoint> Checkpoint::open(const std::string& dir) {
+  Checkpoint checkpoint;
+  checkpoint.dir_ = dir;
+  std::error_code ignored;
+  if (!std::filesystem::is_directory(dir, ignored)) {
+    return not_found(dir + ": not a folder; give the folder that holds config.json and the safetensors files");
+  }
+  if (!checkpoint.has_file("config.json")) return not_found(dir + ": no config.json in this folder");
+  SACCADE_ASSIGN_OR_RETURN(Json config, read_json_object(checkpoint.config_path()));
+  SACCADE_ASSIGN_OR_RETURN(Json generation, read_if_present(checkpoint.path_of("generation_config.json")));
+  SACCADE_ASSIGN_OR_RETURN(Json preprocessor, read_if_present(checkpoint.path_of("preprocessor_config.json")));
+  SACCADE_ASSIGN_OR_RETURN(const Json processor, read_if_present(checkpoint.path_of("processor_config.json")));
+  if (const Json* image = find_member(processor, "image_processor"); image != nullptr && image->is_object()) {
+    preprocessor.update(*image);
+  }
+  checkpoint.config_ = std::make_unique<Json>(std::move(config));
+  checkpoint.generation_config_ = std::make_unique<Json>(std::move(generation));
+  checkpoint.preprocessor_config_ = std::make_unique<Json>(std::move(preprocessor));
+  return checkpoint;
+}
+
+Status Checkpoint::open_tensors(std::span<const PrefixRule> rules) {
+  SACCADE_ASSIGN_OR_RETURN(SafetensorsCheckpoint opened, SafetensorsCheckpoint::open(dir_));
+  files_.push_back(std::make_unique<SafetensorsCheckpoint>(std::move(opened)));
+  for (const auto& [name, tensor] : files_.back()->tensors()) {
+    const std::string canonical = canonical_name(rules, name).value_or(name);
+    if (const auto [at, is_new] = tensors_.emplace(canonical, &tensor); !is_new) {
+      return corrupt_data(dir_ + ": tensors " + quote(at->second->name) + " and " + quote(name) + " are the same part");
+    }
+  }
+  return {};
+}
+
+Status Checkpoint::add_vision_tower(const std::string& dir) {
+  static constexpr std::array<PrefixRule, 5> kRules = {{
+      {"vision_model.", "vision."},
+      {"embeddings.", "vision.embeddings."},
+      {"encoder.", "vision.encoder."},
+      {"pre_layrnorm.", "vision.pre_layrnorm."},
+      {"post_layernorm.", "vision.post_layernorm."},
+  }};
+  SACCADE_ASSIGN_OR_RETURN(const Checkpoint tower, Checkpoint::open(dir));
+  SACCADE_ASSIGN_OR_RETURN(SafetensorsCheckpoint opened, SafetensorsCheckpoint::open(dir));
+  files_.push_back(std::make_unique<SafetensorsCheckpoint>(std::move(opened)));
+  for (const auto& [name, tensor] : files_.back()->tensors()) {
+    if (const auto canonical = canonical_name(kRules, name)) tensors_.emplace(*canonical, &tensor);
+  }
+  tower_dir_ = dir;
+  if (preprocessor_config_->empty()) *preprocessor_config_ = tower.preprocessor_config();
+  return {};
+}
+
+const SafeTensor* Checkpoint::find(std::string_view name) const {
+  const auto found = tensors_.find(std::string(name));
+  return found == tensors_.end() ? nullptr : found->second;
+}
+
+Expected<const SafeTensor*> Checkpoint::take(std::string_view name, std::span<const int64_t> dims) {
+  const SafeTensor* tensor = find(name);
+  if (tensor == nullptr) return not_found(dir_ + ": the checkpoint has no tensor for " + quote(name));
+  if (!std::ranges::equal(without_leading_ones(tensor->dims), without_leading_ones(dims))) {
+    return corrupt_data(dir_ + ": tensor " + quote(tensor->name) + " is " + tensor->to_string() +
+                        "; the settings say " + dims_text(dims));
+  }
+  if (!tensor->dtype) {
+    return unsupported(dir_ + ": tensor " + quote(tensor->name) + " is " + tensor->to_string() +
+                       "; weights may be F32, F16 or BF16");
+  }
+  used_.emplace(name);
+  return tensor;
+}
+
+Expected<std::vector<int64_t>> Checkpoint::dims_of(std::string_view name, size_t rank) const {
+  const SafeTensor* tensor = find(name);
+  if (tensor == nullptr) return not_found(dir_ + ": the checkpoint has no tensor for " + quote(name));
+  if (tensor->dims.size() != rank || tensor->num_elements == 0) {
+    return corrupt_data(dir_ + ": tensor " + quote(tensor->name) + " is " + tensor->to_string() +
+                        format("; %zu dimensions are wanted", rank));
+  }
+  return tensor->dims;
+}
+
+void Checkpoint::ignore(std::string_view prefix) {
+  for (const auto& [name, tensor] : tensors_) {
+    if (name.starts_with(prefix)) used_.insert(name);
+  }
+}
+
+std::vector<std::string> Checkpoint::left_over() const {
+  std::vector<std::string> names;
+  for (const auto& [name, tensor] : tensors_) {
+    if (!used_.contains(name)) names.push_back(tensor->name);
+  }
+  std::ranges::sort(names);
+  return names;
+}
+
+}  // namespace saccade

@@ -1,0 +1,74 @@
+// LLaVA-1.5 and LLaVA-1.6 as Transformers saves them: a CLIP tower, a two-layer MLP, a decoder.
+#include <array>
+
+#include "base/format.h"
+#include "weights/convert/family.h"
+#include "weights/convert/language_model.h"
+#include "weights/convert/llava_parts.h"
+#include "weights/convert/vision_tower.h"
+
+namespace saccade {
+namespace {
+
+Status check_projector(const Config& settings) {
+  SACCADE_ASSIGN_OR_RETURN(const std::string activation, settings.string_or("projector_hidden_act", "gelu"));
+  if (activation == "gelu") return {};
+  return unsupported(settings.path() + ": the projector's activation is " + quote(activation) + "; only gelu is known");
+}
+
+// -2 where the config does not say. A list of several layers would have to be concatenated, which no LLaVA does.
+Expected<int64_t> feature_layer(const Config& settings) {
+  const Json* layers = settings.find("vision_feature_layer");
+  if (layers != nullptr && layers->is_array()) {
+    if (layers->size() == 1 && layers->front().is_number_integer()) return layers->front().get<int64_t>();
+    return unsupported(settings.path() + ": several vision_feature_layers; only one can be converted");
+  }
+  return settings.integer_or("vision_feature_layer", -2, -1024, 1024);
+}
+
+// Transformers' LlavaImageProcessor can pad; CLIP's, which llava-1.5-7b-hf uses, crops the centre.
+Expected<std::string> resize_mode(const Checkpoint& checkpoint) {
+  SACCADE_ASSIGN_OR_RETURN(const bool is_padded, preprocessor_settings(checkpoint).boolean_or("do_pad", false));
+  return std::string(is_padded ? "pad" : "crop");
+}
+
+Status plan_llava(PlanBuilder& builder) {
+  Checkpoint& checkpoint = builder.checkpoint();
+  Config settings(checkpoint.config_path());
+  settings.add(&checkpoint.config());
+  SACCADE_RETURN_IF_ERROR(check_projector(settings));
+  SACCADE_ASSIGN_OR_RETURN(const std::string decoder, text_model_type(checkpoint, "llama"));
+  LlavaSettings llava;
+  SACCADE_ASSIGN_OR_RETURN(llava.model_dim, plan_language_model(builder, text_settings(checkpoint), decoder));
+  SACCADE_ASSIGN_OR_RETURN(llava.feature_layer, feature_layer(settings));
+  SACCADE_ASSIGN_OR_RETURN(llava.feature_select, settings.string_or("vision_feature_select_strategy", "default"));
+  SACCADE_ASSIGN_OR_RETURN(llava.resize_mode, resize_mode(checkpoint));
+  llava.projector_layers = {"projector.linear_1", "projector.linear_2"};
+  if (checkpoint.has("image_newline")) llava.pinpoints = settings.find("image_grid_pinpoints");
+  return plan_llava_vision(builder, vision_settings(checkpoint), llava);
+}
+
+}  // namespace
+
+Family llava_family() {
+  Family family;
+  family.name = "llava";
+  family.architectures = {"LlavaForConditionalGeneration", "LlavaNextForConditionalGeneration"};
+  family.model_types = {"llava", "llava_next"};
+  family.prefixes = {
+      {"language_model.model.", "lm."},
+      {"language_model.lm_head.", "lm_head."},
+      {"model.language_model.", "lm."},
+      {"vision_tower.vision_model.", "vision."},
+      {"vision_tower.", "vision."},
+      {"model.vision_tower.vision_model.", "vision."},
+      {"model.vision_tower.", "vision."},
+      {"multi_modal_projector.", "projector."},
+      {"model.multi_modal_projector.", "projector."},
+      {"model.image_newline", "image_newline"},
+  };
+  family.plan = plan_llava;
+  return family;
+}
+
+}  // namespace saccade

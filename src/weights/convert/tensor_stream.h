@@ -1,0 +1,25 @@
+// Carries out a TensorPlan: reads, reorders, converts and writes its rows, a few megabytes at a time.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "platform/thread_pool.h"
+#include "saccade/status.h"
+#include "weights/convert/model_plan.h"
+#include "weights/gguf_writer.h"
+
+namespace saccade {
+
+class TensorStream {
+ public:
+  explicit TensorStream(int num_threads) : pool_(num_threads) {}
+
+  /// Adds a warning for values that are not finite in the checkpoint or do not fit f16.
+  Status write(const TensorPlan& tensor, DType type, GgufWriter& writer, std::vector<std::string>& warnings);
+
+ private:
+  ThreadPool pool_;
+};
+
+}  // namespace saccade
