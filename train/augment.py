@@ -14,13 +14,18 @@ if TYPE_CHECKING:
     from train.pages.page import Page
 
 
+PAD_COLOUR = (127, 127, 127)  # int(255 * image_mean)
+
+
 def pad_to_square(image: Image.Image, side: int) -> tuple[Image.Image, float, float, float]:
-    """Pads with the mean colour to a square (the picture in the centre) and resizes. Returns scale and offsets too."""
+    """LLaVA-1.5's `pad`: a square of the processor's mean colour, the picture in the centre, resized.
+
+    Returns the scale and the offsets too.
+    """
     w, h = image.size
     longest = max(w, h)
     if w != h:
-        mean = tuple(int(c) for c in np.asarray(image).reshape(-1, 3).mean(axis=0))
-        square = Image.new("RGB", (longest, longest), mean)
+        square = Image.new("RGB", (longest, longest), PAD_COLOUR)
         square.paste(image, ((longest - w) // 2, (longest - h) // 2))
         image = square
     ox, oy = (longest - w) // 2, (longest - h) // 2

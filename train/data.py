@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import sys
+import traceback
 
 import numpy as np
 import torch
@@ -45,6 +47,16 @@ def add_reading(page: Page, rng: random.Random) -> None:
         page.questions.append(Question("read_row", f"Read the line that begins with {lines[i].split()[0]}.", lines[i]))
 
 
+def make_page_surely(seed: int, page_type: str):
+    """A layout that fails for one seed must not end a night's training: it is reported and the next seed is taken."""
+    while True:
+        try:
+            return make_page(seed, page_type)
+        except Exception:
+            print(f"page {page_type} seed {seed} failed:\n{traceback.format_exc()}", file=sys.stderr, flush=True)
+            seed += 1_000_000_000
+
+
 class PageStream(IterableDataset):
     """Shares of batches of `batch_size` samples from number `first` on, without end: part `part` of `num_parts`."""
 
@@ -54,7 +66,7 @@ class PageStream(IterableDataset):
 
     def sample(self, index: int) -> dict:
         rng = random.Random(index * 7919 + 13)
-        image, page = make_page(index * 2 + 1, pick_page_type(rng, self.mix))
+        image, page = make_page_surely(index * 2 + 1, pick_page_type(rng, self.mix))
         add_reading(page, rng)
         image, ratio, ox, oy = pad_to_square(image, self.cfg.image_size)
         sample = {"image": np.asarray(image), **patch_labels(page, self.cfg, ratio, ox, oy)}

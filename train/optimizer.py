@@ -9,6 +9,7 @@ from collections import defaultdict
 
 import torch
 import torch.distributed as dist
+import torch.distributed as dist
 
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 
@@ -42,8 +43,9 @@ def orthogonalise_shared(g: torch.Tensor) -> torch.Tensor:
 class MuonAdamW:
     """Steps named parameters; state is kept by name, so a checkpoint can be loaded into a larger set."""
 
-    def __init__(self, named_params, muon_lr=0.02, adam_lr=2e-3, momentum=0.95, weight_decay=0.01, betas=(0.9, 0.98)):
+    def __init__(self, named_params, muon_lr=0.02, adam_lr=2e-3, momentum=0.95, weight_decay=0.01, betas=(0.9, 0.98), rank=0, num_processes=1):
         self.params = dict(named_params)
+        self.rank, self.num_processes = rank, num_processes
         self.muon_lr, self.adam_lr = muon_lr, adam_lr
         self.momentum, self.weight_decay, self.betas = momentum, weight_decay, betas
         self.state: dict[str, dict] = defaultdict(dict)
@@ -62,30 +64,45 @@ class MuonAdamW:
     @torch.no_grad()
     def step(self, scale: float) -> None:
         """One update; `scale` is the schedule's factor on both learning rates."""
-        by_shape: dict[tuple, list[str]] = defaultdict(list)
+        hidden = []
         for name, p in self.params.items():
             if p.grad is None:
                 continue
             if self.is_hidden_matrix(name, p):
-                by_shape[tuple(p.shape)].append(name)
+                hidden.append(name)
             else:
                 self._adamw(name, p, scale)
-        for shape, names in by_shape.items():
-            self._muon(shape, names, scale)
+        self._muon(hidden, self.muon_lr * scale)
 
-    def _muon(self, shape, names, scale) -> None:
-        pushes = []
+    def _muon(self, names: list[str], rate: float) -> None:
+        """Each process orthogonalises its share of the matrices; the results are exchanged as one vector."""
+        flat = torch.zeros(sum(self.params[n].numel() for n in names))
+        updates, first = {}, 0
+        by_shape: dict[tuple, list[str]] = defaultdict(list)
         for name in names:
-            grad, state = self.params[name].grad, self.state[name]
-            velocity = state.setdefault("velocity", torch.zeros_like(grad))
-            velocity.lerp_(grad, 1 - self.momentum)
-            pushes.append(grad.lerp(velocity, self.momentum))
-        updates = orthogonalise_shared(torch.stack(pushes))
-        rate = self.muon_lr * scale
-        gain = max(1.0, shape[0] / shape[1]) ** 0.5
-        for name, update in zip(names, updates):
             p = self.params[name]
+            updates[name] = flat[first : first + p.numel()].view_as(p)
+            first += p.numel()
+            by_shape[tuple(p.shape)].append(name)
+        for same in by_shape.values():
+            pushes = [self._push(name) for name in same]
+            mine = range(self.rank, len(same), self.num_processes)
+            if mine:
+                for i, update in zip(mine, orthogonalise(torch.stack([pushes[i] for i in mine]))):
+                    updates[same[i]].copy_(update)
+        if self.num_processes > 1:
+            dist.all_reduce(flat)
+        for name, update in updates.items():
+            p = self.params[name]
+            gain = max(1.0, p.shape[0] / p.shape[1]) ** 0.5
             p.mul_(1 - rate * self.weight_decay).add_(update, alpha=-rate * gain)
+
+    def _push(self, name: str) -> torch.Tensor:
+        """Nesterov momentum of one matrix's gradient."""
+        grad, state = self.params[name].grad, self.state[name]
+        velocity = state.setdefault("velocity", torch.zeros_like(grad))
+        velocity.lerp_(grad, 1 - self.momentum)
+        return grad.lerp(velocity, self.momentum)
 
     def _adamw(self, name, p, scale) -> None:
         state, (b1, b2) = self.state[name], self.betas

@@ -19,6 +19,13 @@ DAYS = "Mon Tue Wed Thu Fri Sat Sun".split()
 UNITS = ["C", "F", "bar", "kPa", "psi", "V", "A", "kW", "rpm", "Hz", "mm", "kg", "L", "%", "ms", "MB", "m/s"]
 
 
+# Stems that must not appear on a picture that people are shown.
+UNWANTED = re.compile(
+    r"fuck|shit|cunt|nigg|fag|whore|slut|bitch|bastard|cock|dick|penis|vagin|rape|rapist|porn|sex|tit(s|ty)|wank|piss|crap|cum|"
+    r"kike|spic|chink|gook|dyke|tranny|nazi|hitler|negro|lynch|jizz|twat|bugger|boob|anus|anal|tard|murder|kill|suicid|whor|homo|ass(es)?$|arse|"
+    r"jew|gyp|coon|darky|darkie|squaw|molest|pedo|incest|orgas|erect|genital|testic|clit|dildo|masturb|heroin|cocaine", re.I)
+
+
 def is_heldout_word(word: str) -> bool:
     """One word in six belongs to the held-out half of the world."""
     return zlib.crc32(word.lower().encode()) % 6 == 0
@@ -31,7 +38,7 @@ def dictionary(heldout: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
     for path in DICTIONARIES:
         if Path(path).exists():
             for word in Path(path).read_text(encoding="utf-8").split():
-                if re.fullmatch(r"[A-Za-z][a-z]{2,9}", word) and is_heldout_word(word) == heldout:
+                if re.fullmatch(r"[A-Za-z][a-z]{2,9}", word) and is_heldout_word(word) == heldout and not UNWANTED.search(word):
                     (names if word[0].isupper() else words).add(word)
     if not words:
         rng = random.Random(heldout)
@@ -42,7 +49,8 @@ def dictionary(heldout: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 def _pseudo(rng: random.Random) -> str:
     word = "".join(rng.choice(CONSONANTS) + rng.choice(VOWELS) for _ in range(rng.choice((1, 2, 2, 3))))
-    return (word + rng.choice(ENDINGS))[:10]
+    word = (word + rng.choice(ENDINGS))[:10]
+    return _pseudo(rng) if UNWANTED.search(word) else word
 
 
 class TextSource:

@@ -138,7 +138,7 @@ def train(rank: int, args: argparse.Namespace) -> None:
     torch.manual_seed(0)
     dist.init_process_group("gloo", init_method=f"file://{args.dir}/rendezvous-{os.getppid()}", rank=rank, world_size=args.processes)
     trainee = Trainee(ModelConfig())
-    optimizer = MuonAdamW(trainee.named_parameters(), muon_lr=args.muon_lr, adam_lr=args.adam_lr)
+    optimizer = MuonAdamW(trainee.named_parameters(), muon_lr=args.muon_lr, adam_lr=args.adam_lr, rank=rank, num_processes=args.processes)
     average = Average(trainee.model.named_parameters())
     newest = args.dir / "last.pt"
     progress = {"step": 0, "next_sample": 0, "seconds": 0.0, "stage": args.stage, "stage_step": 0}

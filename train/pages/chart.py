@@ -128,9 +128,10 @@ def upright_bars(page: Page, outlined: bool = False) -> None:
         ticks(page, axis, type_, True, (x0, x1), rng.random() < 0.6)
         page.line([(x0, y0), (x0, y1)])
     width = slot * rng.uniform(0.45, 0.85)
+    radius = rng.choice((0, 0, 0, 2, 4))
     for i, ((name_of, fill), name, value) in enumerate(zip(bar_colours(page, count), names, values)):
         x = x0 + (i + 0.5) * slot
-        page.rect(x - width / 2, axis.at(value), x + width / 2, y1, fill=fill, outline=page.ink if outlined else None, thing="bar", colour_name=name_of)
+        page.rect(x - width / 2, axis.at(value), x + width / 2, y1, fill=fill, outline=page.ink if outlined else None, radius=min(radius, (y1 - axis.at(value)) / 2.5), thing="bar", colour_name=name_of)
         page.text(x, y1 + 3, name, type_, anchor="m")
         if is_printed:
             page.text(x, axis.at(value) - size * 1.25, str(value), type_, anchor="m")
@@ -211,12 +212,13 @@ def line_chart(page: Page, dots: bool | None = None, filled: bool = False) -> No
     usable = [c for c in PALETTE if sum(abs(a - b) for a, b in zip(PALETTE[c], page.paper)) > 200] or ["black"]
     name_of = rng.choice(usable)
     colour = jitter(rng, PALETTE[name_of], 15)
+    has_dots = rng.random() < 0.65 if dots is None else dots
     points = [(x0 + (i + 0.5) * slot, axis.at(v)) for i, v in enumerate(values)]
     if filled:
         page.polygon([(points[0][0], y1), *points, (points[-1][0], y1)], fill=tuple((c + 2 * p) // 3 for c, p in zip(colour, page.paper)))
     page.line(points, colour, line=rng.choice((1.5, 2, 2.5, 3)), thing="line", colour_name=name_of)
     for (x, y), name in zip(points, names):
-        if dots if dots is not None else rng.random() < 0.99 and count % 2:
+        if has_dots:
             page.ellipse(x - 3, y - 3, x + 3, y + 3, fill=colour, thing="point")
         page.text(x, y1 + 3, name, type_, anchor="m")
     highest, lowest = values.index(max(values)), values.index(min(values))

@@ -198,14 +198,49 @@ def checklist(page: Page) -> None:
             shown.append((name, value))
             y += step
     y = tick_boxes(page, x, y + 4, page.width - 6, step, type_, rng.random() < 0.75)
-    if page.rng.random() < 0.3:
-        page.source.word()
     if rng.random() < 0.4 and y + step < page.height - 20:
         page.text(x, y + 4, f"Code: {(code := page.source.code())}", type_)
         page.ask("find_code", code)
         y += step + 4
     ending(page, y, size, type_)
     ask_fields(page, shown)
+
+
+def ruled_rows(page: Page) -> None:
+    """Names and values in a grid of two columns, like a data sheet."""
+    rng = page.rng
+    size = page.body_size(10, 13.5)
+    type_, bold = page.type(size), page.type(size, bold=rng.random() < 0.5)
+    y, step = heading(page, size) + 2, size * rng.uniform(1.4, 2)
+    fields = make_fields(page, rng.randint(3, 8))
+    x, right = rng.uniform(4, 16), page.width - rng.uniform(4, 16)
+    middle = min(x + max(bold.width(n) for n, _ in fields) + 10, x + (right - x) * 0.55)
+    tint = tuple(max(0, min(255, c + (-18 if sum(page.paper) > 380 else 24))) for c in page.paper)
+    has_tint, framed, to_right = rng.random() < 0.5, rng.random() < 0.7, rng.random() < 0.15
+    shown = []
+    for name, value in fields:
+        if y + step > page.height - 3:
+            break
+        if bold.width(name) > middle - x - 6 or middle + 5 + type_.width(value) > right - 2:
+            continue
+        if has_tint:
+            page.rect(x, y, middle, y + step, fill=tint)
+        if framed:
+            page.rect(x, y, right, y + step, outline=page.ink)
+            page.line([(middle, y), (middle, y + step)])
+        else:
+            page.line([(x, y + step), (right, y + step)])
+        pad = (step - size * 1.2) / 2
+        page.text(x + 4, y + pad, name, bold)
+        page.text(right - 4 if to_right else middle + 5, y + pad, value, type_, anchor="r" if to_right else "l")
+        shown.append((name, value))
+        y += step
+    if rng.random() < 0.35 and y + step + 6 < page.height:
+        y = tick_boxes(page, x, y + 6, page.width - 6, step, type_, False)
+    ending(page, y, size, type_)
+    ask_fields(page, shown)
+    page.ask_words(1, 1)
+    page.ask_places(1)
 
 
 def two_sided(page: Page) -> None:
@@ -231,5 +266,5 @@ def two_sided(page: Page) -> None:
     page.ask_places(1)
 
 
-TRAIN = [inline, inline, boxed, checklist]
+TRAIN = [inline, inline, boxed, checklist, ruled_rows]
 HELDOUT = [two_sided, boxed, checklist]

@@ -143,10 +143,44 @@ def product(page: Page) -> None:
     page.ask_places(2)
 
 
+def cells(page: Page) -> None:
+    """A ruled label: small captions in the corners of cells, the values below them."""
+    rng, source = page.rng, page.source
+    size = page.body_size(11, 15)
+    type_, small = page.type(size, bold=rng.random() < 0.5), page.type(10)
+    fields = make_fields(page, 6)
+    x0, y, x1 = rng.uniform(3, 14), rng.uniform(3, 14), page.width - rng.uniform(3, 14)
+    height, shown = size * 1.3 + 16, []
+    top = y
+    while fields and y + height < page.height - 4:
+        columns = rng.choice((1, 2, 2))
+        width = (x1 - x0) / columns
+        for i in range(columns):
+            if not fields:
+                break
+            name, value = fields.pop()
+            if type_.width(value) > width - 8 or small.width(name) > width - 8:
+                continue
+            page.text(x0 + i * width + 4, y + 1, name, small)
+            page.text(x0 + i * width + 5, y + 13, value, type_)
+            shown.append((name, value))
+            if i:
+                page.line([(x0 + i * width, y), (x0 + i * width, y + height)])
+        y += height
+        page.line([(x0, y), (x1, y)])
+    if y + 34 < page.height and rng.random() < 0.7:
+        barcode(page, x0 + 8, y + 6, rng.uniform(80, 150), 22)
+        y += 34
+    page.rect(x0, top, x1, y, outline=page.ink, line=rng.choice((1, 2)))
+    ask_fields(page, shown)
+    page.ask_words(1, 1)
+    page.ask_places(2)
+
+
 def framed_parcel(page: Page) -> None:
     """A parcel's label with rules between its parts (held-out layout)."""
     parcel(page, framed=True)
 
 
-TRAIN = [sign, sign, parcel, product]
+TRAIN = [sign, sign, parcel, product, cells]
 HELDOUT = [framed_parcel, sign, product]

@@ -46,16 +46,24 @@ class Glyph:
 
 @dataclass(frozen=True)
 class Type:
-    """A font file at a size in pixels."""
+    """A font file at a size in final pixels, drawn `scale` times larger (hinting makes widths depend on it)."""
 
     path: str
     size: float
+    scale: float
+
+    @property
+    def font(self):
+        return fonts.load_font(self.path, self.size * self.scale)
+
+    def advance(self, char: str) -> float:
+        return fonts.advance(self.path, self.size * self.scale, char) / self.scale
 
     def width(self, text: str) -> float:
-        return sum(fonts.advance(self.path, self.size, c) for c in text)
+        return self.font.getlength(text) / self.scale
 
     def at(self, size: float) -> "Type":
-        return Type(self.path, size)
+        return Type(self.path, size, self.scale)
 
 
 @dataclass
@@ -153,7 +161,7 @@ class Page:
         if key not in self._types:
             face = self.second_face if second else self.face
             self._types[key] = face.font_path(self.rng, bold, slanted)
-        return Type(self._types[key], round(size * 2) / 2)
+        return Type(self._types[key], round(size * 2) / 2, self.scale)
 
     def body_size(self, low: float = 10, high: float = 16) -> float:
         """A size for running text; small sizes are common."""
@@ -164,22 +172,21 @@ class Page:
         width = type_.width(text)
         left = x - width * {"l": 0, "m": 0.5, "r": 1}[anchor]
         s = self.scale
-        font = fonts.load_font(type_.path, type_.size * s)
         ascent = 0.93 * type_.size  # the baseline is put the same for all faces, so that a line's box is known
-        self.draw.text((left * s, (y + ascent) * s), text, font=font, fill=colour or self.ink, anchor="ls")
+        self.draw.text((left * s, (y + ascent) * s), text, font=type_.font, fill=colour or self.ink, anchor="ls")
+        steps = [type_.advance(char) for char in text]
+        kerning = width / max(sum(steps), 1e-6)  # spread evenly: the true pairs cost more than they give
         cursor = left
-        for char in text:
-            step = fonts.advance(type_.path, type_.size, char)
+        for char, step in zip(text, steps):
             if char != " ":
-                self.glyphs.append(Glyph(cursor + step / 2, y + ascent - 0.33 * type_.size, char))
-            cursor += step
+                self.glyphs.append(Glyph(cursor + step * kerning / 2, y + ascent - 0.33 * type_.size, char))
+            cursor += step * kerning
         self.runs.append(Run(left, y, left + width, y + 1.2 * type_.size, text, type_))
         return left, y, left + width, y + 1.2 * type_.size
 
     def draw_dots(self, x: float, y: float, dots: str, type_: Type) -> None:
         """A leader of dots; it is no text to read."""
-        font = fonts.load_font(type_.path, type_.size * self.scale)
-        self.draw.text((x * self.scale, (y + 0.93 * type_.size) * self.scale), dots, font=font, fill=self.ink, anchor="ls")
+        self.draw.text((x * self.scale, (y + 0.93 * type_.size) * self.scale), dots, font=type_.font, fill=self.ink, anchor="ls")
 
     # Shapes. `thing` and `colour_name` fill the dense labels.
 

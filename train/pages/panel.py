@@ -68,9 +68,17 @@ def lamps(page: Page, area: Area, stacked: bool | None = None) -> None:
     weights = rng.choice(((5, 2, 5, 2, 2, 1), (1, 1, 1, 1, 1, 1)))
     states = [rng.choices(LAMP_COLOURS, weights)[0] if rng.random() < 0.75 else "off" for _ in names]
     shape = rng.choice(("round", "round", "round", "square"))
+    mirrored, above = rng.random() < 0.25, rng.random() < 0.2
+    if stacked and mirrored:
+        area = Area(area.x0, area.y0, min(area.x1, area.x0 + rng.uniform(90, 200)), area.y1)
     per_row = count if stacked else math.ceil(count / rows)
     for i, (name, state) in enumerate(zip(names, states)):
-        if stacked:
+        if stacked and mirrored:
+            step = area.height / count
+            x, y = area.x1 - radius - 2, area.y0 + (i + 0.5) * step
+            lamp(page, x, y, radius, state, shape)
+            page.text(area.x0 + 2, y - size * 0.6, name, page.fit(name, type_, area.width - radius * 2 - 8))
+        elif stacked:
             step = area.height / count
             x, y = area.x0 + radius + 2, area.y0 + (i + 0.5) * step
             lamp(page, x, y, radius, state, shape)
@@ -79,8 +87,10 @@ def lamps(page: Page, area: Area, stacked: bool | None = None) -> None:
             col, row = i % per_row, i // per_row
             cell, height = area.width / per_row, area.height / rows
             x, y = area.x0 + (col + 0.5) * cell, area.y0 + row * height + radius + 2
+            if above:
+                y += size * 1.2
             lamp(page, x, y, radius, state, shape)
-            page.text(x, y + radius + 2, name, page.fit(name, type_, cell - 3), anchor="m")
+            page.text(x, y - radius - size * 1.3 if above else y + radius + 2, name, page.fit(name, type_, cell - 3), anchor="m")
     ask_lamps(page, names, states)
 
 
@@ -97,13 +107,72 @@ def ask_lamps(page: Page, names: list[str], states: list[str]) -> None:
         page.ask("count_lamps", str(number), color=colour)
 
 
+def band_gauge(page: Page, area: Area) -> None:
+    """A half circle of one to three colours, numbers outside it, a needle from the middle of its base."""
+    rng = page.rng
+    size = 10.5
+    type_ = page.type(size, second=True)
+    radius = min((area.width - type_.width("1000") * 1.6) / 2, area.height - size * 2.6)
+    cx, cy = (area.x0 + area.x1) / 2, area.y0 + (area.height + radius) / 2 - size * 0.4
+    high = rng.choice(list(GAUGE_STEPS))
+    num_steps = rng.choice((2, GAUGE_STEPS[high])) if high % 2 == 0 else GAUGE_STEPS[high]
+    angle = lambda v: 180 + 180 * v / high
+    at = lambda v, r: (cx + r * math.cos(math.radians(angle(v))), cy + r * math.sin(math.radians(angle(v))))
+    thick = radius * rng.uniform(0.12, 0.3)
+    red_from = high * rng.uniform(0.62, 0.88) if rng.random() < 0.75 else None
+    page.arc(cx - radius, cy - radius, cx + radius, cy + radius, 180, 360, rng.choice(((60, 160, 80), (150, 155, 160), (70, 120, 200))), line=thick)
+    if red_from and rng.random() < 0.5:
+        page.arc(cx - radius, cy - radius, cx + radius, cy + radius, angle(high * rng.uniform(0.35, 0.55)), angle(red_from), (240, 190, 40), line=thick)
+    if red_from:
+        page.arc(cx - radius, cy - radius, cx + radius, cy + radius, angle(red_from), 360, (214, 40, 40), line=thick)
+    for i in range(num_steps + 1):
+        x, y = at(high * i / num_steps, radius + 3)
+        anchor = "r" if x < cx - radius * 0.35 else "l" if x > cx + radius * 0.35 else "m"
+        y += -size * 1.15 if anchor == "m" else -size * 0.8 if i not in (0, num_steps) else -size * 0.6
+        page.text(x, y, f"{high * i / num_steps:g}", type_, anchor=anchor)
+    value = needle_value(page, high, red_from)
+    needle = rng.choice((page.ink, page.ink, (200, 30, 30)))
+    page.line([(cx, cy), at(value, radius * rng.uniform(0.75, 1))], needle, line=rng.choice((2, 2.5, 3)), thing="needle")
+    page.ellipse(cx - 4, cy - 4, cx + 4, cy + 4, fill=needle)
+    ask_gauge(page, value, high, red_from)
+
+
+GAUGE_STEPS = {6: 6, 8: 4, 10: 5, 12: 6, 16: 4, 20: 4, 40: 4, 50: 5, 60: 6, 80: 4, 100: 5, 120: 6, 160: 4, 200: 4, 300: 6, 400: 4, 500: 5, 1000: 5}
+
+
+def needle_value(page: Page, high: float, red_from: float | None) -> float:
+    """A value that is clearly on one side of the red zone's beginning."""
+    rng = page.rng
+    while True:
+        value = rng.uniform(red_from, high) if red_from and rng.random() < 0.35 else rng.uniform(0, high)
+        if not red_from or abs(value - red_from) >= 0.03 * high:
+            return value
+
+
+def ask_gauge(page: Page, value: float, high: float, red_from: float | None) -> None:
+    shown = f"{value:.1f}" if high <= 20 else f"{value:.0f}"
+    for _ in range(3):
+        page.ask("gauge_value", shown, tolerance=0.05 * high)
+    if red_from:
+        for _ in range(2):
+            page.ask("gauge_zone", "yes" if value > red_from else "no")
+
+
 def gauge(page: Page, area: Area) -> None:
+    """A dial of either kind."""
+    if page.rng.random() < 0.25:
+        band_gauge(page, area)
+    else:
+        round_gauge(page, area)
+
+
+def round_gauge(page: Page, area: Area) -> None:
     """A round dial: numbers, ticks, a red arc at its upper end, a needle."""
     rng = page.rng
     radius = min(area.width, area.height) / 2 - 2
     cx, cy = (area.x0 + area.x1) / 2, (area.y0 + area.y1) / 2
-    low, high = 0, rng.choice((6, 8, 10, 10, 12, 16, 20, 40, 50, 60, 80, 100, 100, 100, 120, 160, 200, 300, 400, 500, 1000))
-    num_steps = {6: 6, 8: 4, 10: 5, 12: 6, 16: 4, 20: 4, 40: 4, 50: 5, 60: 6, 80: 4, 100: 5, 120: 6, 160: 4, 200: 4, 300: 6, 400: 4, 500: 5, 1000: 5}[high]
+    low, high = 0, rng.choice((10, 100, 100, *GAUGE_STEPS))
+    num_steps = GAUGE_STEPS[high]
     face = rng.choice(((250, 250, 248), (238, 236, 228), (28, 30, 34), (255, 255, 255)))
     ink = (20, 20, 20) if luminance(face) > 120 else (240, 240, 240)
     page.ellipse(cx - radius, cy - radius, cx + radius, cy + radius, fill=face, outline=page.ink, line=rng.choice((1.5, 2.5)), thing="gauge")
@@ -127,21 +196,12 @@ def gauge(page: Page, area: Area) -> None:
     for i in range(num_ticks):
         value = low + (high - low) * i / num_ticks
         page.line([at(value, radius * 0.93), at(value, radius * 0.86)], ink)
-    value = rng.uniform(low, high)
-    if red_from and rng.random() < 0.4:
-        value = rng.uniform(red_from, high)
-    while red_from and abs(value - red_from) < 0.03 * high:
-        value = rng.uniform(low, high)
+    value = needle_value(page, high, red_from)
     tip, tail = at(value, radius * rng.uniform(0.68, 0.85)), at(value, -radius * rng.uniform(0, 0.15))
     needle = rng.choice(((200, 30, 30), ink, ink, (230, 110, 20)))
     page.line([tail, tip], needle, line=rng.choice((1.5, 2, 2.5)), thing="needle")
     page.ellipse(cx - radius * 0.08, cy - radius * 0.08, cx + radius * 0.08, cy + radius * 0.08, fill=needle)
-    shown = f"{value:.1f}" if high <= 20 else f"{value:.0f}"
-    for _ in range(3):
-        page.ask("gauge_value", shown, tolerance=0.05 * high)
-    if red_from:
-        for _ in range(2):
-            page.ask("gauge_zone", "yes" if value > red_from else "no")
+    ask_gauge(page, value, high, red_from)
 
 
 def display(page: Page, area: Area) -> None:
@@ -158,8 +218,11 @@ def display(page: Page, area: Area) -> None:
         unit = source.measure()
         text = rng.choice((number, unit, unit, source.word(8).upper(), f"{source.word(6).upper()} {source.digits(1, 2)}", source.time(), source.word(9).capitalize(), rng.choice(("READY", "RUNNING", "STOPPED", "DOOR OPEN", "NO PAPER", "LOW INK", "WAIT", "Idle", "Heating"))))
         path = page.type(12, bold=rng.random() < 0.4).path
-    type_ = Type(path, max(11, min(28, int(height * rng.uniform(0.5, 0.75)))))
+    type_ = Type(path, max(11, min(28, int(height * rng.uniform(0.5, 0.75)))), page.scale)
     type_ = page.fit(text, type_, area.width - 12)
+    if area.height - height > 16 and rng.random() < 0.5:
+        caption = page.type(page.body_size(10, 12))
+        page.text(area.x0, y - caption.size * 1.3, rng.choice((source.word(8).capitalize(), source.word(7).upper(), "Temperature", "Speed", "Counter", "Level")), caption)
     page.rect(area.x0, y, area.x1, y + height, fill=fill, outline=page.ink, line=rng.choice((1, 2)), thing="display")
     page.text((area.x0 + area.x1) / 2, y + height / 2 - type_.size * 0.6, text, type_, ink, "m")
     page.ask("display", text)
@@ -231,6 +294,23 @@ def grid(page: Page) -> None:
     page.ask_places(1)
 
 
+def cards(page: Page) -> None:
+    """Rounded cards, one part in each."""
+    rng = page.rng
+    set_paper(page)
+    y, pad = plate(page), 8
+    parts = rng.sample([lamps, gauge, display, notes], rng.choice((2, 3)))
+    weights = [{"gauge": 2.2, "lamps": 1.3}.get(p.__name__, 1.0) for p in parts]
+    room = page.height - y - pad - 6 * (len(parts) - 1)
+    tint = tuple(max(0, min(255, c + (18 if sum(page.paper) < 380 else -16))) for c in page.paper)
+    for part, weight in zip(parts, weights):
+        height = room * weight / sum(weights)
+        page.rect(pad, y, page.width - pad, y + height, fill=tint, outline=page.ink if rng.random() < 0.4 else None, radius=rng.choice((3, 6)))
+        part(page, Area(pad + 6, y + 5, page.width - pad - 6, y + height - 5))
+        y += height + 6
+    page.ask_places(1)
+
+
 def column(page: Page) -> None:
     """Framed parts, one under another, the gauge last (held-out layout)."""
     rng = page.rng
@@ -247,5 +327,5 @@ def column(page: Page) -> None:
     page.ask_places(1)
 
 
-TRAIN = [grid]
+TRAIN = [grid, grid, cards]
 HELDOUT = [column, grid]

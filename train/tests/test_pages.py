@@ -1,0 +1,88 @@
+"""Labels and questions must agree with what is drawn."""
+
+import numpy as np
+import pytest
+
+from train import questions, text_sources
+from train.dense_labels import NUM_SLOTS, patch_labels
+from train.augment import pad_to_square
+from train.model import ModelConfig
+from train.pages import LAYOUTS, make_page
+
+PAGES_PER_TYPE = 12
+
+
+def pages(page_type: str, heldout: bool = False):
+    for seed in range(PAGES_PER_TYPE):
+        yield make_page(5000 + seed, page_type, heldout)
+
+
+@pytest.mark.parametrize("page_type", LAYOUTS)
+@pytest.mark.parametrize("heldout", [False, True])
+def test_every_layout_draws_and_asks(page_type, heldout):
+    for image, page in pages(page_type, heldout):
+        assert image.size == (page.width, page.height)
+        assert page.questions or page_type in ("soup", "dense")
+        for q in page.questions:
+            assert q.answer and q.question.isascii() and q.answer.isascii()
+            assert q.kind in questions.KINDS
+            assert "{" not in q.question
+
+
+def test_same_seed_same_page():
+    first, second = make_page(7, "receipt"), make_page(7, "receipt")
+    assert np.array_equal(np.asarray(first[0]), np.asarray(second[0]))
+    assert first[1].questions == second[1].questions
+
+
+@pytest.mark.parametrize("page_type", ["form", "letter", "label", "table", "receipt"])
+def test_answers_that_are_text_stand_on_the_page(page_type):
+    for _, page in pages(page_type):
+        printed = " ".join(page.text_lines())
+        for q in page.questions:
+            if q.kind in ("read_field", "item_price", "total", "table_cell", "title", "read_line", "find_code"):
+                assert q.answer in printed, (q, printed)
+
+
+def test_glyphs_lie_on_ink():
+    """Around a glyph's centre the picture is not flat: the label points at something drawn."""
+    checked = 0
+    for image, page in pages("letter"):
+        grey = np.asarray(image.convert("L")).astype(int)
+        for g in page.glyphs[::7]:
+            x, y = int(g.x), int(g.y)
+            if 5 < x < page.width - 5 and 6 < y < page.height - 6 and g.char.isalnum():
+                patch = grey[y - 5:y + 6, x - 4:x + 5]
+                assert patch.max() - patch.min() > 25
+                checked += 1
+    assert checked > 100
+
+
+def test_patch_labels_count_every_glyph():
+    cfg = ModelConfig()
+    for image, page in pages("label"):
+        _, ratio, ox, oy = pad_to_square(image, cfg.image_size)
+        labels = patch_labels(page, cfg, ratio, ox, oy)
+        assert labels["chars"].shape == (cfg.num_patches, NUM_SLOTS)
+        inside = sum(0 <= g.x < page.width and 0 <= g.y < page.height for g in page.glyphs)
+        assert (labels["chars"] > 0).sum() >= 0.97 * inside
+
+
+def test_held_out_words_are_not_trained_on():
+    train_words, _ = text_sources.dictionary(False)
+    heldout_words, _ = text_sources.dictionary(True)
+    assert not set(train_words) & set(heldout_words)
+
+
+def test_scene_positions_follow_the_grid():
+    for _, page in pages("scene"):
+        for q in page.questions:
+            if q.kind == "where_shape":
+                assert q.answer in questions.POSITIONS
+
+
+def test_published_kinds_are_current():
+    from pathlib import Path
+
+    published = (Path(questions.__file__).parent / "QUESTIONS.md").read_text(encoding="utf-8")
+    assert published == questions.as_markdown()
