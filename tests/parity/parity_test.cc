@@ -1,8 +1,6 @@
 // Holds the program to what Transformers computed: tests/parity/data, written by tools/parity/make_golden.py.
 #include <gtest/gtest.h>
 
-#include <filesystem>
-
 #include "golden.h"
 #include "run_case.h"
 #include "temporary_model.h"
@@ -11,6 +9,10 @@ namespace saccade::parity {
 namespace {
 
 const std::string kData = std::string(SACCADE_SOURCE_DIR) + "/tests/parity/data";
+
+std::string name_of(const testing::TestParamInfo<const char*>& parameter) {
+  return parameter.param;
+}
 
 class FamilyParity : public testing::TestWithParam<const char*> {};
 
@@ -36,7 +38,7 @@ TEST_P(FamilyParity, EveryStageAgreesWithTransformers) {
 INSTANTIATE_TEST_SUITE_P(Golden, FamilyParity,
                          testing::Values("llava", "llava_next", "smolvlm", "idefics3", "qwen2_vl", "qwen2_5_vl",
                                          "text_llama3", "text_linear", "text_qwen2"),
-                         [](const auto& info) { return std::string(info.param); });
+                         name_of);
 
 class TokenizerParity : public testing::TestWithParam<const char*> {
  protected:
@@ -116,7 +118,7 @@ TEST_P(TokenizerParity, DecodingGivesTheLineBack) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Golden, TokenizerParity, testing::Values("spm", "gpt2", "llama_bpe", "qwen2", "smollm"),
-                         [](const auto& info) { return std::string(info.param); });
+                         name_of);
 
 }  // namespace
 }  // namespace saccade::parity
