@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdio>
+#include <cstdlib>
+
 #include "kernels/kernel_test_data.h"
 #include "kernels/leaf.h"
 
@@ -37,6 +40,21 @@ TEST(ActiveIsa, FollowsSetActiveIsa) {
     ASSERT_TRUE(scope.is_ok());
     EXPECT_EQ(active_isa().value(), isa);
   }
+}
+
+/// The exit code of a fresh process that asks with SACCADE_ISA set.
+[[noreturn]] void exit_with_isa_of_environment(const char* name) {
+  setenv("SACCADE_ISA", name, 1);
+  const Expected<Isa> isa = active_isa();
+  if (!isa) std::fprintf(stderr, "%s", isa.status().message().c_str());
+  std::exit(isa ? 10 + static_cast<int>(*isa) : 1);
+}
+
+TEST(ActiveIsaDeathTest, ComesFromTheEnvironment) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_EXIT(exit_with_isa_of_environment("reference"), testing::ExitedWithCode(10), "");
+  EXPECT_EXIT(exit_with_isa_of_environment("mmx"), testing::ExitedWithCode(1),
+              "SACCADE_ISA: no instruction set is called");
 }
 
 TEST(Leaf, IsCompleteOnEveryIsa) {

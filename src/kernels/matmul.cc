@@ -20,8 +20,10 @@ constexpr int64_t kBlockK = 512;
 /// first-level cache.
 constexpr int64_t kXTileStride = kBlockK + 16;
 
-/// Weight rows of one range of the few-rows path: enough work to outweigh taking the range.
+/// Weight rows of one range of the few-rows path, and the multiplications under which one thread does it all: waking
+/// another would take longer.
 constexpr int64_t kDotGrain = 16;
+constexpr int64_t kMinSharedProducts = 200'000;
 
 int64_t ceil_div(int64_t a, int64_t b) {
   return (a + b - 1) / b;
@@ -71,7 +73,8 @@ class Product {
 };
 
 void Product::run_dots(ThreadPool& pool) const {
-  pool.parallel_for(n_, kDotGrain, [&](int64_t begin, int64_t end, int) {
+  const bool is_shared = args_.m * n_ * k_ >= kMinSharedProducts;
+  pool.parallel_for(n_, is_shared ? kDotGrain : n_, [&](int64_t begin, int64_t end, int) {
     for (int64_t col = begin; col < end; ++col) dot_weight_row(col);
   });
 }

@@ -11,7 +11,7 @@ namespace saccade {
 struct MatmulArgs {
   const float* x = nullptr;  // [m, k], rows `x_stride` floats apart
   int64_t x_stride = 0;
-  TensorView weight;            // [n, k], any DType
+  TensorView weight;            // [n, k], any DType; k a multiple of its block size
   const float* bias = nullptr;  // [n], or null for none
   float* y = nullptr;           // [m, n], rows `y_stride` floats apart; must not overlap x
   int64_t y_stride = 0;

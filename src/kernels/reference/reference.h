@@ -1,4 +1,4 @@
-// The plain C++ versions that every leaf is measured against, and that run where no leaf does.
+// The plain C++ decoders of every weight type.
 #pragma once
 
 #include <cstddef>
@@ -11,8 +11,5 @@ namespace saccade::reference {
 /// A row of `count` weights to f32, exactly as ggml defines each block type.
 template <DType dtype>
 void dequantize(const std::byte* source, float* target, int64_t count);
-
-/// x = x / 2 * erfc(-x / sqrt(2)), in place.
-void gelu(float* x, int64_t count);
 
 }  // namespace saccade::reference

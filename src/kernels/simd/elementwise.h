@@ -4,7 +4,6 @@
 #include <cstdint>
 
 #include "kernels/activation.h"
-#include "kernels/reference/reference.h"
 
 namespace saccade::simd {
 
@@ -31,6 +30,23 @@ template <typename V>
 inline typename V::Reg sigmoid(typename V::Reg a) {
   const typename V::Reg one = V::set(1.0f);
   return V::div(one, V::add(one, exp<V>(V::sub(V::zero(), a))));
+}
+
+/// x / 2 * erfc(-x / sqrt(2)) = max(x, 0) - |x| / 2 * erfc(z), z = |x| / sqrt(2). With t = 1 / (1 + z / 2),
+/// erfc(z) = t e^(p(t) - z^2): p interpolates ln(erfc(z) / t) + z^2 at the ten Chebyshev nodes of t in [0.16, 1] to
+/// 6e-8. Smaller t only come where the product is no longer a normal float.
+template <typename V>
+inline typename V::Reg gelu(typename V::Reg x) {
+  using Reg = typename V::Reg;
+  constexpr float kCoefficients[] = {-0.7204177114f, 1.248708987f,  -0.8168191284f, 0.01766405861f, -0.04968026769f,
+                                     0.05150814697f, 0.3832025478f, 0.9990203459f,  -1.26546641f};
+  const Reg magnitude = V::max(x, V::sub(V::zero(), x));
+  const Reg t = V::div(V::set(1.0f), V::mul_add(magnitude, V::set(0.35355339059f), V::set(1.0f)));
+  Reg p = V::set(0.1522794838f);
+  for (float coefficient : kCoefficients) p = V::mul_add(p, t, V::set(coefficient));
+  const Reg half = V::mul(magnitude, V::set(0.5f));
+  const Reg tail = V::mul(V::mul(half, t), exp<V>(V::neg_mul_add(half, magnitude, p)));
+  return V::sub(V::max(V::zero(), x), tail);
 }
 
 /// y[i] = function(y[i], x[i])
@@ -122,7 +138,7 @@ struct Elementwise {
   static void activate(Activation activation, float* x, int64_t count) {
     switch (activation) {
       case Activation::kGelu:
-        return reference::gelu(x, count);
+        return transform<V>(x, x, count, [](Reg a, Reg) { return gelu<V>(a); });
       case Activation::kGeluTanh:
         // 0.5 (1 + tanh(u)) = sigmoid(2u), u = sqrt(2 / pi) (x + 0.044715 x^3)
         return transform<V>(x, x, count, [](Reg a, Reg) {
