@@ -48,8 +48,8 @@ struct ImageInfo {
 };
 
 /// Reads the header only. The format is decided by the bytes, not by a file name.
-/// Errors: kUnsupported (not JPEG, PNG or WebP: says what it looks like), kCorruptData, kResourceExhausted (over a
-/// limit).
+/// Errors: kUnsupported (not JPEG, PNG or WebP: says what it looks like; an animated WebP), kCorruptData,
+/// kResourceExhausted (over a limit).
 Expected<ImageInfo> probe_image(std::span<const std::byte> bytes, const ImageLimits& limits = {});
 
 /// Decodes to RGB: EXIF orientation applied, alpha composed on white, 16-bit scaled to 8, grey and CMYK converted.

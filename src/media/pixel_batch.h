@@ -48,13 +48,14 @@ struct SquareSpec {
 /// `pinpoints`, the picture resized to fit within it and centred on black.
 struct AnyResolutionSpec {
   int size = 336;
-  std::vector<ImageSize> pinpoints;
+  std::vector<ImageSize> pinpoints;  // multiples of size; Transformers writes them as (height, width)
   ResizeFilter filter = ResizeFilter::kBicubic;
   Normalization normalization = {};
 };
 
 /// SmolVLM (Idefics3): the longest edge to `longest_edge`, both sides up to multiples of tile_size, split in tiles,
-/// plus the whole picture at tile_size x tile_size as the last tile. Pictures are enlarged too, as the family does.
+/// plus the whole picture at tile_size x tile_size as the last tile. Pictures are enlarged too, as the family does;
+/// none beyond 4096. What fits one tile has no global view. Not split: one tile of tile_size x tile_size.
 struct TileSpec {
   int tile_size = 512;
   int longest_edge = 2048;
@@ -84,10 +85,12 @@ struct PixelLayout {
   ImageSize tile;  // every tile's size
 };
 
-/// Errors: kInvalidArgument where the family refuses the shape (Qwen2-VL: an aspect ratio over 200).
+/// Errors: kInvalidArgument where the family refuses the shape (Qwen2-VL: an aspect ratio over 200) or the spec makes
+/// no sense; kResourceExhausted where the tiles would come to more than 32 megapixels.
 Expected<PixelLayout> plan_pixels(ImageSize original, const PixelSpec& spec);
 
-/// Resizes, pads, tiles and normalises. The layout is that of plan_pixels().
+/// Resizes, pads, tiles and normalises, with the values of Transformers' Pillow processors. The layout and the errors
+/// are those of plan_pixels().
 Expected<PixelBatch> prepare_pixels(const Image& image, const PixelSpec& spec);
 
 }  // namespace saccade

@@ -251,6 +251,7 @@ Image resample(const PaddedImage& source, ImageSize output, const Window& window
 }
 
 Image resize(const Image& image, int width, int height, ResizeFilter filter) {
+  if (image.size() == ImageSize{width, height}) return image;
   return resample({image, image.size()}, {width, height}, {0, 0, {width, height}}, filter);
 }
 

@@ -299,14 +299,16 @@ def write_processor_goldens() -> None:
 
 def print_torchvision_differences() -> None:
     for slow, fast in zip(processor_cases("pil"), processor_cases("torchvision")):
-        worst = 0.0
+        worst, worst_size = 0.0, None
         for size in SIZES:
             expected, actual = process(slow, *size), process(fast, *size)
             if expected.shape != actual.shape:
                 print(f"{slow[0]} {slow[1]} {size}: {expected.shape} against {actual.shape}")
                 continue
-            worst = max(worst, float(np.abs(expected - actual).max()))
-        print(f"{slow[0]} {slow[1]}: torchvision's values differ by up to {worst:.4f}")
+            difference = float(np.abs(expected - actual).max())
+            if difference > worst:
+                worst, worst_size = difference, size
+        print(f"{slow[0]} {slow[1]}: torchvision's values differ by up to {worst:.4f}, at {worst_size}")
 
 
 if __name__ == "__main__":
