@@ -1,6 +1,3 @@
-#include <cmath>
-#include <limits>
-
 #include "kernels/attention.h"
 #include "kernels/leaf.h"
 
