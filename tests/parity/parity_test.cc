@@ -106,12 +106,14 @@ TEST_P(TokenizerParity, ControlTokensThatAUserWroteAreText) {
 }
 
 TEST_P(TokenizerParity, DecodingGivesTheLineBack) {
-  // Qwen2 composes characters before it encodes, as the library does; those lines come back composed.
-  const bool composes = std::string(GetParam()) == "qwen2";
+  const std::string kind = GetParam();
   int num_same = 0;
   for (const std::string& line : lines_) {
+    // SentencePiece writes a space as U+2581, so it can't tell the two apart; Qwen2 composes characters (NFC) before it
+    // encodes, as its library does, and such a line comes back composed.
+    if (kind == "spm" && line.find("\u2581") != std::string::npos) continue;
     const bool is_same = tokenizer_->decode(tokenizer_->encode(line)) == line;
-    EXPECT_TRUE(is_same || composes) << "\"" << line << "\"";
+    EXPECT_TRUE(is_same || kind == "qwen2") << "\"" << line << "\"";
     num_same += is_same;
   }
   EXPECT_GT(num_same, 4000);

@@ -128,7 +128,7 @@ def write_tokenizers(out: pathlib.Path) -> None:
     for kind in tokenizer_kinds.KINDS:
         tokenizer, model = tokenizer_kinds.build(kind, lines, TOKENIZER_VOCAB_SIZE)
         tokenizer_kinds.save(kind, tokenizer, model, folder / kind, None)
-        write_carrier(tokenizer, folder / kind)
+        write_carrier(kind, tokenizer, folder / kind)
         special = [tokenizer.encode(line, add_special_tokens=False).ids for line in lines]
         tokenizer.encode_special_tokens = True  # control tokens in the text are text
         plain = [tokenizer.encode(line, add_special_tokens=False).ids for line in lines]
@@ -142,10 +142,12 @@ def write_tokenizers(out: pathlib.Path) -> None:
               f"{len(different)} lines with control tokens")
 
 
-def write_carrier(tokenizer, folder: pathlib.Path) -> None:
+def write_carrier(kind: str, tokenizer, folder: pathlib.Path) -> None:
     """A language model of zeros, so that the folder is a checkpoint that can be converted."""
+    names = tokenizer_kinds.KINDS[kind]
     config = transformers.LlamaConfig(
-        vocab_size=tokenizer.get_vocab_size(), hidden_size=8, intermediate_size=8, num_hidden_layers=1,
+        bos_token_id=tokenizer.token_to_id(names.bos) if names.bos else None,
+        eos_token_id=tokenizer.token_to_id(names.eos), vocab_size=tokenizer.get_vocab_size(), hidden_size=8, intermediate_size=8, num_hidden_layers=1,
         num_attention_heads=1, num_key_value_heads=1, max_position_embeddings=64, tie_word_embeddings=True)
     model = transformers.LlamaForCausalLM(config).to(torch.bfloat16)
     zeros = {name: torch.zeros_like(tensor) for name, tensor in model.state_dict().items() if name != "lm_head.weight"}
