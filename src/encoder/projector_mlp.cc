@@ -17,9 +17,9 @@ Status check_projects_to(const TensorSource& tensors, const std::string& name, i
   const TensorView weight = tensors.peek(name + ".weight");
   if (!weight || weight.shape.rank() != 2 || weight.shape[0] == model_dim) return {};
   return corrupt_data(
-      format("tensor %s.weight projects to width %lld, but the language model is %lld wide: "
+      format("tensor %s.weight has shape %s, but the language model is %lld wide: "
              "the vision part belongs to another model",
-             name.c_str(), static_cast<long long>(weight.shape[0]), static_cast<long long>(model_dim)));
+             name.c_str(), weight.shape.to_string().c_str(), static_cast<long long>(model_dim)));
 }
 
 Expected<ProjectorMlp> ProjectorMlp::load(const TensorSource& tensors, const Metadata& metadata, int64_t in_dim,

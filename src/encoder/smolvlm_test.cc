@@ -1,0 +1,59 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+#include <variant>
+
+#include "base/format.h"
+#include "encoder/testing/tiny_vision_file.h"
+#include "encoder/vision_encoder.h"
+
+namespace saccade {
+namespace {
+
+using ::saccade::testing::kTinyModelDim;
+using ::saccade::testing::TinyVisionFile;
+using ::testing::HasSubstr;
+
+// The prompt text of a layout, each grid as its extent in brackets.
+std::string prompt(const TinyVisionFile& file, ImageSize size) {
+  const auto encoder = VisionEncoder::load(file.open(), kTinyModelDim);
+  EXPECT_TRUE(encoder.is_ok()) << encoder.status().message();
+  const auto layout = (*encoder)->layout(size);
+  EXPECT_TRUE(layout.is_ok()) << layout.status().message();
+  std::string text;
+  for (const LayoutPiece& piece : *layout) {
+    if (const auto* control = std::get_if<std::string>(&piece)) {
+      text += *control;
+    } else {
+      const Place& extent = std::get<TokenGrid>(piece).extent;
+      text += format("[%dx%d]", extent.y, extent.x);
+    }
+  }
+  return text;
+}
+
+TEST(SmolVlm, WritesThePromptOfTheProcessor) {
+  // 32 x 16 pixels: four tiles of 8 in each of two rows, and the global view.
+  const std::string fake = "<fake_token_around_image>";
+  EXPECT_EQ(prompt(TinyVisionFile::smolvlm(), {32, 16}),
+            fake + "<row_1_col_1>[2x2]" + fake + "<row_1_col_2>[2x2]" + fake + "<row_1_col_3>[2x2]" + fake +
+                "<row_1_col_4>[2x2]\n" + fake + "<row_2_col_1>[2x2]" + fake + "<row_2_col_2>[2x2]" + fake +
+                "<row_2_col_3>[2x2]" + fake + "<row_2_col_4>[2x2]\n\n" + fake + "<global-img>[2x2]" + fake);
+}
+
+TEST(SmolVlm, WritesASingleTileAsAGlobalView) {
+  TinyVisionFile file = TinyVisionFile::smolvlm();
+  file.keys.set_bool("saccade.vision.is_split", false);
+  EXPECT_EQ(prompt(file, {32, 16}), "<fake_token_around_image><global-img>[2x2]<fake_token_around_image>");
+}
+
+TEST(SmolVlm, RefusesAScaleFactorThatDoesNotFit) {
+  TinyVisionFile file = TinyVisionFile::smolvlm();
+  file.keys.set_u32("clip.vision.projector.scale_factor", 3);
+  const auto encoder = VisionEncoder::load(file.open(), kTinyModelDim);
+  EXPECT_THAT(encoder.status().message(), HasSubstr("clip.vision.projector.scale_factor is 3"));
+}
+
+}  // namespace
+}  // namespace saccade

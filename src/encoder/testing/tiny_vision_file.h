@@ -1,0 +1,177 @@
+// Tiny vision files with random weights, written for one test: complete for their family until a test takes something
+// away, renames it or gives it another shape.
+#pragma once
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdio>
+#include <map>
+#include <random>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/format.h"
+#include "weights/gguf_writer.h"
+#include "weights/model_files.h"
+
+namespace saccade::testing {
+
+inline constexpr int64_t kTinyDim = 8;  // two heads
+inline constexpr int64_t kTinyFfnDim = 12;
+inline constexpr int64_t kTinyModelDim = 10;
+inline constexpr int kTinyPatch = 2;
+
+struct TinyTensor {
+  Shape shape;
+  std::vector<float> values;
+};
+
+class TinyVisionFile {
+ public:
+  GgufKeys keys;
+  std::map<std::string, TinyTensor> tensors;
+
+  explicit TinyVisionFile(const std::string& projector_type, int num_blocks, int image_size) {
+    keys.set_string("general.architecture", "llama");
+    keys.set_string("clip.projector_type", projector_type);
+    keys.set_u32("clip.vision.embedding_length", kTinyDim);
+    keys.set_u32("clip.vision.feed_forward_length", kTinyFfnDim);
+    keys.set_u32("clip.vision.attention.head_count", 2);
+    keys.set_u32("clip.vision.block_count", static_cast<uint32_t>(num_blocks));
+    keys.set_f32("clip.vision.attention.layer_norm_epsilon", 1e-5F);
+    keys.set_u32("clip.vision.image_size", static_cast<uint32_t>(image_size));
+    keys.set_u32("clip.vision.patch_size", kTinyPatch);
+    keys.set_f32s("clip.vision.image_mean", std::array{0.5F, 0.5F, 0.5F});
+    keys.set_f32s("clip.vision.image_std", std::array{0.25F, 0.25F, 0.25F});
+    add("v.patch_embd.weight", Shape{kTinyDim, 3, kTinyPatch, kTinyPatch});
+    for (int i = 0; i < num_blocks; ++i) add_block(i);
+  }
+
+  static TinyVisionFile llava(int num_blocks = 2, int image_size = 6) {
+    TinyVisionFile file("mlp", num_blocks, image_size);
+    const int64_t side = image_size / kTinyPatch;
+    file.keys.set_i32s("clip.vision.feature_layer", std::array{num_blocks});
+    file.add("v.class_embd", Shape{kTinyDim});
+    file.add("v.position_embd.weight", Shape{side * side + 1, kTinyDim});
+    file.add_norm("v.pre_ln");
+    file.add_linear("mm.0", kTinyModelDim, kTinyDim);
+    file.add_linear("mm.2", kTinyModelDim, kTinyModelDim);
+    return file;
+  }
+
+  static TinyVisionFile llava_anyres() {
+    TinyVisionFile file = llava();
+    file.keys.set_i32s("clip.vision.image_grid_pinpoints", std::array{6, 12, 12, 6, 12, 12, 18, 6, 6, 18});
+    file.keys.set_string("clip.vision.mm_patch_merge_type", "spatial_unpad");
+    file.keys.set_string("saccade.vision.resize_mode", "anyres");
+    file.add("model.image_newline", Shape{kTinyModelDim});
+    return file;
+  }
+
+  static TinyVisionFile smolvlm(int num_blocks = 2, int image_size = 8) {
+    TinyVisionFile file("idefics3", num_blocks, image_size);
+    const int64_t side = image_size / kTinyPatch;
+    file.keys.set_bool("clip.use_gelu", true);
+    file.keys.set_u32("clip.vision.projector.scale_factor", 2);
+    file.keys.set_u32("clip.vision.preproc_image_size", static_cast<uint32_t>(4 * image_size));
+    file.add("v.patch_embd.bias", Shape{kTinyDim});
+    file.add("v.position_embd.weight", Shape{side * side, kTinyDim});
+    file.add_norm("v.post_ln");
+    file.add("mm.model.fc.weight", Shape{kTinyModelDim, 4 * kTinyDim});
+    return file;
+  }
+
+  static TinyVisionFile qwen2_vl(const std::string& projector_type = "qwen2vl_merger") {
+    TinyVisionFile file(projector_type, 2, 560);
+    file.add("v.patch_embd.weight.1", Shape{kTinyDim, 3, kTinyPatch, kTinyPatch});
+    file.add_norm("v.post_ln");
+    file.add_linear("mm.0", 4 * kTinyDim, 4 * kTinyDim);
+    file.add_linear("mm.2", kTinyModelDim, 4 * kTinyDim);
+    file.keys.set_u32("clip.vision.image_min_pixels", 4 * 4 * 2);
+    file.keys.set_u32("clip.vision.image_max_pixels", 4 * 4 * 30);
+    return file;
+  }
+
+  static TinyVisionFile qwen2_5_vl() {
+    TinyVisionFile file = qwen2_vl("qwen2.5vl_merger");
+    for (const char* norm : {"v.post_ln", "v.blk.0.ln1", "v.blk.0.ln2", "v.blk.1.ln1", "v.blk.1.ln2"}) {
+      file.tensors.erase(std::string(norm) + ".bias");
+    }
+    file.add_linear("v.blk.0.ffn_gate", kTinyFfnDim, kTinyDim);
+    file.add_linear("v.blk.1.ffn_gate", kTinyFfnDim, kTinyDim);
+    file.keys.set_bool("clip.use_silu", true);
+    file.keys.set_u32("clip.vision.n_wa_pattern", 2);
+    file.keys.set_u32("clip.vision.window_size", 8);  // 2 x 2 tokens
+    return file;
+  }
+
+  void add(const std::string& name, const Shape& shape) {
+    TinyTensor tensor{shape, std::vector<float>(static_cast<size_t>(shape.num_elements()))};
+    std::normal_distribution<float> normal(0, 1 / std::sqrt(static_cast<float>(shape.row_size())));
+    std::ranges::generate(tensor.values, [&] { return normal(random_); });
+    tensors[name] = std::move(tensor);
+  }
+
+  void add_linear(const std::string& name, int64_t out_dim, int64_t in_dim) {
+    add(name + ".weight", Shape{out_dim, in_dim});
+    add(name + ".bias", Shape{out_dim});
+  }
+
+  void rename(const std::string& from, const std::string& to) {
+    auto node = tensors.extract(from);
+    node.key() = to;
+    tensors.insert(std::move(node));
+  }
+
+  /// GgufKeys can set a key again, not take it away.
+  void remove_key(std::string_view name) {
+    GgufKeys kept;
+    for (const GgufKeys::Entry& entry : keys.entries()) {
+      if (entry.key != name) kept.set(entry.key, entry.type, entry.value);
+    }
+    keys = kept;
+  }
+
+  /// Writes the file, opens it as a model of one file and removes it.
+  ModelFiles open() const {
+    static int num_files = 0;
+    const std::string path =
+        format("%stiny_vision_%d_%d.gguf", ::testing::TempDir().c_str(), static_cast<int>(getpid()), num_files++);
+    std::vector<GgufTensorPlan> plan;
+    for (const auto& [name, tensor] : tensors) plan.push_back({name, tensor.shape, DType::kF32});
+    Expected<GgufWriter> writer = GgufWriter::create(path, keys, plan);
+    EXPECT_TRUE(writer.is_ok()) << writer.status().message();
+    for (const auto& [name, tensor] : tensors) {
+      EXPECT_TRUE(writer->append(std::as_bytes(std::span(tensor.values))).is_ok());
+    }
+    EXPECT_TRUE(writer->finish().is_ok());
+    Expected<ModelFiles> files = ModelFiles::open(path, "");
+    EXPECT_TRUE(files.is_ok()) << files.status().message();
+    std::remove(path.c_str());  // what is mapped stays readable
+    return *files;
+  }
+
+ private:
+  void add_norm(const std::string& name) {
+    add(name + ".weight", Shape{kTinyDim});
+    add(name + ".bias", Shape{kTinyDim});
+  }
+
+  void add_block(int layer_idx) {
+    const std::string prefix = format("v.blk.%d.", layer_idx);
+    for (const char* name : {"attn_q", "attn_k", "attn_v", "attn_out"}) add_linear(prefix + name, kTinyDim, kTinyDim);
+    for (const char* name : {"ln1", "ln2"}) add_norm(prefix + name);
+    add_linear(prefix + "ffn_up", kTinyFfnDim, kTinyDim);
+    add_linear(prefix + "ffn_down", kTinyDim, kTinyFfnDim);
+  }
+
+  std::mt19937 random_{7};
+};
+
+}  // namespace saccade::testing
