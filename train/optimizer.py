@@ -43,9 +43,10 @@ def orthogonalise_shared(g: torch.Tensor) -> torch.Tensor:
 class MuonAdamW:
     """Steps named parameters; state is kept by name, so a checkpoint can be loaded into a larger set."""
 
-    def __init__(self, named_params, muon_lr=0.02, adam_lr=2e-3, momentum=0.95, weight_decay=0.01, betas=(0.9, 0.98), rank=0, num_processes=1):
+    def __init__(self, named_params, muon_lr=0.02, adam_lr=2e-3, momentum=0.95, weight_decay=0.01, betas=(0.9, 0.98), rank=0, num_processes=1,
+                 decoder_boost=1.0):
         self.params = dict(named_params)
-        self.rank, self.num_processes = rank, num_processes
+        self.rank, self.num_processes, self.decoder_boost = rank, num_processes, decoder_boost
         self.muon_lr, self.adam_lr = muon_lr, adam_lr
         self.momentum, self.weight_decay, self.betas = momentum, weight_decay, betas
         self.state: dict[str, dict] = defaultdict(dict)
@@ -53,6 +54,10 @@ class MuonAdamW:
     @staticmethod
     def is_hidden_matrix(name: str, p: torch.Tensor) -> bool:
         return p.ndim == 2 and not any(part in name for part in ("embed", "heads."))
+
+    def boost(self, name: str) -> float:
+        """The decoder starts later than the tower, so it may learn faster."""
+        return self.decoder_boost if "language_model" in name or "projector" in name else 1.0
 
     def zero_grad(self) -> None:
         for p in self.params.values():
@@ -95,7 +100,8 @@ class MuonAdamW:
         for name, update in updates.items():
             p = self.params[name]
             gain = max(1.0, p.shape[0] / p.shape[1]) ** 0.5
-            p.mul_(1 - rate * self.weight_decay).add_(update, alpha=-rate * gain)
+            own_rate = rate * self.boost(name)
+            p.mul_(1 - own_rate * self.weight_decay).add_(update, alpha=-own_rate * gain)
 
     def _push(self, name: str) -> torch.Tensor:
         """Nesterov momentum of one matrix's gradient."""
@@ -113,7 +119,7 @@ class MuonAdamW:
         state["v"].mul_(b2).addcmul_(p.grad, p.grad, value=1 - b2)
         m = state["m"] / (1 - b1 ** state["t"])
         v = state["v"] / (1 - b2 ** state["t"])
-        p.add_(m / (v.sqrt() + 1e-8), alpha=-self.adam_lr * scale)
+        p.add_(m / (v.sqrt() + 1e-8), alpha=-self.adam_lr * scale * self.boost(name))
 
     def state_dict(self) -> dict:
         return dict(self.state)

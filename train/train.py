@@ -138,12 +138,15 @@ def train(rank: int, args: argparse.Namespace) -> None:
     torch.manual_seed(0)
     dist.init_process_group("gloo", init_method=f"file://{args.dir}/rendezvous-{os.getppid()}", rank=rank, world_size=args.processes)
     trainee = Trainee(ModelConfig())
-    optimizer = MuonAdamW(trainee.named_parameters(), muon_lr=args.muon_lr, adam_lr=args.adam_lr, rank=rank, num_processes=args.processes)
+    optimizer = MuonAdamW(trainee.named_parameters(), muon_lr=args.muon_lr, adam_lr=args.adam_lr, rank=rank, num_processes=args.processes,
+                           decoder_boost=args.decoder_boost)
     average = Average(trainee.model.named_parameters())
     newest = args.dir / "last.pt"
     progress = {"step": 0, "next_sample": 0, "seconds": 0.0, "stage": args.stage, "stage_step": 0}
     if newest.exists():
         progress.update(load(newest, trainee, optimizer, average))
+    if args.from_average:
+        trainee.model.load_state_dict(average.values)
     if progress["stage"] != args.stage:
         progress.update(stage=args.stage, stage_step=0)
     is_first = rank == 0
@@ -198,15 +201,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--stage", choices=("vision", "full"), required=True)
     parser.add_argument("--dir", type=Path, default=Path.home() / "saccade-train")
-    parser.add_argument("--batch_size", type=int, default=16)
+    parser.add_argument("--batch_size", type=int, default=12)
     parser.add_argument("--num_text", type=int, default=288, help="text tokens a picture in stage full")
     parser.add_argument("--dense_weight", type=float, default=0.5, help="weight of the dense loss in stage full")
-    parser.add_argument("--muon_lr", type=float, default=0.02)
-    parser.add_argument("--adam_lr", type=float, default=2e-3)
+    parser.add_argument("--muon_lr", type=float, default=0.008)
+    parser.add_argument("--adam_lr", type=float, default=1e-3)
+    parser.add_argument("--decoder_boost", type=float, default=1.0, help="factor on the decoder's and projector's rates")
     parser.add_argument("--warmup", type=int, default=60)
     parser.add_argument("--decay_steps", type=int, default=0, help="let the rates fall to 0 over this many steps, then leave")
     parser.add_argument("--clip", type=float, default=1.0)
     parser.add_argument("--processes", type=int, default=2, help="processes that share each batch; one a core")
+    parser.add_argument("--from_average", action="store_true", help="go on from the averaged weights (when the rate is lowered)")
     parser.add_argument("--threads", type=int, default=1, help="threads of each process")
     parser.add_argument("--save_every_s", type=float, default=280)
     parser.add_argument("--check_every_s", type=float, default=900)
