@@ -24,13 +24,12 @@ std::vector<TokenId> VocabularyTokenizer::encode(std::string_view text, const En
   return encode_runs({&run, 1}, options.add_bos);
 }
 
-std::vector<TokenId> VocabularyTokenizer::encode_runs(std::span<const TextRun> runs, bool add_bos) const {
+std::vector<TokenId> VocabularyTokenizer::encode_runs(std::span<const TextRun> runs, bool is_start) const {
   std::string text;
   for (const TextRun& run : runs) text += run.text;
   const std::vector<size_t> trusted_ends = find_trusted_ends(runs, text.size());
 
   std::vector<TokenId> tokens;
-  if (add_bos && adds_bos()) tokens.push_back(*bos());
   const std::string_view view = text;
   for (size_t position = 0; position < view.size();) {
     const std::optional<SpecialTokens::Match> match = specials_.find(view, position, trusted_ends);
@@ -39,6 +38,9 @@ std::vector<TokenId> VocabularyTokenizer::encode_runs(std::span<const TextRun> r
     if (match) tokens.push_back(match->token);
     position = match ? end + match->num_bytes : end;
   }
+  // Many chat templates print the BOS themselves.
+  const bool has_bos = !tokens.empty() && tokens.front() == bos();
+  if (is_start && adds_bos() && !has_bos) tokens.insert(tokens.begin(), *bos());
   return tokens;
 }
 

@@ -16,7 +16,7 @@ namespace saccade {
 class VocabularyTokenizer : public Tokenizer {
  public:
   std::vector<TokenId> encode(std::string_view text, const EncodeOptions& options) const override;
-  std::vector<TokenId> encode_runs(std::span<const TextRun> runs, bool add_bos) const override;
+  std::vector<TokenId> encode_runs(std::span<const TextRun> runs, bool is_start) const override;
   std::string decode(std::span<const TokenId> tokens, bool render_special) const override;
 
   int32_t vocab_size() const override { return vocabulary_.size(); }
