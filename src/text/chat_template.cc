@@ -192,11 +192,13 @@ struct ChatTemplate::Program {
     message.parts.push_back({ChatPart::Kind::kText, std::string(kProbeText)});
     SACCADE_ASSIGN_OR_RETURN(const std::vector<PromptSpan> spans, render({&message, 1}, true));
     bool has_text = false;
+    std::string prompt;
     for (const PromptSpan& span : spans) {
       has_text = has_text || (span.kind == PromptSpan::Kind::kUser && span.text.find(kProbeText) != std::string::npos);
-      // A list printed as such: the template takes strings only.
-      if (span.text.find("'type': ") != std::string::npos) return unsupported("it prints a list of parts as it is");
+      prompt += span.text;
     }
+    // A list printed as such, whoever its words are from: the template takes strings only.
+    if (prompt.find("'type': ") != std::string::npos) return unsupported("it prints a list of parts as it is");
     return has_text ? Status() : unsupported("it does not print what the user says");
   }
 
