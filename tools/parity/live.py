@@ -28,6 +28,7 @@ import tiny_models
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 STAGES = ["tokens", "pixels", "encoder", "projector", "logits", "greedy", "last_logits"]
+TITLES = [*STAGES[:-1], "last step"]
 MAX_REDRAWS = 20
 
 
@@ -65,7 +66,7 @@ def draw_model(family: str, rng: random.Random):
 
 
 def write_model(family: str, seed: str, folder: pathlib.Path):
-    rng = random.Random(seed)
+    rng = random.Random(f"{family} {seed}")
     tiny, cases, recordings = draw_model(family, rng)
     checkpoint.save(tiny, folder / "checkpoint", layout=rng.choice(list(checkpoint.Layout)), num_shards=rng.choice([1, 3]),
                     template_in=rng.choice(["jinja", "processor", "tokenizer"]) if tiny.image_token else "tokenizer",
@@ -127,7 +128,7 @@ def main() -> int:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     print(f"seed {arguments.seed}, {arguments.rounds} rounds; the largest error of each stage over its cases")
-    print(f"{'family':12} " + " ".join(f"{stage[:9]:>9}" for stage in STAGES))
+    print(f"{'family':12} " + " ".join(f"{title:>9}" for title in TITLES))
     num_failed = num_run = 0
     for round_idx in range(arguments.rounds):
         for family in arguments.families:

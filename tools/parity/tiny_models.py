@@ -42,6 +42,8 @@ class Dims:
     image_size: int = 56       # of a tile; Qwen2-VL has none
     merge: int = 2             # patches merged into one token, each way
     window_patches: int = 4    # Qwen2.5-VL: side of an attention window
+    feature_layer: int = -2    # LLaVA: which of the tower's hidden states the projector gets
+    full_attention: tuple = (1,)  # Qwen2.5-VL: the blocks that attend to everything
     tile_edge: int = 3         # tiles along the longest edge (SmolVLM), along the largest resolution (LLaVA-1.6)
     vocab_size: int = 700
 
@@ -71,13 +73,16 @@ def draw_dims(family: str, rng: random.Random) -> Dims:
     vision_heads = rng.choice([1, 2, 3, 4])
     merge = rng.choice([2, 3]) if not is_qwen_vl else 2
     patch_size = rng.choice([7, 8, 14, 16])
+    vision_layers = rng.randrange(2, 5)
     return Dims(
         model_dim=model_dim, ffn_dim=rng.choice([48, 80, 128, 160]), num_layers=rng.randrange(1, 5),
         num_heads=num_heads, num_kv_heads=num_kv_heads, head_dim=head_dim, rope_theta=rng.choice([1e4, 5e5, 1e6]),
         rms_eps=rng.choice([1e-5, 1e-6]), is_tied=rng.random() < 0.5,
         vision_dim=vision_heads * rng.choice([8, 16, 24, 32]), vision_ffn_dim=rng.choice([64, 72, 128]),
-        vision_layers=rng.randrange(2, 5), vision_heads=vision_heads, patch_size=patch_size,
+        vision_layers=vision_layers, vision_heads=vision_heads, patch_size=patch_size,
         image_size=patch_size * (merge * rng.randrange(1, 4)), merge=merge, window_patches=rng.choice([2, 4, 6]),
+        feature_layer=rng.choice([-1, -2, -2]),
+        full_attention=tuple(sorted(rng.sample(range(vision_layers), rng.randrange(1, vision_layers)))),
         tile_edge=rng.randrange(2, 5), vocab_size=rng.choice([640, 700, 900]))
 
 
@@ -122,6 +127,7 @@ def _llava(dims: Dims, tokenizer: Tokenizer):
     text = _text_config(dims, tokenizer, "spm", vocab_size=-(-tokenizer.get_vocab_size() // 64) * 64)
     config = transformers.LlavaConfig(
         vision_config=_clip_config(dims), text_config=text, image_token_index=tokenizer.token_to_id("<image>"),
+        vision_feature_layer=dims.feature_layer,
         image_seq_length=(dims.image_size // dims.patch_size) ** 2, tie_word_embeddings=dims.is_tied)
     processor = image_processing_pil_llava.LlavaImageProcessorPil(
         size={"shortest_edge": dims.image_size}, crop_size={"height": dims.image_size, "width": dims.image_size},
@@ -136,6 +142,7 @@ def _llava_next(dims: Dims, tokenizer: Tokenizer):
     config = transformers.LlavaNextConfig(
         vision_config=_clip_config(dims), text_config=_text_config(dims, tokenizer, "spm"),
         image_token_index=tokenizer.token_to_id("<image>"), image_grid_pinpoints=pinpoints,
+        vision_feature_layer=dims.feature_layer,
         image_seq_length=(edge // dims.patch_size) ** 2, tie_word_embeddings=dims.is_tied)
     processor = image_processing_pil_llava_next.LlavaNextImageProcessorPil(
         size={"shortest_edge": edge}, crop_size={"height": edge, "width": edge}, image_grid_pinpoints=pinpoints)
@@ -195,7 +202,7 @@ def _qwen2_vl(dims: Dims, tokenizer: Tokenizer):
 def _qwen2_5_vl(dims: Dims, tokenizer: Tokenizer):
     return _qwen_vl(dims, tokenizer, "Qwen2_5_VL", {
         "hidden_size": dims.vision_dim, "out_hidden_size": dims.model_dim, "intermediate_size": dims.vision_ffn_dim,
-        "window_size": dims.window_patches * dims.patch_size, "fullatt_block_indexes": [dims.vision_layers - 2]})
+        "window_size": dims.window_patches * dims.patch_size, "fullatt_block_indexes": list(dims.full_attention)})
 
 
 def _text_llama3(dims: Dims, tokenizer: Tokenizer):
