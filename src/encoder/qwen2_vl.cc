@@ -17,6 +17,9 @@ namespace {
 
 constexpr double kRopeTheta = 10000;
 
+// Four times the largest picture of the published models; more is a file whose keys make no sense.
+constexpr int64_t kMaxPatches = int64_t{1} << 18;
+
 enum class Generation : uint8_t { kQwen2, kQwen2_5 };
 
 // Which blocks see the whole picture, and how wide the windows of the others are.
@@ -117,6 +120,7 @@ class Qwen2Vl : public VisionEncoder {
 
  private:
   explicit Qwen2Vl(const ModelFiles& files) : files_(files) {}
+  Status check_size(ImageSize size) const;
   Status load_blocks(const TensorSource& tensors, Generation generation);
   Expected<Tensor> run_blocks(Tensor hidden, const PatchOrder& order, ThreadPool& pool,
                               const ProgressFunction& progress) const;
@@ -180,8 +184,25 @@ Status Qwen2Vl::load_blocks(const TensorSource& tensors, Generation generation) 
   return {};
 }
 
+Status Qwen2Vl::check_size(ImageSize size) const {
+  const int64_t rows = size.height / pixels_per_cell();
+  const int64_t cols = size.width / pixels_per_cell();
+  if (rows < 1 || cols < 1 || size.height % pixels_per_cell() != 0 || size.width % pixels_per_cell() != 0) {
+    return invalid_argument(
+        format("a picture of %d x %d pixels, where the model takes sides that are multiples of %lld", size.width,
+               size.height, static_cast<long long>(pixels_per_cell())));
+  }
+  const int64_t num_patches = rows * cols * merge_size_ * merge_size_;
+  if (num_patches > kMaxPatches) {
+    return resource_exhausted(format("a picture of %lld patches, over the limit of %lld",
+                                     static_cast<long long>(num_patches), static_cast<long long>(kMaxPatches)));
+  }
+  return {};
+}
+
 Expected<std::vector<LayoutPiece>> Qwen2Vl::layout(ImageSize original) const {
   SACCADE_ASSIGN_OR_RETURN(const PixelLayout plan, plan_pixels(original, pixel_spec_));
+  SACCADE_RETURN_IF_ERROR(check_size(plan.tile));
   return std::vector<LayoutPiece>{
       make_token_grid(plan.tile.height / pixels_per_cell(), plan.tile.width / pixels_per_cell())};
 }
@@ -209,15 +230,12 @@ Tensor Qwen2Vl::merge(const Tensor& features, ThreadPool& pool) const {
 
 Expected<std::vector<MediaPiece>> Qwen2Vl::encode(const PixelBatch& pixels, ThreadPool& pool, EncodeTrace& trace,
                                                   const ProgressFunction& progress) const {
+  if (pixels.num_tiles() != 1) {
+    return invalid_argument(format("a picture of %d tiles, where the model takes it whole", pixels.num_tiles()));
+  }
+  SACCADE_RETURN_IF_ERROR(check_size({pixels.width(), pixels.height()}));
   const int64_t cell_rows = pixels.height() / pixels_per_cell();
   const int64_t cell_cols = pixels.width() / pixels_per_cell();
-  if (pixels.num_tiles() != 1 || cell_rows < 1 || cell_cols < 1 || pixels.height() % pixels_per_cell() != 0 ||
-      pixels.width() % pixels_per_cell() != 0) {
-    return invalid_argument(
-        format("%d tiles of %d x %d pixels, where the model takes one whose sides are multiples "
-               "of %lld",
-               pixels.num_tiles(), pixels.width(), pixels.height(), static_cast<long long>(pixels_per_cell())));
-  }
   const Stopwatch encode_time;
   const PatchOrder order =
       order_patches(cell_rows * merge_size_, cell_cols * merge_size_, merge_size_, windows_.window_cells);

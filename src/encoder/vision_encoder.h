@@ -19,8 +19,12 @@ struct EncodeTrace {
   bool keep_tensors = false;
   double encode_ms = 0;
   double project_ms = 0;
-  Tensor encoder_output;    // [num_tiles * num_patches, vision_dim]: what the projector is given (CLS dropped)
-  Tensor projector_output;  // [num_tokens, model_dim], tiles in order, before newlines or grids are arranged
+  // [num_tiles * num_patches, vision_dim]: what the projector is given (CLS dropped), before the norm of Qwen2-VL's
+  // merger. Rows are in the tower's own order: tiles one by one, patches row by row; Qwen2-VL: 2 x 2 patches together,
+  // in Qwen2.5-VL window by window.
+  Tensor encoder_output;
+  // [num_tokens, model_dim], tiles in order, tokens row by row, before newlines or grids are arranged.
+  Tensor projector_output;
 };
 
 /// Called with the share done, 0..1; returning false cancels (the encode returns kCancelled).
