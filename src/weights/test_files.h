@@ -22,10 +22,10 @@ namespace saccade::testing_files {
 /// A folder of this test's own, empty at its start, removed at its end.
 class TempDir {
  public:
-  TempDir() {
+  explicit TempDir(std::string_view suffix = "") {
     const auto* info = ::testing::UnitTest::GetInstance()->current_test_info();
     dir_ = std::filesystem::path(::testing::TempDir()) /
-           ("saccade_" + std::string(info->test_suite_name()) + "_" + info->name());
+           ("saccade_" + std::string(info->test_suite_name()) + "_" + info->name() + std::string(suffix));
     std::filesystem::remove_all(dir_);
     std::filesystem::create_directories(dir_);
   }
