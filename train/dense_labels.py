@@ -10,7 +10,10 @@ from torch import nn
 from train.model import ModelConfig
 from train.pages.page import COLOUR_NAMES, THINGS, Page
 
-NUM_SLOTS = 6  # characters a patch can hold, in reading order
+# A patch is cut into cells, each of which can hold the centre of one character. Where a character stands is read off
+# its own pixels; its number in reading order would depend on all the others in the patch.
+CELL_COLS, CELL_ROWS = 5, 2
+NUM_SLOTS = CELL_COLS * CELL_ROWS
 NUM_CHARS = 96  # class 0: no character; class c: chr(31 + c)
 NUM_COLOURS = 1 + len(COLOUR_NAMES)
 
@@ -19,16 +22,13 @@ def patch_labels(page: Page, cfg: ModelConfig, ratio: float, offset_x: float, of
     """Labels of a page that was padded by the offsets and scaled by `ratio`. Arrays of [num_patches, ...]."""
     grid, patch = cfg.grid, cfg.patch_size
     chars = np.zeros((grid * grid, NUM_SLOTS), dtype=np.int64)
-    by_patch: dict[int, list] = {}
     for glyph in page.glyphs:
-        x, y = (glyph.x + offset_x) * ratio, (glyph.y + offset_y) * ratio
-        col, row = int(x // patch), int(y // patch)
-        if 0 <= col < grid and 0 <= row < grid:
-            by_patch.setdefault(row * grid + col, []).append((round(y / 4), x, glyph.char))
-    for index, found in by_patch.items():
-        for slot, (_, _, char) in enumerate(sorted(found)[:NUM_SLOTS]):
-            code = ord(char) - 31
-            chars[index, slot] = code if 0 < code < NUM_CHARS else 0
+        x, y = (glyph.x + offset_x) * ratio / patch, (glyph.y + offset_y) * ratio / patch
+        col, row = int(x), int(y)
+        code = ord(glyph.char) - 31
+        if 0 <= x < grid and 0 <= y < grid and 0 < code < NUM_CHARS:
+            cell = int((y - row) * CELL_ROWS) * CELL_COLS + int((x - col) * CELL_COLS)
+            chars[row * grid + col, cell] = code
     return {
         "chars": chars,
         "things": _cover(page.things, cfg, ratio, offset_x, offset_y),

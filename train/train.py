@@ -70,8 +70,11 @@ def save(path: Path, trainee: Trainee, optimizer: MuonAdamW, average: Average, p
 
 def load(path: Path, trainee: Trainee, optimizer: MuonAdamW, average: Average) -> dict:
     state = torch.load(path, map_location="cpu", weights_only=False)
-    trainee.load_state_dict(state["trainee"])
-    optimizer.load_state_dict(state["optimizer"])
+    # The read-outs exist in training only: one of another shape is begun anew.
+    current = trainee.state_dict()
+    kept = {name: value for name, value in state["trainee"].items() if value.shape == current[name].shape}
+    trainee.load_state_dict(current | kept)
+    optimizer.load_state_dict({name: value for name, value in state["optimizer"].items() if name in kept})
     average.load_state_dict(state["average"])
     return state["progress"]
 
@@ -149,6 +152,7 @@ def train(rank: int, args: argparse.Namespace) -> None:
         trainee.model.load_state_dict(average.values)
     if progress["stage"] != args.stage:
         progress.update(stage=args.stage, stage_step=0)
+        average.num_updates = 0  # the average follows the new stage closely at first
     is_first = rank == 0
     log = open(args.dir / "train.log" if is_first else os.devnull, "a", buffering=1)
     log.write(f"start stage={args.stage} step={progress['step']} sample={progress['next_sample']}\n")

@@ -65,7 +65,7 @@ def test_patch_labels_count_every_glyph():
         labels = patch_labels(page, cfg, ratio, ox, oy)
         assert labels["chars"].shape == (cfg.num_patches, NUM_SLOTS)
         inside = sum(0 <= g.x < page.width and 0 <= g.y < page.height for g in page.glyphs)
-        assert (labels["chars"] > 0).sum() >= 0.97 * inside
+        assert (labels["chars"] > 0).sum() >= 0.97 * inside  # narrow neighbours may share a cell
 
 
 def test_held_out_words_are_not_trained_on():
