@@ -171,7 +171,8 @@ Expected<std::vector<MediaPiece>> Llava::encode(const PixelBatch& pixels, Thread
                                                 const ProgressFunction& progress) const {
   const int64_t side = tower_.patches_per_side();
   const int64_t num_patches = tower_.num_patches();
-  const int num_tiles_needed = pixels.grid_rows * pixels.grid_cols + (pixels.has_global_view ? 1 : 0);
+  const bool is_tiled = std::holds_alternative<AnyResolutionSpec>(pixel_spec_);
+  const int num_tiles_needed = is_tiled ? pixels.grid_rows * pixels.grid_cols + 1 : 1;
   if (pixels.num_tiles() != num_tiles_needed) {
     return invalid_argument(
         format("a picture of %d tiles, where its grid needs %d", pixels.num_tiles(), num_tiles_needed));

@@ -107,6 +107,7 @@ TEST(Llava, DecidesSquareLayersByTheAgeOfTheFile) {
 TEST(Llava, TilesDoNotSeeEachOther) {
   // Six tiles go through the tower in two groups; each must come out as it does alone.
   const auto encoder = load(TinyVisionFile::llava_anyres());
+  const auto encoder_of_one = load(TinyVisionFile::llava());  // the same tower
   PixelBatch all = gradient(6, 6);
   all.grid_rows = 1;
   all.grid_cols = 5;
@@ -117,11 +118,21 @@ TEST(Llava, TilesDoNotSeeEachOther) {
   for (size_t tile = 0; tile < 6; ++tile) {
     PixelBatch one = gradient(1, 6);
     std::ranges::copy(all.pixels.floats().subspan(tile * tile_elements, tile_elements), one.pixels.floats().begin());
-    const EncodeTrace alone = encode(*encoder, one);
+    const EncodeTrace alone = encode(*encoder_of_one, one);
     const auto expected = alone.encoder_output.floats();
     const auto actual = together.encoder_output.floats().subspan(tile * expected.size(), expected.size());
     EXPECT_THAT(actual, ::testing::Pointwise(::testing::FloatNear(1e-4F), expected)) << "tile " << tile;
   }
+}
+
+TEST(Llava, RefusesTilesThatAreNotThePicturesGrid) {
+  ThreadPool pool(1);
+  EncodeTrace trace;
+  const auto one_of_many = load(TinyVisionFile::llava_anyres())->encode(gradient(1, 6), pool, trace, nullptr);
+  ASSERT_FALSE(one_of_many.is_ok());
+  EXPECT_THAT(one_of_many.status().message(), HasSubstr("1 tiles, where its grid needs 2"));
+  const auto two_for_one = load(TinyVisionFile::llava())->encode(gradient(2, 6), pool, trace, nullptr);
+  EXPECT_FALSE(two_for_one.is_ok());
 }
 
 TEST(Llava, PutsTheWholePictureBeforeTheCroppedGrid) {
