@@ -41,7 +41,7 @@ def load_model(checkpoint: Path, averaged: bool = True) -> SaccadeMini:
     state = torch.load(checkpoint, map_location="cpu", weights_only=False)
     model = SaccadeMini(ModelConfig(**state["config"]))
     if averaged:
-        model.load_state_dict(state["average"]["values"])
+        model.load_state_dict({k: v for k, v in state["average"]["values"].items() if not k.startswith("heads.")})
     else:
         model.load_state_dict({k[len("model."):]: v for k, v in state["trainee"].items() if k.startswith("model.")})
     return model.eval()

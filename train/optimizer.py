@@ -6,6 +6,7 @@ Muon: K. Jordan et al., "Muon: an optimizer for hidden layers in neural networks
 from __future__ import annotations
 
 from collections import defaultdict
+from contextlib import contextmanager
 
 import torch
 import torch.distributed as dist
@@ -144,11 +145,35 @@ class Average:
         for name, p in self.params.items():
             self.values[name].lerp_(p, 1 - decay)
 
+    @torch.no_grad()
+    def copy_to_params(self) -> None:
+        for name, p in self.params.items():
+            p.copy_(self.values[name])
+
+    @contextmanager
+    def in_place(self):
+        """The averaged weights stand in for the parameters."""
+        kept = {n: p.detach().clone() for n, p in self.params.items()}
+        self.copy_to_params()
+        try:
+            yield
+        finally:
+            with torch.no_grad():
+                for name, p in self.params.items():
+                    p.copy_(kept[name])
+
+    @torch.no_grad()
+    def begin_missing(self, loaded: dict) -> None:
+        """Parameters without a loaded average, or of another shape, start from what they are now."""
+        for name, p in self.params.items():
+            if name not in loaded or loaded[name].shape != p.shape:
+                self.values[name].copy_(p)
+
     def state_dict(self) -> dict:
         return {"values": self.values, "num_updates": self.num_updates}
 
     def load_state_dict(self, state: dict) -> None:
         self.num_updates = state["num_updates"]
         for name, value in state["values"].items():
-            if name in self.values:
+            if name in self.values and self.values[name].shape == value.shape:
                 self.values[name].copy_(value)

@@ -26,7 +26,7 @@ from torch import nn
 
 from train.augment import pad_to_square
 from train.data import stream, to_pixels
-from train.dense_labels import DenseHeads
+from train.dense_labels import DenseHeads, patch_labels
 from train.model import ModelConfig, SaccadeMini
 from train.packing import IGNORED, Packer, answer_loss, block_scores, packed_logits
 from train.pages import make_page
@@ -76,18 +76,35 @@ def load(path: Path, trainee: Trainee, optimizer: MuonAdamW, average: Average) -
     trainee.load_state_dict(current | kept)
     optimizer.load_state_dict({name: value for name, value in state["optimizer"].items() if name in kept})
     average.load_state_dict(state["average"])
+    average.begin_missing(state["average"]["values"])
     return state["progress"]
+
+
+@torch.no_grad()
+def check_reading(trainee: Trainee, average: Average, num_pages: int = 27) -> str:
+    """Characters told right from patch features, with the averaged weights: pages full of small type, and all types."""
+    results = []
+    with average.in_place():
+        for types in (["dense"], PAGE_NAMES):
+            pages = [make_page(20_000_019 + 2 * i, types[i % len(types)], heldout=True) for i in range(num_pages)]
+            right = total = 0
+            for image, page in pages:
+                square, *place = pad_to_square(image, trainee.cfg.image_size)
+                labels = {k: torch.from_numpy(v)[None] for k, v in patch_labels(page, trainee.cfg, *place).items()}
+                pixels = to_pixels(torch.from_numpy(np.array(square))[None])
+                with torch.autocast("cpu", torch.bfloat16):
+                    _, report = trainee.heads(trainee.model.vision_tower(pixels), labels)
+                count = int((labels["chars"] > 0).sum())
+                right, total = right + report["chars"] * count if count else right, total + count
+            results.append(right / total)
+    return f"check chars: dense {results[0]:.3f} pages {results[1]:.3f}"
 
 
 @torch.no_grad()
 def check_text(model: SaccadeMini, average: Average, num_pages: int = 108) -> str:
     """A quick look at held-out pages with the averaged weights: exactness per kind (tolerances are not granted)."""
-    kept = {n: p.detach().clone() for n, p in model.named_parameters()}
-    for name, p in model.named_parameters():
-        p.copy_(average.values[name])
-    scores = exact_by_kind(model, num_pages)
-    for name, p in model.named_parameters():
-        p.copy_(kept[name])
+    with average.in_place():
+        scores = exact_by_kind(model, num_pages)
     total, right = sum(n for _, n in scores.values()), sum(k for k, _ in scores.values())
     return f"check exact {right / total:.3f} of {total}: " + " ".join(f"{kind} {k}/{n}" for kind, (k, n) in sorted(scores.items()))
 
@@ -143,13 +160,14 @@ def train(rank: int, args: argparse.Namespace) -> None:
     trainee = Trainee(ModelConfig())
     optimizer = MuonAdamW(trainee.named_parameters(), muon_lr=args.muon_lr, adam_lr=args.adam_lr, rank=rank, num_processes=args.processes,
                            decoder_boost=args.decoder_boost)
-    average = Average(trainee.model.named_parameters())
+    average = Average((n.removeprefix("model."), p) for n, p in trainee.named_parameters())
     newest = args.dir / "last.pt"
     progress = {"step": 0, "next_sample": 0, "seconds": 0.0, "stage": args.stage, "stage_step": 0}
     if newest.exists():
         progress.update(load(newest, trainee, optimizer, average))
     if args.from_average:
-        trainee.model.load_state_dict(average.values)
+        with torch.no_grad():
+            average.copy_to_params()
     if progress["stage"] != args.stage:
         progress.update(stage=args.stage, stage_step=0)
         average.num_updates = 0  # the average follows the new stage closely at first
@@ -190,8 +208,10 @@ def train(rank: int, args: argparse.Namespace) -> None:
             log.write(f"{time.strftime('%H:%M:%S')} step {progress['step']} sample {progress['next_sample']} "
                       f"loss {window['loss'] / window['count']:.4f} {detail} norm {norm:.2f} img/s {speed:.1f}\n")
             window, last_log = {"loss": 0.0, "count": 0}, now
-        if is_first and is_full and now - last_check > args.check_every_s:
-            log.write(check_text(trainee.model, average) + "\n")
+        if is_first and now - last_check > args.check_every_s:
+            log.write(check_reading(trainee, average) + "\n")
+            if is_full:
+                log.write(check_text(trainee.model, average) + "\n")
             last_check = time.time()
         is_last = is_stopping or rate == 0.0 or (args.stop and progress["stage_step"] >= args.stop)
         if is_first and (is_last or now - last_save > args.save_every_s):
@@ -218,7 +238,7 @@ def main() -> None:
     parser.add_argument("--from_average", action="store_true", help="go on from the averaged weights (when the rate is lowered)")
     parser.add_argument("--threads", type=int, default=1, help="threads of each process")
     parser.add_argument("--save_every_s", type=float, default=280)
-    parser.add_argument("--check_every_s", type=float, default=900)
+    parser.add_argument("--check_every_s", type=float, default=600)
     parser.add_argument("--stop", type=int, default=0, help="leave after this many steps of the stage")
     args = parser.parse_args()
     args.dir.mkdir(parents=True, exist_ok=True)
