@@ -22,9 +22,9 @@ def quiet() -> None:
 
 
 def quantize(source: str, target: str, ftype: int) -> None:
-    """All matrices to one type, the embedding too."""
+    """All matrices to one type, the embedding too. A quantised source may be expanded to f32."""
     params = llama_cpp.llama_model_quantize_default_params()
-    params.ftype, params.pure, params.nthread = ftype, True, 1
+    params.ftype, params.pure, params.nthread, params.allow_requantize = ftype, True, 1, True
     if llama_cpp.llama_model_quantize(source.encode(), target.encode(), ctypes.byref(params)) != 0:
         raise RuntimeError(f"llama.cpp could not quantise {source}")
 
@@ -93,7 +93,8 @@ def picture_vectors(model: LanguageModel, mmproj: str, rgb: np.ndarray) -> np.nd
     rgb = np.ascontiguousarray(rgb, np.uint8)
     bitmap = mtmd_cpp.mtmd_bitmap_init(rgb.shape[1], rgb.shape[0], rgb.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8)))
     text = mtmd_cpp.mtmd_input_text()
-    text.text, text.add_special, text.parse_special = mtmd_cpp.mtmd_default_marker(), False, True
+    text.text = mtmd_cpp.mtmd_default_marker()
+    text.text_len, text.add_special, text.parse_special = len(text.text), False, True
     chunks = mtmd_cpp.mtmd_input_chunks_init()
     bitmaps = (mtmd_cpp.mtmd_bitmap_p_ctypes * 1)(bitmap)
     if mtmd_cpp.mtmd_tokenize(context, chunks, ctypes.byref(text), bitmaps, 1) != 0:

@@ -173,7 +173,7 @@ def _projector(tiny: TinyModel):
     raise ValueError(f"{tiny.family}: no projector found")
 
 
-def _watch_projector(tiny: TinyModel, inputs: dict):
+def watch_projector(tiny: TinyModel, inputs: dict):
     """What the projector is given and gives in one forward."""
     seen = {}
 
@@ -196,7 +196,7 @@ def _watch_projector(tiny: TinyModel, inputs: dict):
 def record(tiny: TinyModel, case: Case) -> Recording:
     inputs, pixels = model_inputs(tiny, case)
     if case.pictures:
-        logits, seen = _watch_projector(tiny, inputs)
+        logits, seen = watch_projector(tiny, inputs)
     else:
         logits, empty = tiny.model(**inputs).logits[0], torch.zeros(0, 1)
         seen = {"encoder": empty, "projector": empty}

@@ -250,7 +250,23 @@ FAMILIES = {
 }
 
 
-def draw_weights(model: torch.nn.Module, seed: int, storage: torch.dtype) -> None:
+# The matrices whose output is added to the residual stream, in all the families' words.
+BRANCH_ENDS = ("o_proj", "out_proj", "down_proj", "fc2", "attn.proj")
+
+
+@dataclasses.dataclass
+class WeightScale:
+    """How strongly the random weights act. The defaults make a model that shows every error; calm() is nearer to a
+    trained one, whose blocks each change little of what they are given and whose logits are not so far apart."""
+    logits: float = 4.0    # standard deviation
+    branches: float = 1.0  # what attention and the feed-forward block add, against the default
+
+    @classmethod
+    def calm(cls) -> "WeightScale":
+        return cls(logits=2.0, branches=0.3)
+
+
+def draw_weights(model: torch.nn.Module, seed: int, storage: torch.dtype, scale: WeightScale) -> None:
     """Random weights that keep activations near 1 and logits well apart, rounded to `storage` so that both sides of a
     comparison hold the same numbers."""
     generator = torch.Generator().manual_seed(seed)
@@ -259,19 +275,22 @@ def draw_weights(model: torch.nn.Module, seed: int, storage: torch.dtype) -> Non
         for name, parameter in model.named_parameters():
             noise = torch.randn(parameter.shape, generator=generator)
             if name.endswith("embed_tokens.weight"):
-                noise *= 0.5 if is_tied else 1.0
+                noise *= scale.logits / parameter.shape[1] ** 0.5 if is_tied else 1.0
             elif "lm_head" in name:
-                noise *= 4.0 / parameter.shape[1] ** 0.5
+                noise *= scale.logits / parameter.shape[1] ** 0.5
             elif parameter.dim() == 1 and name.endswith("weight"):
                 noise = 1 + 0.2 * noise
             elif parameter.dim() == 1 or "position_embedding" in name:
                 noise *= 0.3
             else:
                 noise *= 1.4 / (parameter.numel() / parameter.shape[0]) ** 0.5
+                if any(part in name for part in BRANCH_ENDS):
+                    noise *= scale.branches
             parameter.copy_(noise.to(storage).float())
 
 
-def make(family_name: str, dims: Dims, seed: int, storage: torch.dtype = torch.bfloat16) -> TinyModel:
+def make(family_name: str, dims: Dims, seed: int, storage: torch.dtype = torch.bfloat16,
+         scale: WeightScale = WeightScale()) -> TinyModel:
     family = FAMILIES[family_name]
     latin = [line for line in text_lines.make_lines() if all(ord(character) < 0x180 for character in line)]
     tokenizer, sentencepiece_model = tokenizer_kinds.build(family.tokenizer_kind, latin, dims.vocab_size)
@@ -279,7 +298,7 @@ def make(family_name: str, dims: Dims, seed: int, storage: torch.dtype = torch.b
     config._attn_implementation = "eager"
     torch.manual_seed(seed)
     model = model_class(config).float().eval()
-    draw_weights(model, seed, storage)
+    draw_weights(model, seed, storage, scale)
     return TinyModel(family_name, dims, model, tokenizer, family.tokenizer_kind, sentencepiece_model,
                      family.chat_template, processor, family.image_token, storage, family.content_is_text)
 
