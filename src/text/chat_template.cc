@@ -209,7 +209,7 @@ struct ChatTemplate::Program {
       for (const ContentStyle each : {ContentStyle::kParts, ContentStyle::kString, ContentStyle::kPartsWithMarker}) {
         style = each;
         const Status status = probe(with_image);
-        if (status.is_ok()) return status;
+        if (status.is_ok() || status.code() == StatusCode::kResourceExhausted) return status;
         if (first_failure.is_ok() || each == ContentStyle::kString) first_failure = status;
       }
     }

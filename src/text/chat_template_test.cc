@@ -243,7 +243,7 @@ TEST(Jinja, MutatedTemplatesNeitherCrashNorHang) {
                                              say("user", "u")};
   int num_tried = 0;
   for (const auto& [name, source] : data.at("templates").items()) {
-    for (int i = 0; i < 60; ++i, ++num_tried) {
+    for (int i = 0; i < 20; ++i, ++num_tried) {
       std::string text = source.get<std::string>();
       for (size_t edits = 1 + below(4); edits > 0; --edits) {
         const size_t place = below(text.size());
@@ -256,7 +256,7 @@ TEST(Jinja, MutatedTemplatesNeitherCrashNorHang) {
       EXPECT_TRUE(spans.is_ok() || !spans.status().message().empty());
     }
   }
-  EXPECT_GE(num_tried, 600);
+  EXPECT_GE(num_tried, 200);
 }
 
 }  // namespace

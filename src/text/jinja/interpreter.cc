@@ -7,7 +7,7 @@
 namespace saccade::jinja {
 namespace {
 
-constexpr size_t kBaseSteps = 8'000'000;
+constexpr size_t kBaseSteps = 2'000'000;  // published templates take some thousands
 constexpr int kMaxDepth = 400;  // of statements, macros and expressions in one another; each takes some of the stack
 
 Status at_line(const Status& status, int line) {
@@ -19,7 +19,7 @@ Status at_line(const Status& status, int line) {
 }  // namespace
 
 Interpreter::Interpreter(const Dict& variables, size_t num_input_bytes)
-    : budget_(kBaseSteps + 8 * std::min(num_input_bytes, Budget::kMaxTextBytes)) {
+    : budget_(kBaseSteps + 64 * std::min(num_input_bytes, Budget::kMaxTextBytes)) {
   for (const char* name : {"range", "namespace", "dict", "raise_exception", "strftime_now"}) {
     root_.variables[name] = Builtin{name};
   }
@@ -150,7 +150,7 @@ Status Interpreter::execute_for(const Statement& statement, MarkedText& out) {
 }
 
 Status Interpreter::execute_turn(const Statement& statement, const List& items, size_t idx, MarkedText& out) {
-  SACCADE_RETURN_IF_ERROR(budget_.spend(10));
+  SACCADE_RETURN_IF_ERROR(budget_.spend(40));
   Scope scope{{}, scope_};
   const ScopeSwitch inside(scope_, &scope);
   SACCADE_RETURN_IF_ERROR(unpack(statement.names, items[idx]));
