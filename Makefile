@@ -45,6 +45,11 @@ test: packages  ## Build and run every test: sanitizers on the parts that need t
 	cmake --build --preset release -j $(JOBS)
 	ctest --preset release -j $(JOBS) --no-tests=error
 
+.PHONY: parity
+parity: configure  ## Compare with Transformers live, with random dimensions (needs tools/parity/requirements.txt)
+	cmake --build --preset release -j $(JOBS) --target saccade saccade_parity
+	$(PYTHON) tools/parity/live.py --build $(RELEASE)
+
 .PHONY: eval
 eval: configure  ## Print how often the small model is right, on held-out pictures and on pages from a web browser
 	cmake --build --preset release -j $(JOBS) --target saccade

@@ -1,14 +1,19 @@
-// saccade inspect: what is in a model file.
+// saccade inspect: what is in a model file, and what it needs.
+#include <algorithm>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "base/format.h"
 #include "cli/commands.h"
 #include "cli/exit_code.h"
-#include "saccade/checkpoint.h"
+#include "engine/model.h"
+#include "weights/inspect.h"
 
 namespace saccade {
 namespace {
+
+constexpr int64_t kDefaultContext = 4096;
+constexpr int64_t kPrefillTokens = 512;  // rows the decoder takes at once
 
 struct InspectOptions {
   std::string model_path;
@@ -17,69 +22,127 @@ struct InspectOptions {
   bool is_json = false;
 };
 
-void print_json(const ModelFacts& facts) {
-  nlohmann::ordered_json types;
-  for (const auto& [type, count] : facts.tensor_types) types[type] = count;
+// What can only be said by loading the model as an answer would.
+struct RunFacts {
+  std::string problem;        // why it cannot be run; empty if it can
+  std::string family;         // "llama+llava"
+  std::string chat_template;  // "file", or the stand-in with the reason
+  std::vector<std::pair<std::string, int64_t>> tokens_per_picture;  // {"640x480", 576}
+};
+
+int64_t count_visual(const std::vector<LayoutPiece>& pieces) {
+  int64_t count = 0;
+  for (const LayoutPiece& piece : pieces) {
+    if (const auto* grid = std::get_if<TokenGrid>(&piece)) count += grid->num_tokens;
+  }
+  return count;
+}
+
+RunFacts try_to_load(const InspectOptions& options) {
+  RunFacts facts;
+  const auto model = Model::load(options.model_path, options.mmproj_path);
+  if (!model) {
+    facts.problem = model.status().message();
+    return facts;
+  }
+  facts.family = model->family();
+  facts.chat_template = model->chat_template->source();
+  const std::string& reason = model->chat_template->fallback_reason();
+  if (!reason.empty()) facts.chat_template += " (" + reason + ")";
+  if (model->vision == nullptr) return facts;
+  for (const ImageSize size : {ImageSize{336, 336}, {640, 480}, {1280, 720}, {1240, 1754}}) {
+    const auto pieces = model->vision->layout(size);
+    if (pieces) facts.tokens_per_picture.emplace_back(format("%dx%d", size.width, size.height), count_visual(*pieces));
+  }
+  return facts;
+}
+
+void print_json(const ModelFiles& files, const ModelFacts& facts, const RunFacts& run, int64_t context_length) {
+  nlohmann::ordered_json types = nlohmann::ordered_json::object();
+  for (const TypeShare& type : facts.types) {
+    types[std::string(traits_of(type.dtype).name)] = {{"tensors", type.num_tensors}, {"bytes", type.num_bytes}};
+  }
   nlohmann::ordered_json pictures = nlohmann::ordered_json::object();
-  for (const auto& [size, tokens] : facts.tokens_per_picture) pictures[size] = tokens;
+  for (const auto& [size, tokens] : run.tokens_per_picture) pictures[size] = tokens;
   const nlohmann::ordered_json json = {
-      {"path", facts.path},
-      {"gguf_version", facts.gguf_version},
+      {"path", files.language_file().path()},
+      {"name", facts.name},
+      {"gguf_version", files.language_file().version()},
       {"file_bytes", facts.file_bytes},
       {"architecture", facts.architecture},
-      {"vision_family", facts.vision_family},
-      {"language_parameters", facts.language_parameters},
-      {"vision_parameters", facts.vision_parameters},
+      {"projector_type", facts.projector_type},
+      {"family", run.family},
+      {"has_scheduler", facts.has_scheduler},
+      {"language_parameters", facts.num_language_parameters},
+      {"vision_parameters", facts.num_vision_parameters},
       {"quantization", facts.quantization},
-      {"tensor_types", types},
+      {"types", types},
       {"num_layers", facts.num_layers},
       {"model_dim", facts.model_dim},
+      {"ffn_dim", facts.ffn_dim},
       {"num_heads", facts.num_heads},
       {"num_kv_heads", facts.num_kv_heads},
+      {"head_dim", facts.head_dim},
       {"vocab_size", facts.vocab_size},
       {"context_length", facts.context_length},
-      {"chat_template", facts.chat_template},
-      {"memory", {{"context_length", facts.at_context_length},
-                  {"weight_bytes", facts.weight_bytes},
-                  {"kv_cache_bytes", facts.kv_cache_bytes}}},
+      {"chat_template", run.chat_template},
+      {"memory",
+       {{"context_length", context_length},
+        {"kv_cache_bytes", kv_cache_bytes(facts, context_length, sizeof(float))},
+        {"total_bytes", estimated_memory_bytes(facts, context_length, kPrefillTokens, sizeof(float))}}},
       {"tokens_per_picture", pictures},
+      {"problem", run.problem},
   };
   std::printf("%s\n", json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace).c_str());
 }
 
-void print_table(const ModelFacts& facts) {
+void print_row(const char* name, const std::string& value) { std::printf("  %-17s %s\n", name, value.c_str()); }
+
+void print_table(const ModelFiles& files, const ModelFacts& facts, const RunFacts& run, int64_t context_length) {
   std::string types;
-  for (const auto& [type, count] : facts.tensor_types) {
-    types += format("%s%s x %llu", types.empty() ? "" : ", ", type.c_str(), static_cast<unsigned long long>(count));
+  for (const TypeShare& type : facts.types) {
+    types += format("%s%lld x %s", types.empty() ? "" : ", ", static_cast<long long>(type.num_tensors),
+                    std::string(traits_of(type.dtype).name).c_str());
   }
-  std::string vision = "none";
-  if (!facts.vision_family.empty()) {
-    vision = facts.vision_family + ", " + format_count(facts.vision_parameters) + " parameters";
+  std::printf("%s\n", files.language_file().path().c_str());
+  if (!facts.name.empty()) print_row("name", facts.name);
+  print_row("file", format("GGUF %u, %s%s", files.language_file().version(), format_bytes(facts.file_bytes).c_str(),
+                           facts.is_single_file ? "" : " with its vision part"));
+  print_row("language model", facts.architecture + ", " + format_count(facts.num_language_parameters) + " parameters");
+  print_row("vision part", facts.has_vision ? facts.projector_type + ", " + format_count(facts.num_vision_parameters) +
+                                                  " parameters"
+                                            : "none");
+  if (facts.has_scheduler) print_row("scheduler", "AdaLLaVA");
+  print_row("quantisation", facts.quantization + " (" + types + ")");
+  print_row("shape", format("%lld layers of %lld, %lld heads (%lld for keys and values)",
+                            static_cast<long long>(facts.num_layers), static_cast<long long>(facts.model_dim),
+                            static_cast<long long>(facts.num_heads), static_cast<long long>(facts.num_kv_heads)));
+  print_row("vocabulary", format("%lld tokens", static_cast<long long>(facts.vocab_size)));
+  print_row("context", format("%lld tokens", static_cast<long long>(facts.context_length)));
+  print_row("memory", format("%s at %lld tokens, %s of it keys and values",
+                             format_bytes(estimated_memory_bytes(facts, context_length, kPrefillTokens, sizeof(float)))
+                                 .c_str(),
+                             static_cast<long long>(context_length),
+                             format_bytes(kv_cache_bytes(facts, context_length, sizeof(float))).c_str()));
+  if (!run.problem.empty()) {
+    print_row("cannot be run", run.problem);
+    return;
   }
-  std::printf("%s\n", facts.path.c_str());
-  std::printf("  file             GGUF %u, %s\n", facts.gguf_version, format_bytes(facts.file_bytes).c_str());
-  std::printf("  language model   %s, %s parameters\n", facts.architecture.c_str(),
-              format_count(facts.language_parameters).c_str());
-  std::printf("  vision part      %s\n", vision.c_str());
-  std::printf("  quantisation     %s (%s)\n", facts.quantization.c_str(), types.c_str());
-  std::printf("  shape            %lld layers of %lld, %lld heads (%lld for keys and values)\n",
-              static_cast<long long>(facts.num_layers), static_cast<long long>(facts.model_dim),
-              static_cast<long long>(facts.num_heads), static_cast<long long>(facts.num_kv_heads));
-  std::printf("  vocabulary       %lld tokens\n", static_cast<long long>(facts.vocab_size));
-  std::printf("  context          %lld tokens\n", static_cast<long long>(facts.context_length));
-  std::printf("  chat template    %s\n", facts.chat_template.c_str());
-  std::printf("  memory           %s weights + %s keys and values at %lld tokens\n",
-              format_bytes(facts.weight_bytes).c_str(), format_bytes(facts.kv_cache_bytes).c_str(),
-              static_cast<long long>(facts.at_context_length));
-  for (const auto& [size, tokens] : facts.tokens_per_picture) {
-    std::printf("  picture %-9s %lld tokens\n", size.c_str(), static_cast<long long>(tokens));
+  print_row("chat template", run.chat_template);
+  for (const auto& [size, tokens] : run.tokens_per_picture) {
+    print_row(("picture " + size).c_str(), format("%lld tokens", static_cast<long long>(tokens)));
   }
 }
 
 int run_inspect(const InspectOptions& options) {
-  const auto facts = inspect_model(options.model_path, options.mmproj_path, options.context_length);
+  const auto files = ModelFiles::open(options.model_path, options.mmproj_path);
+  if (!files) return report_error(files.status());
+  const auto facts = inspect_model(*files);
   if (!facts) return report_error(facts.status());
-  options.is_json ? print_json(*facts) : print_table(*facts);
+  const int64_t context_length =
+      options.context_length > 0 ? options.context_length : std::min(facts->context_length, kDefaultContext);
+  const RunFacts run = try_to_load(options);
+  options.is_json ? print_json(*files, *facts, run, context_length) : print_table(*files, *facts, run, context_length);
   return kExitOk;
 }
 

@@ -252,28 +252,4 @@ Expected<std::vector<PromptSpan>> ChatTemplate::render(std::span<const ChatMessa
   return program_->render(messages, add_generation_prompt);
 }
 
-std::vector<PromptSegment> encode_prompt(const Tokenizer& tokenizer, std::span<const PromptSpan> spans) {
-  const std::string_view bos = tokenizer.bos() ? tokenizer.token_text(*tokenizer.bos()) : std::string_view();
-  const bool has_bos =
-      !spans.empty() && !bos.empty() && spans[0].kind == PromptSpan::Kind::kTemplate && spans[0].text.starts_with(bos);
-  bool add_bos = !has_bos;
-  std::vector<PromptSegment> segments;
-  std::vector<TextRun> runs;
-  const auto flush = [&] {
-    std::vector<TokenId> tokens = tokenizer.encode_runs(runs, std::exchange(add_bos, false));
-    if (!tokens.empty()) segments.push_back({false, std::move(tokens)});
-    runs.clear();
-  };
-  for (const PromptSpan& span : spans) {
-    if (span.kind == PromptSpan::Kind::kImage) {
-      flush();
-      segments.push_back({true, {}});
-    } else {
-      runs.push_back({span.text, span.kind == PromptSpan::Kind::kTemplate});
-    }
-  }
-  flush();
-  return segments;
-}
-
 }  // namespace saccade

@@ -42,9 +42,8 @@ struct PromptSpan {
 /// A template is tried on a small conversation when it is made, to find out whether it can be run and whether it wants
 /// a message's content as a list of parts or as a string.
 ///
-/// The BOS: `render` gives the template's text as it is, whether that begins with the BOS token's text or not. Then
-/// encode_prompt adds the BOS if the file asks for one and the prompt does not already begin with it, so that there is
-/// never more than one. Whoever encodes spans without encode_prompt has to do the same.
+/// The BOS: `render` gives the template's text as it is, whether that begins with the BOS token's text or not.
+/// Tokenizer::encode_runs adds the one that is missing, and never a second.
 class ChatTemplate {
  public:
   /// `image_marker` is what this model family's templates print where a picture goes ("<image>",
@@ -72,15 +71,5 @@ class ChatTemplate {
   std::string source_;
   std::string fallback_reason_;
 };
-
-/// A stretch of an encoded prompt: the place of the next picture, or tokens.
-struct PromptSegment {
-  bool is_image = false;
-  std::vector<TokenId> tokens;  // empty for a picture
-};
-
-/// Encodes a rendered prompt. What lies between two pictures is one text to the tokenizer, in which control tokens are
-/// recognised only in what the template wrote.
-std::vector<PromptSegment> encode_prompt(const Tokenizer& tokenizer, std::span<const PromptSpan> spans);
 
 }  // namespace saccade

@@ -52,6 +52,13 @@ constexpr const char* kChatml =
     "{% for m in messages %}{{'<|im_start|>' + m['role'] + '\n' + m['content'] | trim + '<|im_end|>' + '\n'}}"
     "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}";
 
+// A rendered prompt without pictures, as the engine encodes it.
+std::vector<TokenId> encode_spans(const Tokenizer& tokenizer, std::span<const PromptSpan> spans) {
+  std::vector<TextRun> runs;
+  for (const PromptSpan& span : spans) runs.push_back({span.text, span.kind == PromptSpan::Kind::kTemplate});
+  return tokenizer.encode_runs(runs, /*is_start=*/true);
+}
+
 TEST(ChatTemplate, WhatAUserWroteStaysMarkedThroughFiltersAndConcatenation) {
   const Fixture f(with_template(kChatml));
   EXPECT_EQ(f.chat.source(), "file");
@@ -65,13 +72,9 @@ TEST(ChatTemplate, WhatAUserWroteStaysMarkedThroughFiltersAndConcatenation) {
   EXPECT_EQ((*spans)[2].text, "<|im_end|>\n");
 
   const TokenId end = *f.tokenizer->special("<|im_end|>"), image = *f.tokenizer->special("<image>");
-  size_t num_ends = 0, num_images = 0;
-  for (const PromptSegment& segment : encode_prompt(*f.tokenizer, *spans)) {
-    num_ends += static_cast<size_t>(std::count(segment.tokens.begin(), segment.tokens.end(), end));
-    num_images += static_cast<size_t>(std::count(segment.tokens.begin(), segment.tokens.end(), image));
-  }
-  EXPECT_EQ(num_ends, 1u);
-  EXPECT_EQ(num_images, 0u);
+  const std::vector<TokenId> tokens = encode_spans(*f.tokenizer, *spans);
+  EXPECT_EQ(std::ranges::count(tokens, end), 1);
+  EXPECT_EQ(std::ranges::count(tokens, image), 0);
 }
 
 TEST(ChatTemplate, MarksSurviveEveryStringFunction) {
@@ -166,10 +169,9 @@ TEST(ChatTemplate, ThereIsOneBosWhetherTheTemplatePrintsItOrNot) {
     const Fixture f(with_template(source));
     const auto spans = f.chat.render(std::vector{say("user", "<s>a")}, true);
     ASSERT_TRUE(spans.is_ok());
-    const auto segments = encode_prompt(*f.tokenizer, *spans);
-    ASSERT_EQ(segments.size(), 1u);
-    EXPECT_EQ(segments[0].tokens[0], 1);
-    EXPECT_EQ(std::count(segments[0].tokens.begin(), segments[0].tokens.end(), 1), 1) << source;
+    const std::vector<TokenId> tokens = encode_spans(*f.tokenizer, *spans);
+    EXPECT_EQ(tokens[0], 1);
+    EXPECT_EQ(std::ranges::count(tokens, 1), 1) << source;
   }
 }
 

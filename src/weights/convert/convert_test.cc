@@ -49,7 +49,7 @@ class ConvertTest : public ::testing::Test {
   void write_llava(bool is_new_layout) {
     TestCheckpoint checkpoint;
     add_decoder(checkpoint, is_new_layout ? "model.language_model." : "language_model.model.");
-    checkpoint.add(is_new_layout ? "lm_head.weight" : "language_model.lm_head.weight", {16, kModelDim});
+    checkpoint.add(is_new_layout ? "lm_head.weight" : "language_model.lm_head.weight", {16, kModelDim}, 1000);
     const std::string root = is_new_layout ? "model." : "";
     add_clip_tower(checkpoint, root + (is_new_layout ? "vision_tower." : "vision_tower.vision_model."));
     checkpoint.add(root + "multi_modal_projector.linear_1.weight", {kModelDim, 32});
@@ -141,7 +141,7 @@ TEST_F(ConvertTest, ASingleFileHasBothParts) {
 TEST_F(ConvertTest, AdaLlavaTakesItsTowerFromAnotherFolderAndKeepsItsScheduler) {
   TestCheckpoint checkpoint;
   add_decoder(checkpoint, "model.");
-  checkpoint.add("lm_head.weight", {16, kModelDim});
+  checkpoint.add("lm_head.weight", {16, kModelDim}, 1000);
   checkpoint.add("model.mm_projector.0.weight", {kModelDim, 32});
   checkpoint.add("model.mm_projector.0.bias", {kModelDim});
   checkpoint.add("model.mm_projector.2.weight", {kModelDim, kModelDim});

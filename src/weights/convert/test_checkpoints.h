@@ -14,12 +14,14 @@ inline constexpr int64_t kModelDim = 32;  // 2 heads of 16, 1 key-value head, ff
 
 class TestCheckpoint {
  public:
-  void add(const std::string& name, std::vector<int64_t> dims) {
+  /// Values count up from `first`, so that a place can be told from its value.
+  void add(const std::string& name, std::vector<int64_t> dims) { add(name, dims, static_cast<float>(dims.front())); }
+  void add(const std::string& name, std::vector<int64_t> dims, float first) {
     FloatTensor tensor;
     tensor.dims = std::move(dims);
     const int64_t count = std::accumulate(tensor.dims.begin(), tensor.dims.end(), int64_t{1}, std::multiplies<>());
     tensor.values.resize(static_cast<size_t>(count));
-    std::iota(tensor.values.begin(), tensor.values.end(), static_cast<float>(tensor.dims.front()));
+    std::iota(tensor.values.begin(), tensor.values.end(), first);
     tensors_[name] = std::move(tensor);
   }
   void add_linear(const std::string& name, int64_t num_out, int64_t num_in) {
