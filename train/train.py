@@ -33,7 +33,7 @@ from train.pages import make_page
 from train.questions import PAGE_NAMES
 from train.optimizer import Average, MuonAdamW
 
-VISION_MIX = {"dense": 7, "soup": 1.5, "panel": 1.5, "receipt": 1, "form": 1, "label": 1, "letter": 1, "table": 1, "bar chart": 0.7, "line chart": 0.7, "scene": 0.7}
+VISION_MIX = {"dense": 15, "soup": 1.5, "panel": 1.5, "receipt": 1, "form": 1, "label": 1, "letter": 1, "table": 1, "bar chart": 0.7, "line chart": 0.7, "scene": 0.7}
 FULL_MIX = {"dense": 0.5, "soup": 1.0, "panel": 1.6, "receipt": 1.2, "form": 1.4, "label": 1.2, "letter": 1.0, "table": 1.2, "bar chart": 1.0, "line chart": 0.6, "scene": 1.0}
 
 
@@ -81,8 +81,8 @@ def load(path: Path, trainee: Trainee, optimizer: MuonAdamW, average: Average) -
 
 
 @torch.no_grad()
-def check_reading(trainee: Trainee, average: Average, num_pages: int = 27) -> str:
-    """Characters told right from patch features, with the averaged weights: pages full of small type, and all types."""
+def check_reading(trainee: Trainee, average: Average, num_pages: int = 27) -> tuple[float, float]:
+    """Share of characters told right from patch features, with the averaged weights: pages full of small type, and all types."""
     results = []
     with average.in_place():
         for types in (["dense"], PAGE_NAMES):
@@ -97,7 +97,7 @@ def check_reading(trainee: Trainee, average: Average, num_pages: int = 27) -> st
                 count = int((labels["chars"] > 0).sum())
                 right, total = right + report["chars"] * count if count else right, total + count
             results.append(right / total)
-    return f"check chars: dense {results[0]:.3f} pages {results[1]:.3f}"
+    return results[0], results[1]
 
 
 @torch.no_grad()
@@ -178,9 +178,11 @@ def train(rank: int, args: argparse.Namespace) -> None:
     decay_from = progress["stage_step"] if args.decay_steps else None
     if decay_from is not None and is_first:
         shutil.copy(newest, args.dir / "stable.pt")  # where a later sitting goes on with the stable phase
+    if decay_from is not None:
+        average.decay = 0.98  # the falling rate averages by itself
     wants_stop = []
     signal.signal(signal.SIGTERM, lambda *_: wants_stop.append(True))
-    last_save = last_log = last_check = time.time()
+    began = last_save = last_log = last_check = time.time()
     window = {"loss": 0.0, "count": 0}
     is_full = args.stage == "full"
     packer = Packer(trainee.cfg, args.num_text) if is_full else None
@@ -208,8 +210,13 @@ def train(rank: int, args: argparse.Namespace) -> None:
             log.write(f"{time.strftime('%H:%M:%S')} step {progress['step']} sample {progress['next_sample']} "
                       f"loss {window['loss'] / window['count']:.4f} {detail} norm {norm:.2f} img/s {speed:.1f}\n")
             window, last_log = {"loss": 0.0, "count": 0}, now
+        if args.max_seconds and now - began > args.max_seconds:
+            wants_stop.append(True)
         if is_first and now - last_check > args.check_every_s:
-            log.write(check_reading(trainee, average) + "\n")
+            dense, pages = check_reading(trainee, average)
+            log.write(f"check chars: dense {dense:.3f} pages {pages:.3f}\n")
+            if args.until_chars and dense >= args.until_chars:
+                wants_stop.append(True)
             if is_full:
                 log.write(check_text(trainee.model, average) + "\n")
             last_check = time.time()
@@ -240,6 +247,8 @@ def main() -> None:
     parser.add_argument("--save_every_s", type=float, default=280)
     parser.add_argument("--check_every_s", type=float, default=600)
     parser.add_argument("--stop", type=int, default=0, help="leave after this many steps of the stage")
+    parser.add_argument("--max_seconds", type=float, default=0, help="leave after this time")
+    parser.add_argument("--until_chars", type=float, default=0, help="leave when this share of held-out characters is read")
     args = parser.parse_args()
     args.dir.mkdir(parents=True, exist_ok=True)
     args.dir = args.dir.resolve()

@@ -1,0 +1,12 @@
+#!/bin/sh
+# The whole training, unattended. Every line continues from the newest checkpoint, so it can be started again after a cut.
+# usage: train/run.sh DIR HOURS_OF_QUESTIONS
+set -e
+dir=${1:-$HOME/saccade-train}
+hours=${2:-4}
+mkdir -p "$dir"
+stage() { nice -n 5 python -m train.train --dir "$dir" "$@" >> "$dir/stdout.log" 2>&1; }
+[ -e "$dir/vision.done" ] || { stage --stage vision --batch_size 16 --until_chars 0.88; touch "$dir/vision.done"; }
+[ -e "$dir/full.done" ] || { stage --stage full --batch_size 16 --decoder_boost 2 --max_seconds "$((hours * 3600))"; touch "$dir/full.done"; }
+stage --stage full --batch_size 16 --decoder_boost 2 --decay_steps 600
+python -m train.export_hf "$dir/last.pt" "$dir/export"
