@@ -22,7 +22,8 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_L
 endif()
 if(SACCADE_SANITIZE)
   target_compile_options(saccade_options INTERFACE -fsanitize=${SACCADE_SANITIZE} -fno-omit-frame-pointer
-                                                   -fno-sanitize-recover=all)
+                                                   -fno-sanitize-recover=all
+                                                   -Wno-maybe-uninitialized)  # false alarms in instrumented code
   target_link_options(saccade_options INTERFACE -fsanitize=${SACCADE_SANITIZE})
 endif()
 target_link_libraries(saccade_options INTERFACE Threads::Threads)

@@ -13,6 +13,8 @@ from train.pages.page import COLOUR_NAMES, THINGS, Page
 # A patch is cut into cells, each of which can hold the centre of one character. Where a character stands is read off
 # its own pixels; its number in reading order would depend on all the others in the patch.
 CELL_COLS, CELL_ROWS = 5, 2
+MARGIN_COLS, MARGIN_ROWS = 0.25, 0.12  # in cells
+IGNORED = -100
 NUM_SLOTS = CELL_COLS * CELL_ROWS
 NUM_CHARS = 96  # class 0: no character; class c: chr(31 + c)
 NUM_COLOURS = 1 + len(COLOUR_NAMES)
@@ -20,17 +22,23 @@ NUM_COLOURS = 1 + len(COLOUR_NAMES)
 
 def patch_labels(page: Page, cfg: ModelConfig, ratio: float, offset_x: float, offset_y: float) -> dict[str, np.ndarray]:
     """Labels of a page that was padded by the offsets and scaled by `ratio`. Arrays of [num_patches, ...]."""
-    grid, patch = cfg.grid, cfg.patch_size
-    chars = np.zeros((grid * grid, NUM_SLOTS), dtype=np.int64)
+    num_cols, num_rows = cfg.grid * CELL_COLS, cfg.grid * CELL_ROWS
+    cells = np.zeros((num_rows, num_cols), dtype=np.int64)
+    shared = np.zeros_like(cells, dtype=bool)
     for glyph in page.glyphs:
-        x, y = (glyph.x + offset_x) * ratio / patch, (glyph.y + offset_y) * ratio / patch
-        col, row = int(x), int(y)
+        x = (glyph.x + offset_x) * ratio / cfg.patch_size * CELL_COLS
+        y = (glyph.y + offset_y) * ratio / cfg.patch_size * CELL_ROWS
         code = ord(glyph.char) - 31
-        if 0 <= x < grid and 0 <= y < grid and 0 < code < NUM_CHARS:
-            cell = int((y - row) * CELL_ROWS) * CELL_COLS + int((x - col) * CELL_COLS)
-            chars[row * grid + col, cell] = code
+        if 0 <= x < num_cols and 0 <= y < num_rows and 0 < code < NUM_CHARS:
+            cells[int(y), int(x)] = code
+            # A centre this near to a border could as well lie beyond it: the cell there is not told that it is empty.
+            top, bottom = max(0, int(y - MARGIN_ROWS)), min(num_rows - 1, int(y + MARGIN_ROWS))
+            left, right = max(0, int(x - MARGIN_COLS)), min(num_cols - 1, int(x + MARGIN_COLS))
+            shared[top : bottom + 1, left : right + 1] = True
+    cells[shared & (cells == 0)] = IGNORED
+    chars = cells.reshape(cfg.grid, CELL_ROWS, cfg.grid, CELL_COLS).transpose(0, 2, 1, 3).reshape(cfg.num_patches, NUM_SLOTS)
     return {
-        "chars": chars,
+        "chars": np.ascontiguousarray(chars),
         "things": _cover(page.things, cfg, ratio, offset_x, offset_y),
         "colours": _cover(page.colours, cfg, ratio, offset_x, offset_y),
     }
@@ -68,9 +76,9 @@ class DenseHeads(nn.Module):
         total, report = 0.0, {}
         for name, weight in (("chars", 1.0), ("things", 0.3), ("colours", 0.2)):
             logits, target = outputs[name].flatten(0, -2), labels[name].flatten()
-            loss = F.cross_entropy(logits, target, reduction="none")
+            loss = F.cross_entropy(logits, target, reduction="none", ignore_index=IGNORED)
             present = target > 0
-            importance = torch.where(present, 1.0, 0.2)
+            importance = torch.where(present, 1.0, 0.2) * (target != IGNORED)
             total = total + weight * (loss * importance).sum() / importance.sum()
             hits = (logits.argmax(-1) == target)[present].float()
             report[name] = hits.mean().item() if hits.numel() else float("nan")

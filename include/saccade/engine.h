@@ -14,10 +14,10 @@
 namespace saccade {
 
 struct EngineOptions {
-  std::string model_path;       // language model, or a single file with both parts
-  std::string mmproj_path;      // the vision part of a pair; may be empty
-  int threads = 0;              // 0: the cores this process may use
-  int64_t context_length = 0;   // 0: the file's, up to 4096; tokens of prompt and answer together
+  std::string model_path;      // language model, or a single file with both parts
+  std::string mmproj_path;     // the vision part of a pair; may be empty
+  int threads = 0;             // 0: the cores this process may use
+  int64_t context_length = 0;  // 0: the file's, up to 4096; tokens of prompt and answer together
   uint64_t max_image_pixels = 100'000'000;
   uint64_t max_image_bytes = 64ull << 20;
 };
@@ -31,7 +31,7 @@ struct Progress {
 /// The callbacks of one answer; any may be empty. They run on the caller's thread; returning false stops the answer,
 /// which is then returned as far as it got with finish_reason "cancelled".
 struct AnswerCallbacks {
-  std::function<bool(std::string_view text)> on_text;     // whole characters, as they come
+  std::function<bool(std::string_view text)> on_text;  // whole characters, as they come
   std::function<bool(const Progress& progress)> on_progress;
 };
 

@@ -19,9 +19,9 @@ struct StageTimes {
 };
 
 struct TokenCounts {
-  int64_t text = 0;       // of the prompt, template included
-  int64_t visual = 0;     // of the prompt, from pictures
-  int64_t cached = 0;     // of the prompt, taken from the conversation's cache
+  int64_t text = 0;    // of the prompt, template included
+  int64_t visual = 0;  // of the prompt, from pictures
+  int64_t cached = 0;  // of the prompt, taken from the conversation's cache
   int64_t generated = 0;
 };
 
@@ -34,21 +34,21 @@ struct PictureReceipt {
 };
 
 struct Receipt {
-  std::string model;            // file name
-  std::string family;           // architecture, with the vision family if there is one: "llama+llava"
-  std::string isa;              // instruction set the kernels ran on
+  std::string model;   // file name
+  std::string family;  // architecture, with the vision family if there is one: "llama+llava"
+  std::string isa;     // instruction set the kernels ran on
   int threads = 0;
-  double latency_ms = 0;        // from the request to the last token (with load, where that is counted)
-  double ttft_ms = 0;           // to the first token
+  double latency_ms = 0;  // from the request to the last token (with load, where that is counted)
+  double ttft_ms = 0;     // to the first token
   StageTimes stages_ms;
   TokenCounts tokens;
-  double tokens_per_second = 0;  // of the answer after its first token; 0 for a single token
+  double tokens_per_second = 0;    // of the answer after its first token; 0 for a single token
   uint64_t peak_memory_bytes = 0;  // resident, of the process, mapped weights included
   std::vector<PictureReceipt> pictures;
-  std::string chat_template;     // "file", or the family template that stood in for it
+  std::string chat_template;       // "file", or the family template that stood in for it
   std::string chat_template_note;  // why the file's template could not be run; empty if it was
-  std::string finish_reason;     // "stop", "length" or "cancelled"
-  uint64_t seed = 0;             // what the sampling was seeded with
+  std::string finish_reason;       // "stop", "length" or "cancelled"
+  uint64_t seed = 0;               // what the sampling was seeded with
 };
 
 }  // namespace saccade

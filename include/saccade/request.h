@@ -13,9 +13,9 @@ namespace saccade {
 struct ContentPart {
   enum class Kind : uint8_t { kText, kImage };
   Kind kind = Kind::kText;
-  std::string text;                    // kText: UTF-8
-  std::string path;                    // kImage: a file to read, or, with `bytes`, a name for messages
-  std::vector<std::byte> bytes;        // kImage: a JPEG, PNG or WebP file's bytes; empty: read `path`
+  std::string text;              // kText: UTF-8
+  std::string path;              // kImage: a file to read, or, with `bytes`, a name for messages
+  std::vector<std::byte> bytes;  // kImage: a JPEG, PNG or WebP file's bytes; empty: read `path`
 };
 
 struct Message {
@@ -25,19 +25,19 @@ struct Message {
 
 /// How the next token is drawn. The defaults are greedy.
 struct Sampling {
-  float temperature = 0;                // 0: always the likeliest token
-  int top_k = 0;                        // 0: all
-  float top_p = 1;                      // 1: all
-  float min_p = 0;                      // share of the likeliest token's probability; 0: all
-  float repetition_penalty = 1;         // over 1 makes tokens of prompt and answer less likely to come again
-  std::optional<uint64_t> seed;         // absent: a fresh one, told in the receipt
+  float temperature = 0;         // 0: always the likeliest token
+  int top_k = 0;                 // 0: all
+  float top_p = 1;               // 1: all
+  float min_p = 0;               // share of the likeliest token's probability; 0: all
+  float repetition_penalty = 1;  // over 1 makes tokens of prompt and answer less likely to come again
+  std::optional<uint64_t> seed;  // absent: a fresh one, told in the receipt
 };
 
 struct Request {
   std::vector<Message> messages;
   Sampling sampling;
-  int64_t max_tokens = 512;             // of the answer
-  std::vector<std::string> stop;        // the answer ends before any of these
+  int64_t max_tokens = 512;       // of the answer
+  std::vector<std::string> stop;  // the answer ends before any of these
 };
 
 }  // namespace saccade

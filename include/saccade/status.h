@@ -55,7 +55,7 @@ Status io_error(std::string message);
 template <typename T>
 class [[nodiscard]] Expected {
  public:
-  Expected(T value) : state_(std::in_place_index<0>, std::move(value)) {}  // NOLINT: implicit on purpose
+  Expected(T value) : state_(std::in_place_index<0>, std::move(value)) {}        // NOLINT: implicit on purpose
   Expected(Status status) : state_(std::in_place_index<1>, std::move(status)) {  // NOLINT: implicit on purpose
     assert(!std::get<1>(state_).is_ok());
   }
@@ -84,14 +84,16 @@ class [[nodiscard]] Expected {
 #define SACCADE_CONCAT(a, b) SACCADE_CONCAT_(a, b)
 
 /// Returns the Status of `expression` from the enclosing function unless it is ok.
-#define SACCADE_RETURN_IF_ERROR(expression)                       \
-  do {                                                            \
+#define SACCADE_RETURN_IF_ERROR(expression)                                         \
+  do {                                                                              \
     if (::saccade::Status status_ = (expression); !status_.is_ok()) return status_; \
   } while (false)
 
-/// Evaluates an Expected; on an error returns its Status, otherwise assigns the value: SACCADE_ASSIGN_OR_RETURN(auto x, f());
-#define SACCADE_ASSIGN_OR_RETURN(declaration, expression)                   \
-  auto SACCADE_CONCAT(expected_, __LINE__) = (expression);                  \
-  if (!SACCADE_CONCAT(expected_, __LINE__).is_ok())                         \
-    return SACCADE_CONCAT(expected_, __LINE__).status();                    \
+// NOLINTBEGIN(bugprone-macro-parentheses): a declaration can't be in parentheses.
+/// Evaluates an Expected; on an error returns its Status, otherwise assigns the value: SACCADE_ASSIGN_OR_RETURN(auto x,
+/// f());
+#define SACCADE_ASSIGN_OR_RETURN(declaration, expression)                                                \
+  auto SACCADE_CONCAT(expected_, __LINE__) = (expression);                                               \
+  if (!SACCADE_CONCAT(expected_, __LINE__).is_ok()) return SACCADE_CONCAT(expected_, __LINE__).status(); \
   declaration = *std::move(SACCADE_CONCAT(expected_, __LINE__))
+// NOLINTEND(bugprone-macro-parentheses)

@@ -37,7 +37,9 @@ std::string format_bytes(uint64_t num_bytes) {
   return scaled(static_cast<double>(num_bytes), {" B", " kB", " MB", " GB", " TB"});
 }
 
-std::string format_count(uint64_t count) { return scaled(static_cast<double>(count), {"", " k", " M", " B", " T"}); }
+std::string format_count(uint64_t count) {
+  return scaled(static_cast<double>(count), {"", " k", " M", " B", " T"});
+}
 
 std::string quote(std::string_view text, size_t max_bytes) {
   std::string out = "\"";

@@ -47,8 +47,7 @@ void add_convert_command(CLI::App& app, int& exit_code) {
   auto flags = std::make_shared<ConvertFlags>();
   ConvertOptions& options = flags->options;
   CLI::App* command = app.add_subcommand("convert", "Turn a Hugging Face checkpoint into a GGUF file");
-  command->add_option("HF_DIR", options.hf_dir, "Folder with config.json, *.safetensors and the tokenizer")
-      ->required();
+  command->add_option("HF_DIR", options.hf_dir, "Folder with config.json, *.safetensors and the tokenizer")->required();
   command->add_option("OUT", options.out_path, "The .gguf file to write")->required();
   command->add_option("--type", flags->type, "Type of the weights")
       ->check(CLI::IsMember({"f32", "f16", "bf16", "q8_0", "q4_0"}))

@@ -144,8 +144,9 @@ void add_eval_command(CLI::App& app, int& exit_code) {
   auto options = std::make_shared<EvalOptions>();
   CLI::App* command = app.add_subcommand("eval", "Count right answers over a set of questions");
   add_model_options(*command, options->engine);
-  command->add_option("--data", options->data_path,
-                      "JSON lines: image (relative to the file), question, answer; optional accept, tolerance, kind")
+  command
+      ->add_option("--data", options->data_path,
+                   "JSON lines: image (relative to the file), question, answer; optional accept, tolerance, kind")
       ->required();
   command->add_option("--limit", options->limit, "Ask only the first so many")->check(CLI::PositiveNumber);
   command->add_option("-n,--max-tokens", options->max_tokens, "Longest answer, in tokens")->capture_default_str();

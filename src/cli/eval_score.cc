@@ -11,7 +11,9 @@
 namespace saccade {
 namespace {
 
-bool is_space(char c) { return std::isspace(static_cast<unsigned char>(c)) != 0; }
+bool is_space(char c) {
+  return std::isspace(static_cast<unsigned char>(c)) != 0;
+}
 
 // Absolute slack for numbers that were written in decimal: 0.1 and 0.2 are 0.1 apart.
 constexpr double kRounding = 1e-9;
@@ -65,7 +67,8 @@ std::string normalize_answer(std::string_view text) {
 std::optional<double> leading_number(std::string_view text) {
   std::string digits;
   for (const char c : text) {
-    const bool is_number_part = std::isdigit(static_cast<unsigned char>(c)) != 0 || c == '.' || (c == '-' && digits.empty());
+    const bool is_number_part =
+        std::isdigit(static_cast<unsigned char>(c)) != 0 || c == '.' || (c == '-' && digits.empty());
     if (is_number_part) {
       digits += c;
     } else if (!(c == ',' && !digits.empty()) && !(digits.empty() && (is_space(c) || c == '$'))) {

@@ -15,9 +15,9 @@ struct EvalItem {
   std::string image;  // as written, relative to the set's file
   std::string question;
   std::string answer;
-  std::vector<std::string> accept;   // other answers that are as right
-  std::optional<double> tolerance;   // numbers this far from `answer` are right
-  std::string kind;                  // "unnamed" where the line has none
+  std::vector<std::string> accept;  // other answers that are as right
+  std::optional<double> tolerance;  // numbers this far from `answer` are right
+  std::string kind;                 // "unnamed" where the line has none
 };
 
 /// Parses a JSON object. Errors: kCorruptData names the field; `where` ("set.jsonl:12") comes first.

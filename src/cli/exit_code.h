@@ -7,13 +7,13 @@ namespace saccade {
 
 enum ExitCode : int {
   kExitOk = 0,
-  kExitFailed = 1,          // the evaluation or conversion ran, and its result is bad
-  kExitUsage = 2,           // a flag or argument makes no sense
-  kExitNotFound = 3,        // a file that was named is not there
-  kExitBadFile = 4,         // a file is damaged, or of a kind that is not supported
-  kExitLimit = 5,           // over a limit: context, pixels, bytes, memory
-  kExitIo = 6,              // the operating system refused: permissions, a full disk
-  kExitInterrupted = 130,   // Ctrl-C
+  kExitFailed = 1,         // the evaluation or conversion ran, and its result is bad
+  kExitUsage = 2,          // a flag or argument makes no sense
+  kExitNotFound = 3,       // a file that was named is not there
+  kExitBadFile = 4,        // a file is damaged, or of a kind that is not supported
+  kExitLimit = 5,          // over a limit: context, pixels, bytes, memory
+  kExitIo = 6,             // the operating system refused: permissions, a full disk
+  kExitInterrupted = 130,  // Ctrl-C
 };
 
 /// Prints "saccade: error: <message>" on stderr and returns the code for it.

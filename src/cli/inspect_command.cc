@@ -24,9 +24,9 @@ struct InspectOptions {
 
 // What can only be said by loading the model as an answer would.
 struct RunFacts {
-  std::string problem;        // why it cannot be run; empty if it can
-  std::string family;         // "llama+llava"
-  std::string chat_template;  // "file", or the stand-in with the reason
+  std::string problem;                                              // why it cannot be run; empty if it can
+  std::string family;                                               // "llama+llava"
+  std::string chat_template;                                        // "file", or the stand-in with the reason
   std::vector<std::pair<std::string, int64_t>> tokens_per_picture;  // {"640x480", 576}
 };
 
@@ -96,7 +96,9 @@ void print_json(const ModelFiles& files, const ModelFacts& facts, const RunFacts
   std::printf("%s\n", json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace).c_str());
 }
 
-void print_row(const char* name, const std::string& value) { std::printf("  %-17s %s\n", name, value.c_str()); }
+void print_row(const char* name, const std::string& value) {
+  std::printf("  %-17s %s\n", name, value.c_str());
+}
 
 void print_table(const ModelFiles& files, const ModelFacts& facts, const RunFacts& run, int64_t context_length) {
   std::string types;
@@ -109,9 +111,9 @@ void print_table(const ModelFiles& files, const ModelFacts& facts, const RunFact
   print_row("file", format("GGUF %u, %s%s", files.language_file().version(), format_bytes(facts.file_bytes).c_str(),
                            facts.is_single_file ? "" : " with its vision part"));
   print_row("language model", facts.architecture + ", " + format_count(facts.num_language_parameters) + " parameters");
-  print_row("vision part", facts.has_vision ? facts.projector_type + ", " + format_count(facts.num_vision_parameters) +
-                                                  " parameters"
-                                            : "none");
+  print_row("vision part", facts.has_vision
+                               ? facts.projector_type + ", " + format_count(facts.num_vision_parameters) + " parameters"
+                               : "none");
   if (facts.has_scheduler) print_row("scheduler", "AdaLLaVA");
   print_row("quantisation", facts.quantization + " (" + types + ")");
   print_row("shape", format("%lld layers of %lld, %lld heads (%lld for keys and values)",
@@ -119,11 +121,11 @@ void print_table(const ModelFiles& files, const ModelFacts& facts, const RunFact
                             static_cast<long long>(facts.num_heads), static_cast<long long>(facts.num_kv_heads)));
   print_row("vocabulary", format("%lld tokens", static_cast<long long>(facts.vocab_size)));
   print_row("context", format("%lld tokens", static_cast<long long>(facts.context_length)));
-  print_row("memory", format("%s at %lld tokens, %s of it keys and values",
-                             format_bytes(estimated_memory_bytes(facts, context_length, kPrefillTokens, sizeof(float)))
-                                 .c_str(),
-                             static_cast<long long>(context_length),
-                             format_bytes(kv_cache_bytes(facts, context_length, sizeof(float))).c_str()));
+  print_row("memory",
+            format("%s at %lld tokens, %s of it keys and values",
+                   format_bytes(estimated_memory_bytes(facts, context_length, kPrefillTokens, sizeof(float))).c_str(),
+                   static_cast<long long>(context_length),
+                   format_bytes(kv_cache_bytes(facts, context_length, sizeof(float))).c_str()));
   if (!run.problem.empty()) {
     print_row("cannot be run", run.problem);
     return;

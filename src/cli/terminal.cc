@@ -32,9 +32,13 @@ void watch_for_interrupt() {
   std::signal(SIGPIPE, SIG_IGN);
 }
 
-bool is_interrupted() { return g_interrupts > 0; }
+bool is_interrupted() {
+  return g_interrupts > 0;
+}
 
-void clear_interrupt() { g_interrupts = 0; }
+void clear_interrupt() {
+  g_interrupts = 0;
+}
 
 ProgressLine::ProgressLine() : is_terminal_(::isatty(STDERR_FILENO) == 1) {}
 

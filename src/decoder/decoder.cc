@@ -134,8 +134,8 @@ void Decoder::rotate(ThreadPool& pool, const RopeTable::Rows& rope, int64_t num_
 Status Decoder::attention_block(ThreadPool& pool, const Layer& layer, int64_t layer_idx, const RopeTable::Rows& rope,
                                 KvSequence& kv, Tensor& x, Scratch& scratch) const {
   const int64_t num_tokens = x.shape()[0];
-  rms_norm(x.floats().data(), layer.attention_norm.floats().data(), config_.rms_epsilon, num_tokens,
-           config_.model_dim, scratch.normed.floats().data());
+  rms_norm(x.floats().data(), layer.attention_norm.floats().data(), config_.rms_epsilon, num_tokens, config_.model_dim,
+           scratch.normed.floats().data());
   project(pool, scratch.normed, layer.q, layer.q_bias, scratch.q);
   project(pool, scratch.normed, layer.k, layer.k_bias, scratch.k);
   project(pool, scratch.normed, layer.v, layer.v_bias, scratch.v);
@@ -203,7 +203,8 @@ Expected<Tensor> Decoder::forward(ThreadPool& pool, const ForwardArgs& args) con
     const int64_t count = std::min(kChunkTokens, num_tokens - begin);
     Tensor x = copy_rows(*args.rows, begin, count);
     Scratch scratch(config_, count);
-    const RopeTable::Rows rope = rope_.rows(args.positions.subspan(static_cast<size_t>(begin), static_cast<size_t>(count)));
+    const RopeTable::Rows rope =
+        rope_.rows(args.positions.subspan(static_cast<size_t>(begin), static_cast<size_t>(count)));
     for (int64_t layer_idx = 0; layer_idx < config_.num_layers; ++layer_idx) {
       const Layer& layer = layers_[static_cast<size_t>(layer_idx)];
       Status status = attention_block(pool, layer, layer_idx, rope, *args.kv, x, scratch);

@@ -18,10 +18,10 @@
 namespace saccade {
 
 struct ForwardArgs {
-  const Tensor* rows = nullptr;                // [num_tokens, model_dim]: embedded text and media tokens
-  std::span<const TokenPosition> positions;    // [num_tokens]
-  KvSequence* kv = nullptr;                    // grows by num_tokens in every layer
-  int64_t num_logit_rows = 1;                  // logits of the last this many rows
+  const Tensor* rows = nullptr;              // [num_tokens, model_dim]: embedded text and media tokens
+  std::span<const TokenPosition> positions;  // [num_tokens]
+  KvSequence* kv = nullptr;                  // grows by num_tokens in every layer
+  int64_t num_logit_rows = 1;                // logits of the last this many rows
   // Called between layers with the share done, 0..1; false cancels. May be empty.
   std::function<bool(double fraction)> progress;
 };
@@ -46,11 +46,11 @@ class Decoder {
 
  private:
   struct Layer {
-    Tensor attention_norm;                 // [model_dim]
-    TensorView q, k, v, o;                 // [heads * head_dim, model_dim] ..., o [model_dim, heads * head_dim]
-    Tensor q_bias, k_bias, v_bias;         // empty where the family has none
-    Tensor ffn_norm;                       // [model_dim]
-    TensorView gate, up, down;             // [ffn_dim, model_dim] twice, [model_dim, ffn_dim]
+    Tensor attention_norm;          // [model_dim]
+    TensorView q, k, v, o;          // [heads * head_dim, model_dim] ..., o [model_dim, heads * head_dim]
+    Tensor q_bias, k_bias, v_bias;  // empty where the family has none
+    Tensor ffn_norm;                // [model_dim]
+    TensorView gate, up, down;      // [ffn_dim, model_dim] twice, [model_dim, ffn_dim]
   };
   struct Scratch;
 

@@ -44,7 +44,8 @@ Status read_scaling(const Metadata& metadata, const std::string& arch, RopeConfi
     rope.beta_fast = static_cast<float>(beta_fast);
     rope.beta_slow = static_cast<float>(beta_slow);
   } else if (type != "none") {
-    return unsupported(format("key %stype is %s; known are none, linear and yarn", prefix.c_str(), quote(type).c_str()));
+    return unsupported(
+        format("key %stype is %s; known are none, linear and yarn", prefix.c_str(), quote(type).c_str()));
   }
   return {};
 }
@@ -81,15 +82,14 @@ Expected<DecoderConfig> read_common_config(const Metadata& metadata, const Tenso
   SACCADE_ASSIGN_OR_RETURN(config.num_layers, metadata.integer(arch + ".block_count", 1, kMaxLayers));
   SACCADE_ASSIGN_OR_RETURN(config.ffn_dim, metadata.integer(arch + ".feed_forward_length", 1, kMaxDim));
   SACCADE_ASSIGN_OR_RETURN(config.num_heads, metadata.integer(arch + ".attention.head_count", 1, kMaxDim));
-  SACCADE_ASSIGN_OR_RETURN(config.num_kv_heads, metadata.integer_or(arch + ".attention.head_count_kv",
-                                                                    config.num_heads, 1, config.num_heads));
+  SACCADE_ASSIGN_OR_RETURN(config.num_kv_heads, metadata.integer_or(arch + ".attention.head_count_kv", config.num_heads,
+                                                                    1, config.num_heads));
   if (config.num_heads % config.num_kv_heads != 0) {
     return corrupt_data(format("%s.attention.head_count (%lld) is not a multiple of head_count_kv (%lld)", arch.c_str(),
                                static_cast<long long>(config.num_heads), static_cast<long long>(config.num_kv_heads)));
   }
-  SACCADE_ASSIGN_OR_RETURN(
-      config.head_dim,
-      metadata.integer_or(arch + ".attention.key_length", config.model_dim / config.num_heads, 1, kMaxDim));
+  SACCADE_ASSIGN_OR_RETURN(config.head_dim, metadata.integer_or(arch + ".attention.key_length",
+                                                                config.model_dim / config.num_heads, 1, kMaxDim));
   SACCADE_ASSIGN_OR_RETURN(const int64_t value_dim,
                            metadata.integer_or(arch + ".attention.value_length", config.head_dim, 1, kMaxDim));
   if (value_dim != config.head_dim) return unsupported(arch + ".attention.value_length differs from key_length");

@@ -47,12 +47,13 @@ void KvBlockPool::give_back(float* block) {
 KvSequence::KvSequence(std::shared_ptr<KvBlockPool> pool, int64_t num_layers)
     : pool_(std::move(pool)), layers_(static_cast<size_t>(num_layers)) {}
 
-KvSequence::~KvSequence() { truncate(0); }
+KvSequence::~KvSequence() {
+  truncate(0);
+}
 
 Status KvSequence::reserve(int64_t layer_idx, int64_t count) {
   Layer& layer = layers_[static_cast<size_t>(layer_idx)];
-  const int64_t needed =
-      (layer.num_tokens + count + KvBlockPool::kBlockTokens - 1) / KvBlockPool::kBlockTokens;
+  const int64_t needed = (layer.num_tokens + count + KvBlockPool::kBlockTokens - 1) / KvBlockPool::kBlockTokens;
   while (static_cast<int64_t>(layer.keys.size()) < needed) {
     SACCADE_ASSIGN_OR_RETURN(float* const block, pool_->take());
     layer.keys.push_back(block);
@@ -79,8 +80,8 @@ void KvSequence::append(int64_t layer_idx, const float* keys, int64_t keys_strid
 void KvSequence::truncate(int64_t count) {
   for (Layer& layer : layers_) {
     layer.num_tokens = std::min(layer.num_tokens, count);
-    const auto kept = static_cast<size_t>((layer.num_tokens + KvBlockPool::kBlockTokens - 1) /
-                                          KvBlockPool::kBlockTokens);
+    const auto kept =
+        static_cast<size_t>((layer.num_tokens + KvBlockPool::kBlockTokens - 1) / KvBlockPool::kBlockTokens);
     while (layer.keys.size() > kept) {
       pool_->give_back(layer.keys.back());
       layer.keys.pop_back();

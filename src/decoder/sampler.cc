@@ -16,8 +16,8 @@ void Sampler::penalize(std::span<float> logits) const {
   if (sampling_.repetition_penalty == 1) return;
   for (size_t token = 0; token < std::min(is_seen_.size(), logits.size()); ++token) {
     if (!is_seen_[token]) continue;
-    logits[token] = logits[token] > 0 ? logits[token] / sampling_.repetition_penalty
-                                      : logits[token] * sampling_.repetition_penalty;
+    logits[token] =
+        logits[token] > 0 ? logits[token] / sampling_.repetition_penalty : logits[token] * sampling_.repetition_penalty;
   }
 }
 

@@ -31,7 +31,9 @@ struct Picture {
   PictureFacts facts;
 };
 
-Status in_picture(const Picture& picture, const Status& status) { return status.with_context(picture.media.name()); }
+Status in_picture(const Picture& picture, const Status& status) {
+  return status.with_context(picture.media.name());
+}
 
 std::vector<ChatMessage> chat_messages(const Request& request) {
   std::vector<ChatMessage> messages;
@@ -152,11 +154,11 @@ Status Engine::Impl::build(Task& task) {
   if (task.prompt.num_rows() == 0) return invalid_argument("the prompt is empty");
   if (task.prompt.num_rows() >= info_.context_length) {
     return resource_exhausted(format(
-        "the prompt has %lld tokens, %lld of them from pictures, but the context holds %lld; ask with fewer pictures or "
+        "the prompt has %lld tokens, %lld of them from pictures, but the context holds %lld; ask with fewer pictures "
+        "or "
         "words, or a larger context (up to %lld)",
         static_cast<long long>(task.prompt.num_rows()), static_cast<long long>(task.prompt.num_visual()),
-        static_cast<long long>(info_.context_length),
-        static_cast<long long>(model_.decoder->config().context_length)));
+        static_cast<long long>(info_.context_length), static_cast<long long>(model_.decoder->config().context_length)));
   }
   return {};
 }
@@ -334,7 +336,9 @@ Expected<Answer> Engine::Impl::answer(const Request& request, const AnswerCallba
 Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Engine::~Engine() = default;
 
-const ModelInfo& Engine::info() const { return impl_->info(); }
+const ModelInfo& Engine::info() const {
+  return impl_->info();
+}
 
 Expected<std::unique_ptr<Engine>> Engine::load(const EngineOptions& options) {
   try {

@@ -76,8 +76,8 @@ Expected<Prompt> build_prompt(const Model& model, std::span<const PromptSpan> sp
                               std::span<const PictureFacts> pictures) {
   const auto num_places = std::ranges::count(spans, PromptSpan::Kind::kImage, &PromptSpan::kind);
   if (static_cast<size_t>(num_places) != pictures.size()) {
-    return invalid_argument(format("the chat template made %zu places for %zu pictures",
-                                   static_cast<size_t>(num_places), pictures.size()));
+    return invalid_argument(
+        format("the chat template made %zu places for %zu pictures", static_cast<size_t>(num_places), pictures.size()));
   }
   PromptBuilder builder(model);
   std::vector<std::vector<LayoutPiece>> layouts;  // the builder's runs look into their strings

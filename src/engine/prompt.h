@@ -31,11 +31,11 @@ struct MediaRun {
 struct Prompt {
   static constexpr TokenId kMediaRow = -1;
 
-  std::vector<TokenId> tokens;            // kMediaRow where a visual token stands
-  std::vector<TokenPosition> positions;   // final for text rows; visual rows get theirs with their vectors
-  std::vector<uint64_t> fingerprints;     // equal prefixes of two prompts compute equal keys and values
+  std::vector<TokenId> tokens;           // kMediaRow where a visual token stands
+  std::vector<TokenPosition> positions;  // final for text rows; visual rows get theirs with their vectors
+  std::vector<uint64_t> fingerprints;    // equal prefixes of two prompts compute equal keys and values
   std::vector<MediaRun> media;
-  int32_t next_position = 0;              // of the first generated token
+  int32_t next_position = 0;  // of the first generated token
 
   int64_t num_rows() const { return static_cast<int64_t>(tokens.size()); }
   int64_t num_visual() const;

@@ -58,8 +58,8 @@ Status validate_request(const Request& request) {
         format("max_tokens is %lld; it must be 1 or more", static_cast<long long>(request.max_tokens)));
   }
   if (request.stop.size() > kMaxStopStrings) {
-    return invalid_argument(format("there are %zu stop strings; at most %zu may be given", request.stop.size(),
-                                   kMaxStopStrings));
+    return invalid_argument(
+        format("there are %zu stop strings; at most %zu may be given", request.stop.size(), kMaxStopStrings));
   }
   for (const std::string& stop : request.stop) {
     if (stop.empty() || stop.size() > kMaxStopBytes || !is_valid_utf8(stop)) {
@@ -80,8 +80,8 @@ Expected<MediaBytes> MediaBytes::open(const ContentPart& part, uint64_t max_byte
   }
   if (media.bytes_.empty()) return corrupt_data(media.name_ + ": the file is empty");
   if (media.bytes_.size() > max_bytes) {
-    return resource_exhausted(media.name_ + ": the file has " + format_bytes(media.bytes_.size()) +
-                              "; the limit is " + format_bytes(max_bytes));
+    return resource_exhausted(media.name_ + ": the file has " + format_bytes(media.bytes_.size()) + "; the limit is " +
+                              format_bytes(max_bytes));
   }
   return media;
 }

@@ -20,7 +20,9 @@ Request ask(const std::string& text) {
   return request;
 }
 
-TEST(ValidateRequest, TakesAPlainQuestion) { EXPECT_TRUE(validate_request(ask("What is it?")).is_ok()); }
+TEST(ValidateRequest, TakesAPlainQuestion) {
+  EXPECT_TRUE(validate_request(ask("What is it?")).is_ok());
+}
 
 TEST(ValidateRequest, NamesTheFieldThatIsWrong) {
   Request request = ask("x");

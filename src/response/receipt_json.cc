@@ -1,8 +1,8 @@
 #include "response/receipt_json.h"
 
-#include <nlohmann/json.hpp>
 #include <array>
 #include <cmath>
+#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "base/format.h"
@@ -12,7 +12,9 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-double rounded(double value) { return std::round(value * 1000) / 1000; }
+double rounded(double value) {
+  return std::round(value * 1000) / 1000;
+}
 
 std::array<std::pair<const char*, double>, 7> stage_list(const StageTimes& stages) {
   return {{{"load", stages.load},

@@ -27,6 +27,8 @@ std::string StopMatcher::push(std::string_view text) {
   return shown;
 }
 
-std::string StopMatcher::finish() { return std::exchange(held_, {}); }
+std::string StopMatcher::finish() {
+  return std::exchange(held_, {});
+}
 
 }  // namespace saccade

@@ -20,7 +20,7 @@ struct DTypeTraits {
   std::string_view name;  // as in file names: "q4_0"
   int block_size;         // weights in a block; 1 when not quantised
   int block_bytes;
-  uint32_t ggml_type;     // the id in a GGUF tensor header
+  uint32_t ggml_type;  // the id in a GGUF tensor header
 };
 
 inline constexpr std::array<DTypeTraits, kNumDTypes> kDTypeTraits = {{
@@ -37,7 +37,9 @@ inline constexpr std::array<DTypeTraits, kNumDTypes> kDTypeTraits = {{
     {"q6_k", 256, 210, 14},
 }};
 
-constexpr const DTypeTraits& traits_of(DType dtype) { return kDTypeTraits[static_cast<size_t>(dtype)]; }
+constexpr const DTypeTraits& traits_of(DType dtype) {
+  return kDTypeTraits[static_cast<size_t>(dtype)];
+}
 
 std::optional<DType> dtype_from_ggml(uint32_t ggml_type);
 std::optional<DType> dtype_from_name(std::string_view name);

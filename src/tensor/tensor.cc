@@ -22,7 +22,9 @@ std::string Shape::to_string() const {
   return text + "]";
 }
 
-void Tensor::Free::operator()(std::byte* data) const { std::free(data); }
+void Tensor::Free::operator()(std::byte* data) const {
+  std::free(data);
+}
 
 Tensor::Tensor(Shape shape, DType dtype) : dtype_(dtype), shape_(shape) {
   constexpr size_t kAlignment = 64;
@@ -49,7 +51,9 @@ std::span<const float> Tensor::row(int64_t row_idx) const {
   return floats().subspan(static_cast<size_t>(row_idx) * size, size);
 }
 
-void Tensor::fill(float value) { std::ranges::fill(floats(), value); }
+void Tensor::fill(float value) {
+  std::ranges::fill(floats(), value);
+}
 
 Tensor Tensor::clone() const {
   Tensor copy(shape_, dtype_);

@@ -45,8 +45,8 @@ class Tokenizer {
 
   /// Encodes neighbouring runs as the one text that they make together, so that a word may span two of them; a control
   /// token is recognised only where all of its bytes lie in runs that allow it. A prompt is encoded with this, not run
-  /// by run. `is_start` is true where the runs begin the prompt: a BOS is added where the file asks for one and the text
-  /// does not itself begin with it, and SentencePiece puts its space in front. It is false after a picture.
+  /// by run. `is_start` is true where the runs begin the prompt: a BOS is added where the file asks for one and the
+  /// text does not itself begin with it, and SentencePiece puts its space in front. It is false after a picture.
   virtual std::vector<TokenId> encode_runs(std::span<const TextRun> runs, bool is_start) const = 0;
 
   /// The bytes that `token` stands for when it follows other tokens; control tokens give nothing unless
