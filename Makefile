@@ -59,13 +59,17 @@ eval: configure  ## Print how often the small model is right, on held-out pictur
 	@$(RELEASE)/bin/saccade eval models/saccade-mini.gguf --data samples/browser/set.jsonl
 
 .PHONY: format
-format:  ## Format the C++ sources (needs clang-format 14)
+format:  ## Format the C++ sources
+	@tools/install_packages.sh tools/packages_lint.txt
 	git ls-files '*.cc' '*.h' | xargs clang-format-14 -i
 
-.PHONY: tidy
-tidy:  ## Run clang-tidy over the sources (needs clang-tidy 14)
+.PHONY: lint
+lint: packages  ## Check the form of the C++ sources: clang-format, clang-tidy
+	@tools/install_packages.sh tools/packages_lint.txt
 	@cmake --preset release >/dev/null
-	git ls-files 'src/*.cc' | xargs -P $(JOBS) -n 4 clang-tidy-14 -p $(RELEASE) --quiet
+	git ls-files '*.cc' '*.h' | xargs clang-format-14 --dry-run -Werror
+	git ls-files 'src/*.cc' 'tests/*.cc' | grep -vE '_test\.cc$$|src/kernels/avx' | \
+	  xargs -P $(JOBS) -n 4 clang-tidy-14 -p $(RELEASE) --quiet 2>/dev/null
 
 .PHONY: clean
 clean:  ## Remove what was built

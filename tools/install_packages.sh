@@ -1,8 +1,9 @@
 #!/bin/sh
-# Installs what tools/packages.txt lists and this machine lacks, as root or through sudo. Does nothing, and needs no
-# rights, when all of it is there.
+# Installs what a list (tools/packages.txt unless named) has and this machine lacks, as root or through sudo. Does
+# nothing, and needs no rights, when all of it is there.
+# usage: tools/install_packages.sh [LIST]
 set -eu
-list=$(dirname "$0")/packages.txt
+list=${1:-$(dirname "$0")/packages.txt}
 missing=
 for package in $(grep -v '^#' "$list"); do
   dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q '^install ok installed' || missing="$missing $package"

@@ -20,7 +20,7 @@ constexpr double kRopeTheta = 10000;
 // Four times the largest picture of the published models; more is a file whose keys make no sense.
 constexpr int64_t kMaxPatches = int64_t{1} << 18;
 
-enum class Generation : uint8_t { kQwen2, kQwen2_5 };
+enum class Generation : uint8_t { kQwen2, kQwen25 };
 
 // Which blocks see the whole picture, and how wide the windows of the others are.
 struct WindowPlan {
@@ -84,7 +84,7 @@ RotaryTable make_rotary_table(const std::vector<PatchPosition>& patches, int64_t
   const int64_t quarter = head_dim / 4;
   std::vector<float> frequencies;
   for (int64_t i = 0; i < quarter; ++i) {
-    const double exponent = static_cast<double>(2 * i) / static_cast<double>(head_dim / 2);
+    const double exponent = static_cast<double>(i) / static_cast<double>(quarter);
     frequencies.push_back(static_cast<float>(1.0 / std::pow(kRopeTheta, exponent)));
   }
   const auto num_rows = static_cast<int64_t>(patches.size());
@@ -146,7 +146,7 @@ Status check_tower(const VisionConfig& config, Generation generation) {
                "rotary positions in two dimensions need a multiple of 4",
                static_cast<long long>(config.head_dim())));
   }
-  if (generation == Generation::kQwen2_5 && config.activation != Activation::kSilu) {
+  if (generation == Generation::kQwen25 && config.activation != Activation::kSilu) {
     return unsupported("a Qwen2.5-VL tower whose gate is not SiLU (clip.use_silu)");
   }
   return {};
@@ -172,8 +172,8 @@ Expected<VisionEncoderPtr> Qwen2Vl::load(const ModelFiles& files, int64_t model_
 
 Status Qwen2Vl::load_blocks(const TensorSource& tensors, Generation generation) {
   VitBlockOptions options;
-  options.norm = generation == Generation::kQwen2_5 ? NormKind::kRmsNorm : NormKind::kLayerNorm;
-  options.is_gated = generation == Generation::kQwen2_5;
+  options.norm = generation == Generation::kQwen25 ? NormKind::kRmsNorm : NormKind::kLayerNorm;
+  options.is_gated = generation == Generation::kQwen25;
   options.has_legacy_ffn_names = files_.vision_metadata().has("clip.has_qwen2vl_merger");
   for (int i = 0; i < config_.num_layers; ++i) {
     SACCADE_ASSIGN_OR_RETURN(VitBlock block, load_vit_block(tensors, i, config_, options));
@@ -268,7 +268,7 @@ Expected<VisionEncoderPtr> load_qwen2_vl(const ModelFiles& files, int64_t model_
 }
 
 Expected<VisionEncoderPtr> load_qwen2_5_vl(const ModelFiles& files, int64_t model_dim) {
-  return Qwen2Vl::load(files, model_dim, Generation::kQwen2_5);
+  return Qwen2Vl::load(files, model_dim, Generation::kQwen25);
 }
 
 }  // namespace saccade

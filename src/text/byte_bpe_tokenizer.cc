@@ -27,8 +27,8 @@ struct ByteAlphabet {
 };
 
 const ByteAlphabet& byte_alphabet() {
-  static const ByteAlphabet alphabet;
-  return alphabet;
+  static const ByteAlphabet kAlphabet;
+  return kAlphabet;
 }
 
 std::string to_alphabet(std::string_view bytes) {

@@ -208,7 +208,7 @@ struct ChatTemplate::Program {
     for (const bool with_image : {true, false}) {
       for (const ContentStyle each : {ContentStyle::kParts, ContentStyle::kString, ContentStyle::kPartsWithMarker}) {
         style = each;
-        const Status status = probe(with_image);
+        Status status = probe(with_image);
         if (status.is_ok() || status.code() == StatusCode::kResourceExhausted) return status;
         if (first_failure.is_ok() || each == ContentStyle::kString) first_failure = status;
       }

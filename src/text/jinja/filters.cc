@@ -254,7 +254,7 @@ Expected<Value> dictsort_filter(const Value& input, const Arguments& arguments, 
 const std::map<std::string_view, Filter>& filters() {
   using V = const Value&;
   using A = const Arguments&;
-  static const std::map<std::string_view, Filter> table = {
+  static const std::map<std::string_view, Filter> kFilters = {
       {"upper", case_filter<LetterCase::kUpper>},
       {"lower", case_filter<LetterCase::kLower>},
       {"capitalize", case_filter<LetterCase::kCapitalized>},
@@ -287,7 +287,7 @@ const std::map<std::string_view, Filter>& filters() {
       {"sort", sort_filter},
       {"dictsort", dictsort_filter},
   };
-  return table;
+  return kFilters;
 }
 
 }  // namespace

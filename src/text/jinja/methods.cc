@@ -91,7 +91,7 @@ Expected<Value> is_digit_method(const MarkedText& text, const Arguments&) {
 const std::map<std::string_view, TextMethod>& text_methods() {
   using T = const MarkedText&;
   using A = const Arguments&;
-  static const std::map<std::string_view, TextMethod> table = {
+  static const std::map<std::string_view, TextMethod> kMethods = {
       {"strip", [](T t, A a) { return strip_method(t, a, true, true); }},
       {"lstrip", [](T t, A a) { return strip_method(t, a, true, false); }},
       {"rstrip", [](T t, A a) { return strip_method(t, a, false, true); }},
@@ -110,7 +110,7 @@ const std::map<std::string_view, TextMethod>& text_methods() {
       {"title", [](T t, A) { return Expected<Value>(change_case(t, LetterCase::kTitle)); }},
       {"capitalize", [](T t, A) { return Expected<Value>(change_case(t, LetterCase::kCapitalized)); }},
   };
-  return table;
+  return kMethods;
 }
 
 constexpr std::array<std::string_view, 4> kListMethods = {"append", "pop", "index", "count"};

@@ -12,7 +12,7 @@ namespace {
 using Predicate = bool (*)(const Value&);
 
 const std::map<std::string_view, Predicate>& predicates() {
-  static const std::map<std::string_view, Predicate> table = {
+  static const std::map<std::string_view, Predicate> kTests = {
       {"defined", [](const Value& v) { return !v.is_undefined(); }},
       {"undefined", [](const Value& v) { return v.is_undefined(); }},
       {"none", [](const Value& v) { return v.is_none(); }},
@@ -41,7 +41,7 @@ const std::map<std::string_view, Predicate>& predicates() {
          return v.is_string() && change_case(v.as_marked(), LetterCase::kUpper).text() == v.as_text();
        }},
   };
-  return table;
+  return kTests;
 }
 
 // The tests of order, of the sign that compare() gives; nothing if the name is none of theirs.
