@@ -170,7 +170,7 @@ void add_ask_command(CLI::App& app, int& exit_code) {
   command->add_option("PROMPT", options->prompt, "The question; - reads it from the standard input");
   command->footer(
       "Examples:\n"
-      "  saccade ask models/saccade-mini.gguf --image samples/receipt.png \"What is the total?\"\n"
+      "  saccade ask models/saccade-mini.gguf --image samples/demo/receipt.png \"What is the total?\"\n"
       "  saccade ask llava-q4_0.gguf --mmproj mmproj-f16.gguf --image a.jpg --image b.jpg \"What differs?\"\n"
       "  saccade ask model.gguf --image page.png --json \"Transcribe the first line.\" | jq .receipt.stages_ms\n"
       "  saccade ask model.gguf -i");

@@ -1,4 +1,7 @@
 #include <CLI/CLI.hpp>
+#include <cstdio>
+#include <exception>
+#include <string>
 
 #include "cli/commands.h"
 #include "cli/exit_code.h"
@@ -7,7 +10,7 @@
 int main(int argc, char** argv) {
   CLI::App app(
       "Answers questions about pictures with a vision-language model on this machine.\n\n"
-      "  saccade ask models/saccade-mini.gguf --image samples/receipt.png \"What is the total?\"\n",
+      "  saccade ask models/saccade-mini.gguf --image samples/demo/receipt.png \"What is the total?\"\n",
       "saccade");
   app.set_version_flag("--version", SACCADE_VERSION);
   app.require_subcommand(1);
@@ -26,6 +29,12 @@ int main(int argc, char** argv) {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? saccade::kExitOk : saccade::kExitUsage;
+  } catch (const std::exception& error) {  // out of memory, as a rule
+    return saccade::report_error(saccade::resource_exhausted(std::string("cannot go on: ") + error.what()));
+  }
+  // Whatever was printed must have arrived: a full disk or a closed pipe shows here at the latest.
+  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
+    return saccade::report_error(saccade::io_error("cannot write to the standard output"));
   }
   return exit_code;
 }

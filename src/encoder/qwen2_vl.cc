@@ -110,6 +110,7 @@ class Qwen2Vl : public VisionEncoder {
 
   std::string family() const override { return "qwen2_vl"; }
   const PixelSpec& pixel_spec() const override { return pixel_spec_; }
+  bool has_2d_positions() const override { return true; }
   std::string image_marker() const override { return "<|vision_start|><|image_pad|><|vision_end|>"; }
   std::string image_placeholder() const override { return "<|image_pad|>"; }
   uint64_t num_parameters() const override { return num_parameters_; }

@@ -41,6 +41,7 @@ class SmolVlm : public VisionEncoder {
 
   std::string family() const override { return "smolvlm"; }
   const PixelSpec& pixel_spec() const override { return pixel_spec_; }
+  bool has_2d_positions() const override { return false; }
   std::string image_marker() const override { return "<image>"; }
   std::string image_placeholder() const override { return "<image>"; }
   uint64_t num_parameters() const override { return num_parameters_; }

@@ -42,6 +42,8 @@ class VisionEncoder {
 
   virtual std::string family() const = 0;  // "llava", "smolvlm", "qwen2_vl"
   virtual const PixelSpec& pixel_spec() const = 0;
+  /// Whether its tokens want positions with a row and a column (M-RoPE), which the language model must then have.
+  virtual bool has_2d_positions() const = 0;
   /// What this family's chat templates print for a picture, and the part of it that the pieces replace.
   virtual std::string image_marker() const = 0;
   virtual std::string image_placeholder() const = 0;

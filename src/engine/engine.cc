@@ -3,6 +3,7 @@
 #include <xxhash.h>
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <new>
 #include <optional>
@@ -97,9 +98,9 @@ Expected<std::unique_ptr<Engine::Impl>> Engine::Impl::load(const EngineOptions& 
   SACCADE_ASSIGN_OR_RETURN(const Isa isa, active_isa());
   SACCADE_ASSIGN_OR_RETURN(Model model, Model::load(options.model_path, options.mmproj_path));
   if (options.context_length < 0 || options.context_length > model.decoder->config().context_length) {
-    return invalid_argument(format("a context of %lld tokens was asked for; %s was made for 1 to %lld",
-                                   static_cast<long long>(options.context_length), options.model_path.c_str(),
-                                   static_cast<long long>(model.decoder->config().context_length)));
+    return resource_exhausted(format("a context of %lld tokens was asked for; %s was made for 1 to %lld",
+                                     static_cast<long long>(options.context_length), options.model_path.c_str(),
+                                     static_cast<long long>(model.decoder->config().context_length)));
   }
   std::unique_ptr<Impl> impl(new Impl(options, std::move(model), isa));
   impl->info_.load_ms = clock.elapsed_ms();
@@ -153,12 +154,15 @@ Status Engine::Impl::build(Task& task) {
   task.encoded.resize(task.pictures.size());
   if (task.prompt.num_rows() == 0) return invalid_argument("the prompt is empty");
   if (task.prompt.num_rows() >= info_.context_length) {
-    return resource_exhausted(format(
-        "the prompt has %lld tokens, %lld of them from pictures, but the context holds %lld; ask with fewer pictures "
-        "or "
-        "words, or a larger context (up to %lld)",
-        static_cast<long long>(task.prompt.num_rows()), static_cast<long long>(task.prompt.num_visual()),
-        static_cast<long long>(info_.context_length), static_cast<long long>(model_.decoder->config().context_length)));
+    const int64_t largest = model_.decoder->config().context_length;
+    std::string advice = "ask with fewer pictures or words, or begin a new conversation";
+    if (info_.context_length < largest) {
+      advice += format(", or a larger context (up to %lld)", static_cast<long long>(largest));
+    }
+    return resource_exhausted(
+        format("the prompt has %lld tokens, %lld of them from pictures, but the context holds %lld; %s",
+               static_cast<long long>(task.prompt.num_rows()), static_cast<long long>(task.prompt.num_visual()),
+               static_cast<long long>(info_.context_length), advice.c_str()));
   }
   return {};
 }
@@ -184,6 +188,9 @@ Status Engine::Impl::encode_picture(Task& task, size_t picture_idx) {
   Stopwatch decode_clock;
   auto image = decode_image(picture.media.bytes(), {options_.max_image_bytes, options_.max_image_pixels});
   if (!image) return in_picture(picture, image.status());
+  if (image->size() != picture.facts.size) {
+    return in_picture(picture, corrupt_data("the picture decodes to another size than its header says"));
+  }
   stages.media_decode += decode_clock.elapsed_ms();
   Stopwatch resize_clock;
   auto pixels = prepare_pixels(*image, model_.vision->pixel_spec());
@@ -240,6 +247,12 @@ Expected<Tensor> Engine::Impl::prefill(Task& task) {
   args.kv = &kv_;
   args.progress = progress_of(task, "prefill", 0, 1);
   SACCADE_ASSIGN_OR_RETURN(Tensor logits, model_.decoder->forward(pool_, args));
+  if (!std::ranges::all_of(logits.floats(), [](float logit) { return std::isfinite(logit); })) {
+    kv_.truncate(first_row);
+    return corrupt_data(options_.model_path +
+                        ": the model computed values that are not numbers; the file may be damaged, compare its "
+                        "checksum with the publisher's");
+  }
   cached_ = task.prompt.fingerprints;
   task.answer.receipt.tokens.cached = first_row;
   task.answer.receipt.stages_ms.prefill = clock.elapsed_ms();

@@ -13,7 +13,10 @@ Expected<Model> Model::load(const std::string& model_path, const std::string& mm
   Model model;
   SACCADE_ASSIGN_OR_RETURN(ModelFiles files, ModelFiles::open(model_path, mmproj_path));
   model.files = std::make_unique<const ModelFiles>(std::move(files));
-  const auto in_model = [&](const Status& status) { return status.with_context(model_path); };
+  const auto in_file = [](const Status& status, const std::string& path) {
+    return status.message().starts_with(path) ? status : status.with_context(path);
+  };
+  const auto in_model = [&](const Status& status) { return in_file(status, model_path); };
 
   auto tokenizer = Tokenizer::from_metadata(model.files->language_metadata());
   if (!tokenizer) return in_model(tokenizer.status());
@@ -31,8 +34,13 @@ Expected<Model> Model::load(const std::string& model_path, const std::string& mm
   std::string placeholder;
   if (model.files->has_vision()) {
     auto vision = VisionEncoder::load(*model.files, config.model_dim);
-    if (!vision) return vision.status().with_context(model.files->vision_file().path());
+    if (!vision) return in_file(vision.status(), model.files->vision_file().path());
     model.vision = *std::move(vision);
+    if (model.vision->has_2d_positions() != config.rope.is_multidimensional()) {
+      return unsupported(model.files->vision_file().path() + ": is the vision part of another model: a " +
+                         model.vision->family() + " encoder does not go with a " + config.architecture +
+                         " language model");
+    }
     marker = model.vision->image_marker();
     placeholder = model.vision->image_placeholder();
   }

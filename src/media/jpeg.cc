@@ -160,6 +160,7 @@ Expected<ImageHeader> read_jpeg_header(std::span<const std::byte> bytes) {
 Expected<Image> decode_jpeg(std::span<const std::byte> bytes, ImageSize stored) {
   JpegReader reader(bytes);
   if (!reader.read_header()) return reader.status();
+  if (reader.size() != stored) return corrupt_data("JPEG: the size changed while it was read");
   Image image{stored.width, stored.height, {}};
   const size_t num_pixels = static_cast<size_t>(stored.width) * static_cast<size_t>(stored.height);
   image.rgb.resize(num_pixels * reader.num_channels());

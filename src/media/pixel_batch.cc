@@ -13,6 +13,7 @@ namespace {
 
 // Over all tiles of a picture: 400 MB of floats. Idefics3's largest picture has 19 million, Qwen2-VL's 13 million.
 constexpr int64_t kMaxTilePixels = int64_t{1} << 25;
+constexpr int kMaxTiles = 256;  // published models make at most 26
 
 Status check_normalization(const Normalization& normalization) {
   for (size_t c = 0; c < 3; ++c) {
@@ -66,6 +67,10 @@ Expected<PixelLayout> plan_pixels(ImageSize original, const PixelSpec& spec) {
   SACCADE_RETURN_IF_ERROR(std::visit([](const auto& s) { return check_normalization(s.normalization); }, spec));
   SACCADE_ASSIGN_OR_RETURN(const PixelLayout layout,
                            std::visit([&](const auto& s) { return plan_tiles(original, s); }, spec));
+  if (layout.num_tiles > kMaxTiles) {
+    return resource_exhausted(format("picture of %d x %d pixels would become %d tiles, over the limit of %d",
+                                     original.width, original.height, layout.num_tiles, kMaxTiles));
+  }
   const double num_pixels = static_cast<double>(layout.num_tiles) * layout.tile.width * layout.tile.height;
   if (num_pixels > static_cast<double>(kMaxTilePixels)) {
     return resource_exhausted(

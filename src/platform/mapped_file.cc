@@ -1,41 +1,24 @@
 #include "platform/mapped_file.h"
 
-#include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
 #include <utility>
 
+#include "platform/open_file.h"
+
 namespace saccade {
 
 Expected<MappedFile> MappedFile::open(const std::string& path) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) {
-    const int error = errno;
-    if (error == ENOENT || error == ENOTDIR) return not_found(path + ": no such file");
-    return io_error(path + ": cannot open: " + std::strerror(error));
-  }
-  struct stat info = {};
-  if (::fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
-    ::close(fd);
-    return io_error(path + (S_ISDIR(info.st_mode) ? ": is a directory, not a file" : ": is not a regular file"));
-  }
+  SACCADE_ASSIGN_OR_RETURN(const OpenFile opened, OpenFile::open(path));
   MappedFile file;
   file.path_ = path;
-  if (info.st_size > 0) {
-    const auto size = static_cast<size_t>(info.st_size);
-    void* address = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd, 0);
-    if (address == MAP_FAILED) {
-      const int error = errno;
-      ::close(fd);
-      return io_error(path + ": cannot map into memory: " + std::strerror(error));
-    }
-    file.bytes_ = {static_cast<const std::byte*>(address), size};
+  if (opened.size_bytes() > 0) {
+    void* address = ::mmap(nullptr, opened.size_bytes(), PROT_READ, MAP_PRIVATE, opened.descriptor(), 0);
+    if (address == MAP_FAILED) return io_error(path + ": cannot map into memory: " + std::strerror(errno));
+    file.bytes_ = {static_cast<const std::byte*>(address), opened.size_bytes()};
   }
-  ::close(fd);
   return file;
 }
 
@@ -50,10 +33,6 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
 
 MappedFile::~MappedFile() {
   if (!bytes_.empty()) ::munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
-}
-
-void MappedFile::prefetch() const {
-  if (!bytes_.empty()) ::madvise(const_cast<std::byte*>(bytes_.data()), bytes_.size(), MADV_WILLNEED);
 }
 
 }  // namespace saccade

@@ -22,9 +22,6 @@ class MappedFile {
   std::span<const std::byte> bytes() const { return bytes_; }
   const std::string& path() const { return path_; }
 
-  /// Hints that all of it will be read soon, front to back.
-  void prefetch() const;
-
  private:
   std::span<const std::byte> bytes_;
   std::string path_;

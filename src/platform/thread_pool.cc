@@ -1,6 +1,8 @@
 #include "platform/thread_pool.h"
 
 #include <algorithm>
+#include <system_error>
+#include <utility>
 
 #include "platform/process_memory.h"
 
@@ -9,8 +11,12 @@ namespace saccade {
 ThreadPool::ThreadPool(int num_threads) {
   if (num_threads < 1) num_threads = usable_cores();
   workers_.reserve(static_cast<size_t>(num_threads) - 1);
-  for (int thread_idx = 1; thread_idx < num_threads; ++thread_idx) {
-    workers_.emplace_back([this, thread_idx] { work(thread_idx); });
+  try {
+    for (int thread_idx = 1; thread_idx < num_threads; ++thread_idx) {
+      workers_.emplace_back([this, thread_idx] { work(thread_idx); });
+    }
+  } catch (const std::system_error&) {
+    // The system gives no more threads: go on with those there are.
   }
 }
 
@@ -27,7 +33,13 @@ void ThreadPool::run_ranges(int thread_idx) {
   while (true) {
     const int64_t begin = next_.fetch_add(grain_, std::memory_order_relaxed);
     if (begin >= count_) return;
-    (*body_)(begin, std::min(begin + grain_, count_), thread_idx);
+    try {
+      (*body_)(begin, std::min(begin + grain_, count_), thread_idx);
+    } catch (...) {  // out of memory, as a rule: the loop ends, and parallel_for throws it on
+      next_.store(count_, std::memory_order_relaxed);
+      std::lock_guard lock(mutex_);
+      failure_ = std::current_exception();
+    }
   }
 }
 
@@ -68,6 +80,7 @@ void ThreadPool::parallel_for(int64_t count, int64_t grain, const Body& body) {
   run_ranges(0);
   std::unique_lock lock(mutex_);
   done_.wait(lock, [&] { return num_busy_ == 0; });
+  if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
 }
 
 }  // namespace saccade

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <mutex>
 #include <thread>
@@ -14,7 +15,8 @@ namespace saccade {
 /// Thread safety: one loop at a time; parallel_for is called from the thread that owns the pool.
 class ThreadPool {
  public:
-  /// `num_threads` counts the caller, so 1 starts no thread. Values under 1 mean usable_cores().
+  /// `num_threads` counts the caller, so 1 starts no thread. Values under 1 mean usable_cores(). Where the system
+  /// refuses to start as many, there are fewer.
   explicit ThreadPool(int num_threads);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
@@ -23,8 +25,8 @@ class ThreadPool {
   int num_threads() const { return static_cast<int>(workers_.size()) + 1; }
 
   /// Calls `body(begin, end, thread_idx)` over disjoint ranges that cover [0, count), each of at most `grain`
-  /// iterations; returns when all are done. thread_idx is in [0, num_threads()). `body` must not throw and must not
-  /// call parallel_for.
+  /// iterations; returns when all are done. thread_idx is in [0, num_threads()). `body` must not call
+  /// parallel_for; if it throws, the loop is cut short and one of its exceptions comes out of here.
   using Body = std::function<void(int64_t begin, int64_t end, int thread_idx)>;
   void parallel_for(int64_t count, int64_t grain, const Body& body);
 
@@ -46,6 +48,7 @@ class ThreadPool {
   std::condition_variable done_;
   uint64_t generation_ = 0;
   int num_busy_ = 0;
+  std::exception_ptr failure_;
   bool is_stopping_ = false;
 };
 

@@ -33,5 +33,19 @@ TEST(ThreadPool, RunsManyLoopsInARow) {
   EXPECT_EQ(total, 2000 * 45);
 }
 
+TEST(ThreadPool, AnExceptionComesOutOnceAndThePoolLivesOn) {
+  ThreadPool pool(3);
+  for (int round = 0; round < 50; ++round) {
+    EXPECT_THROW(pool.parallel_for(100, 1,
+                                   [](int64_t begin, int64_t, int) {
+                                     if (begin % 10 == 7) throw std::bad_alloc();
+                                   }),
+                 std::bad_alloc);
+    std::atomic<int> count = 0;
+    pool.parallel_for(100, 1, [&](int64_t, int64_t, int) { ++count; });
+    EXPECT_EQ(count, 100);
+  }
+}
+
 }  // namespace
 }  // namespace saccade

@@ -75,8 +75,8 @@ Expected<MediaBytes> MediaBytes::open(const ContentPart& part, uint64_t max_byte
   if (!part.bytes.empty()) {
     media.bytes_ = part.bytes;
   } else {
-    SACCADE_ASSIGN_OR_RETURN(media.file_, MappedFile::open(part.path));
-    media.bytes_ = media.file_.bytes();
+    SACCADE_ASSIGN_OR_RETURN(media.file_, read_whole_file(part.path, max_bytes));
+    media.bytes_ = media.file_;
   }
   if (media.bytes_.empty()) return corrupt_data(media.name_ + ": the file is empty");
   if (media.bytes_.size() > max_bytes) {

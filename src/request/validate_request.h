@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "platform/mapped_file.h"
+#include "platform/whole_file.h"
 #include "saccade/request.h"
 #include "saccade/status.h"
 
@@ -17,18 +17,23 @@ namespace saccade {
 /// and the values it may have.
 Status validate_request(const Request& request);
 
-/// A picture file's bytes: those of the request, or a mapped file.
+/// A picture file's bytes: those of the request, or a copy of the file (an upload may still change under a mapping).
 class MediaBytes {
  public:
   /// Errors: kNotFound, kIoError, kResourceExhausted (over `max_bytes`), kCorruptData (empty), with the path. `part`
   /// must outlive the result.
   static Expected<MediaBytes> open(const ContentPart& part, uint64_t max_bytes);
 
+  MediaBytes(MediaBytes&&) noexcept = default;
+  MediaBytes& operator=(MediaBytes&&) noexcept = default;
+
   std::span<const std::byte> bytes() const { return bytes_; }
   const std::string& name() const { return name_; }
 
  private:
-  MappedFile file_;
+  MediaBytes() = default;
+
+  std::vector<std::byte> file_;
   std::span<const std::byte> bytes_;
   std::string name_;
 };

@@ -175,6 +175,19 @@ TEST(ChatTemplate, ThereIsOneBosWhetherTheTemplatePrintsItOrNot) {
   }
 }
 
+TEST(ChatTemplate, NestingIsBoundedHoweverItIsMade) {
+  const std::string print = "{% for m in messages %}{{ m.content }}{% endfor %}";
+  std::string maps = "{% set l = [1] | map('map'";
+  for (int i = 0; i < 5000; ++i) maps += ", 'map'";
+  for (const std::string& source :
+       {"{% set ns = namespace(x=[]) %}{% for i in range(30000) %}{% set ns.x = [ns.x] %}{% endfor %}" + print,
+        maps + ", 'string') %}" + print}) {
+    const Fixture f(with_template(source));
+    EXPECT_NE(f.chat.source(), "file");
+    EXPECT_NE(f.chat.fallback_reason(), "");
+  }
+}
+
 TEST(ChatTemplate, RefusalsReachTheUser) {
   const Fixture f(
       with_template("{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('no system') }}"

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "base/format.h"
+#include "platform/mapped_file.h"
 
 namespace saccade {
 namespace {
@@ -112,6 +113,28 @@ std::string make_header(const GgufKeys& keys, std::span<const GgufTensorPlan> te
   return header.text();
 }
 
+// The path to write, symbolic links followed. What may be replaced is an earlier GGUF file: not a checkpoint's own file
+// that was named by mistake, nor a device.
+Expected<std::string> resolve_target(const std::string& path) {
+  std::error_code error;
+  const std::filesystem::path target = std::filesystem::weakly_canonical(path, error);
+  if (error) return io_error(path + ": cannot write: " + error.message());
+  if (!std::filesystem::is_directory(target.parent_path(), error)) {
+    return not_found(path + ": the folder " + target.parent_path().string() + " does not exist");
+  }
+  const std::filesystem::file_status status = std::filesystem::status(target, error);
+  if (!std::filesystem::exists(status)) return target.string();
+  if (!std::filesystem::is_regular_file(status)) {
+    return io_error(path + ": is not a regular file; give the name of a file to write");
+  }
+  SACCADE_ASSIGN_OR_RETURN(const MappedFile existing, MappedFile::open(target.string()));
+  const std::span<const std::byte> bytes = existing.bytes();
+  if (!bytes.empty() && (bytes.size() < 4 || std::memcmp(bytes.data(), "GGUF", 4) != 0)) {
+    return invalid_argument(path + ": exists and is not a GGUF file; choose another name");
+  }
+  return target.string();
+}
+
 }  // namespace
 
 void GgufKeys::set(const std::string& key, GgufValueType type, MetadataValue value) {
@@ -167,8 +190,8 @@ Expected<GgufWriter> GgufWriter::create(const std::string& path, const GgufKeys&
     assert(tensor.shape.row_size() % traits_of(tensor.dtype).block_size == 0);
     writer.tensor_bytes_.push_back(static_cast<uint64_t>(TensorView{tensor.dtype, tensor.shape, nullptr}.num_bytes()));
   }
-  writer.path_ = path;
-  writer.partial_path_ = path + ".partial";
+  SACCADE_ASSIGN_OR_RETURN(writer.path_, resolve_target(path));
+  writer.partial_path_ = writer.path_ + ".partial";
   writer.file_.reset(std::fopen(writer.partial_path_.c_str(), "wb"));
   if (writer.file_ == nullptr) {
     return io_error(writer.partial_path_ + ": cannot create: " + std::strerror(errno));

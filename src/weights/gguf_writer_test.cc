@@ -13,14 +13,14 @@ using testing_files::TempDir;
 
 TEST(GgufWriter, LeavesNothingWhenNotFinished) {
   const TempDir dir;
-  dir.write("model.gguf", "the old one");
+  dir.write("model.gguf", "GGUF, the old one");
   {
     auto writer = GgufWriter::create(dir.path("model.gguf"), {}, std::vector<GgufTensorPlan>{{"a", Shape{4}, {}}});
     ASSERT_TRUE(writer);
     EXPECT_EQ(dir.num_files(), 2u);
   }
   EXPECT_EQ(dir.num_files(), 1u);
-  EXPECT_EQ(dir.read("model.gguf"), "the old one");
+  EXPECT_EQ(dir.read("model.gguf"), "GGUF, the old one");
 }
 
 TEST(GgufWriter, TakesBytesInPiecesOfAnySize) {
@@ -40,8 +40,17 @@ TEST(GgufWriter, NamesTheFileItCannotCreate) {
   const TempDir dir;
   const auto writer = GgufWriter::create(dir.path("absent/model.gguf"), {}, {});
   ASSERT_FALSE(writer);
-  EXPECT_EQ(writer.status().code(), StatusCode::kIoError);
+  EXPECT_EQ(writer.status().code(), StatusCode::kNotFound);
   EXPECT_THAT(writer.status().message(), HasSubstr("absent/model.gguf"));
+}
+
+TEST(GgufWriter, ReplacesNothingButGgufFiles) {
+  const TempDir dir;
+  dir.write("model.safetensors", "weights");
+  const auto writer = GgufWriter::create(dir.path("model.safetensors"), {}, {});
+  ASSERT_FALSE(writer);
+  EXPECT_EQ(writer.status().code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(dir.read("model.safetensors"), "weights");
 }
 
 TEST(GgufWriter, RefusesTwoTensorsOfOneName) {

@@ -4,6 +4,7 @@
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -123,6 +124,17 @@ class Errors(ProgramTest):
         path.write_text("Dear all,\nthis is not a picture.\n")
         self.fails(4, "notes.jpg", "JPEG, PNG or WebP", result=run("ask", MODEL, "--image", path, "x"))
 
+    def test_fifo_is_refused_not_waited_for(self):
+        path = self.folder / "pipe"
+        os.mkfifo(path)
+        self.fails(6, "not a regular file", result=run("ask", MODEL, "--image", path, "x"))
+        self.fails(6, "not a regular file", result=run("ask", path, "x"))
+
+    def test_weights_that_are_not_numbers(self):
+        path = self.folder / "nan.gguf"
+        path.write_bytes(MODEL.read_bytes()[:-1024] + b"\xff" * 1024)
+        self.fails(4, "nan.gguf", "not numbers", result=run("ask", path, "--image", PICTURE, "x"))
+
     def test_picture_cut_in_half(self):
         whole = PICTURE.read_bytes()
         path = self.folder / "half.png"
@@ -200,6 +212,22 @@ class Files(ProgramTest):
         self.assertEqual(run("eval", MODEL, "--data", data, "--min-share", 0.9).returncode, 1)
         data.write_text('{"image": "x"}\n')
         self.fails(4, "set.jsonl:1", "question", result=run("eval", MODEL, "--data", data))
+
+    def test_convert_replaces_nothing_but_gguf_files(self):
+        checkpoint = self.folder / "checkpoint"
+        shutil.copytree(ROOT / "tests" / "parity" / "data" / "text_qwen2" / "checkpoint", checkpoint)
+        weights = next(checkpoint.glob("*.safetensors"))
+        before = weights.read_bytes()
+        self.fails(2, "not a GGUF file", result=run("convert", checkpoint, weights))
+        self.assertEqual(weights.read_bytes(), before)
+        os.mkfifo(self.folder / "pipe")
+        self.fails(6, "not a regular file", result=run("convert", checkpoint, self.folder / "pipe"))
+        self.fails(3, "does not exist", result=run("convert", checkpoint, self.folder / "nowhere" / "out.gguf"))
+        out = self.folder / "out.gguf"
+        for _ in range(2):
+            self.assertEqual(run("convert", checkpoint, out).returncode, 0)
+        self.assertEqual(run("ask", out, "-q", "-n", 4, "hi").returncode, 0)
+        self.assertEqual(sorted(path.name for path in self.folder.iterdir()), ["checkpoint", "out.gguf", "pipe"])
 
     def test_convert_refuses_what_is_no_checkpoint(self):
         out = self.folder / "out.gguf"

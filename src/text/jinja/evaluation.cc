@@ -100,6 +100,9 @@ Expected<Value> Interpreter::evaluate(const Expression& expression) {
   if (depth_ > kMaxDepth) return resource_exhausted("the template nests expressions too deeply");
   SACCADE_RETURN_IF_ERROR(budget_.spend(1));
   Expected<Value> value = evaluate_node(expression);
+  if (value.is_ok() && value->depth() > kMaxValueDepth) {
+    return resource_exhausted("the template nests values too deeply");
+  }
   if (value.is_ok() && value->is_string() && expression.kind != Expression::Kind::kName &&
       expression.kind != Expression::Kind::kAttribute && expression.kind != Expression::Kind::kIndex) {
     SACCADE_RETURN_IF_ERROR(budget_.spend_text(value->as_marked().size()));

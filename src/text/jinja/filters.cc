@@ -157,6 +157,8 @@ Expected<Value> map_filter(const Value& input, const Arguments& arguments, Budge
   const Value* fallback = arguments.positional.empty() ? arguments.find(1, "default") : nullptr;
   SACCADE_ASSIGN_OR_RETURN(const MarkedText name,
                            attribute ? arguments.text_or(0, "attribute", "") : arguments.text_or(0, "", ""));
+  // A map of maps would recurse as deep as its list of arguments is long.
+  if (attribute == nullptr && name.text() == "map") return unsupported("map of the filter map");
   for (Value& item : items) {
     if (attribute == nullptr) {
       SACCADE_ASSIGN_OR_RETURN(item, apply_filter(name.text(), item, arguments_from(arguments, 1), budget));

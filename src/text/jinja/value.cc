@@ -1,5 +1,6 @@
 #include "text/jinja/value.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
@@ -184,6 +185,18 @@ void Dict::set(std::string_view key, Value value) {
     }
   }
   items_.emplace_back(std::string(key), std::move(value));
+}
+
+Value::Value(List list) {
+  for (const Value& item : list) depth_ = std::max(depth_, item.depth_);
+  ++depth_;
+  data_ = std::make_shared<List>(std::move(list));
+}
+
+Value::Value(Dict dict) {
+  for (const auto& [key, item] : dict.items()) depth_ = std::max(depth_, item.depth_);
+  ++depth_;
+  data_ = std::make_shared<Dict>(std::move(dict));
 }
 
 bool Value::is_truthy() const {

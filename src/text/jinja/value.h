@@ -46,8 +46,8 @@ class Value {
   Value(int64_t value) : data_(value) {}  // NOLINT
   Value(double value) : data_(value) {}   // NOLINT
   Value(MarkedText text) : data_(std::make_shared<const MarkedText>(std::move(text))) {}  // NOLINT
-  Value(List list) : data_(std::make_shared<List>(std::move(list))) {}                    // NOLINT
-  Value(Dict dict) : data_(std::make_shared<Dict>(std::move(dict))) {}                    // NOLINT
+  Value(List list);                                                                       // NOLINT
+  Value(Dict dict);                                                                       // NOLINT
   Value(Builtin builtin) : data_(std::make_shared<const Builtin>(std::move(builtin))) {}  // NOLINT
   Value(const Macro* macro) : data_(macro) {}                                             // NOLINT
   static Value text(std::string_view text, Origin origin = Origin::kTemplate) { return MarkedText(text, origin); }
@@ -82,6 +82,10 @@ class Value {
   const std::string& builtin_name() const { return std::get<std::shared_ptr<const Builtin>>(data_)->name; }
   const Macro* as_macro() const { return std::get<const Macro*>(data_); }
 
+  /// How many lists and dictionaries lay in one another when this one was made; 0 for anything else. Values are
+  /// destroyed by recursion, so the interpreter refuses to make one deeper than kMaxValueDepth.
+  int depth() const { return depth_; }
+
   bool is_truthy() const;
   /// "undefined", "string", ...: for error messages.
   std::string_view type_name() const;
@@ -96,9 +100,10 @@ class Value {
                std::shared_ptr<Dict>, std::shared_ptr<const Builtin>, const Macro*>
       data_;
   bool is_namespace_ = false;
+  int depth_ = 0;
 };
 
-/// Deeper values are refused when written out, for a list can contain itself.
+/// Deeper values are not made, and not written out (a list can contain itself).
 constexpr int kMaxValueDepth = 64;
 
 /// As Python's ==. Values too deep, or with more than some 100,000 parts, count as different.

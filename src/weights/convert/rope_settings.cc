@@ -40,8 +40,17 @@ Status write_yarn(GgufKeys& keys, const Config& rope, const std::string& prefix)
   keys.set_string(prefix + "rope.scaling.type", "yarn");
   keys.set_f32(prefix + "rope.scaling.factor", static_cast<float>(factor));
   keys.set_u32(prefix + "rope.scaling.original_context_length", static_cast<uint32_t>(original));
-  constexpr std::array<std::array<const char*, 2>, 3> kOptional = {
-      {{"attention_factor", "yarn_attn_factor"}, {"beta_fast", "yarn_beta_fast"}, {"beta_slow", "yarn_beta_slow"}}};
+  // config.json's attention_factor stands in place of 0.1 ln(factor) + 1; the key multiplies it.
+  if (rope.has("attention_factor")) {
+    SACCADE_ASSIGN_OR_RETURN(const double wanted, rope.number_or("attention_factor", 1));
+    const double usual = factor > 1 ? 0.1 * std::log(factor) + 1 : 1;
+    keys.set_f32(prefix + "rope.scaling.attn_factor", static_cast<float>(wanted / usual));
+  }
+  for (const char* name : {"mscale", "mscale_all_dim"}) {
+    if (rope.has(name)) return unsupported(std::string("rope scaling of type yarn with ") + name);
+  }
+  constexpr std::array<std::array<const char*, 2>, 2> kOptional = {
+      {{"beta_fast", "yarn_beta_fast"}, {"beta_slow", "yarn_beta_slow"}}};
   for (const auto& [name, key] : kOptional) {
     if (!rope.has(name)) continue;
     SACCADE_ASSIGN_OR_RETURN(const double value, rope.number_or(name, 0));
