@@ -15,6 +15,7 @@ import os
 import random
 import shutil
 import signal
+import sys
 import time
 from pathlib import Path
 
@@ -138,17 +139,23 @@ def schedule(step: int, warmup: int, decay_from: int | None, decay_steps: int) -
     return rise * fall
 
 
-def average_gradients(trainee: Trainee, wants_stop: bool) -> bool:
-    """Makes every process hold the mean gradient; True if any process was asked to stop."""
+INTERRUPTED_EXIT_CODE = 3
+# Why a process wants to stop; the sum over processes tells all of them.
+KEEP_ON, GOAL_REACHED, INTERRUPTED = 0.0, 1.0, 1000.0
+
+
+def average_gradients(trainee: Trainee, wish: float) -> float:
+    """Makes every process hold the mean gradient. Returns KEEP_ON, GOAL_REACHED or INTERRUPTED for all alike."""
     grads = [p.grad for p in trainee.parameters() if p.grad is not None]
-    flat = torch.cat([g.flatten() for g in grads] + [torch.tensor([float(wants_stop)])])
+    flat = torch.cat([g.flatten() for g in grads] + [torch.tensor([wish])])
     dist.all_reduce(flat)
     flat /= dist.get_world_size()
     first = 0
     for g in grads:
         g.copy_(flat[first : first + g.numel()].view_as(g))
         first += g.numel()
-    return flat[-1].item() > 0
+    wishes = flat[-1].item() * dist.get_world_size()
+    return INTERRUPTED if wishes >= INTERRUPTED else GOAL_REACHED if wishes > 0 else KEEP_ON
 
 
 def train(rank: int, args: argparse.Namespace) -> None:
@@ -180,8 +187,8 @@ def train(rank: int, args: argparse.Namespace) -> None:
         shutil.copy(newest, args.dir / "stable.pt")  # where a later sitting goes on with the stable phase
     if decay_from is not None:
         average.decay = 0.98  # the falling rate averages by itself
-    wants_stop = []
-    signal.signal(signal.SIGTERM, lambda *_: wants_stop.append(True))
+    wishes = [KEEP_ON]
+    signal.signal(signal.SIGTERM, lambda *_: wishes.append(INTERRUPTED))
     began = last_save = last_log = last_check = time.time()
     window = {"loss": 0.0, "count": 0}
     is_full = args.stage == "full"
@@ -192,7 +199,7 @@ def train(rank: int, args: argparse.Namespace) -> None:
             loss, report = trainee.full_loss(batch, args.dense_weight) if is_full else trainee.vision_loss(batch)
         optimizer.zero_grad()
         loss.backward()
-        is_stopping = average_gradients(trainee, bool(wants_stop))
+        decision = average_gradients(trainee, max(wishes))
         norm = optimizer.clip(args.clip)
         rate = schedule(progress["stage_step"], args.warmup, decay_from, args.decay_steps)
         optimizer.step(rate)
@@ -211,20 +218,23 @@ def train(rank: int, args: argparse.Namespace) -> None:
                       f"loss {window['loss'] / window['count']:.4f} {detail} norm {norm:.2f} img/s {speed:.1f}\n")
             window, last_log = {"loss": 0.0, "count": 0}, now
         if args.max_seconds and now - began > args.max_seconds:
-            wants_stop.append(True)
+            wishes.append(GOAL_REACHED)
         if is_first and now - last_check > args.check_every_s:
             dense, pages = check_reading(trainee, average)
             log.write(f"check chars: dense {dense:.3f} pages {pages:.3f}\n")
             if args.until_chars and dense >= args.until_chars:
-                wants_stop.append(True)
+                wishes.append(GOAL_REACHED)
             if is_full:
                 log.write(check_text(trainee.model, average) + "\n")
             last_check = time.time()
-        is_last = is_stopping or rate == 0.0 or (args.stop and progress["stage_step"] >= args.stop)
+        is_last = decision != KEEP_ON or rate == 0.0 or (args.stop and progress["stage_step"] >= args.stop)
         if is_first and (is_last or now - last_save > args.save_every_s):
             save(newest, trainee, optimizer, average, progress)
             last_save = now
         if is_last:
+            dist.barrier()  # the checkpoint is written
+            if decision == INTERRUPTED:
+                sys.exit(INTERRUPTED_EXIT_CODE)
             return
 
 
@@ -252,7 +262,12 @@ def main() -> None:
     args = parser.parse_args()
     args.dir.mkdir(parents=True, exist_ok=True)
     args.dir = args.dir.resolve()
-    mp.start_processes(train, args=(args,), nprocs=args.processes, start_method="fork")
+    try:
+        mp.start_processes(train, args=(args,), nprocs=args.processes, start_method="fork")
+    except mp.ProcessExitedException as stopped:
+        sys.exit(stopped.exit_code)  # so that a script knows a run that was interrupted from one that is done
+    finally:
+        (args.dir / f"rendezvous-{os.getpid()}").unlink(missing_ok=True)
 
 
 if __name__ == "__main__":
