@@ -26,7 +26,8 @@ void add_sampling_options(CLI::App& command, Request& request) {
   command.add_option("--repetition-penalty", sampling.repetition_penalty, "Over 1 discourages repetition")
       ->capture_default_str();
   command.add_option("--seed", sampling.seed, "Makes drawing repeatable");
-  command.add_option("--stop", request.stop, "End the answer before this text; may be given several times");
+  command.add_option("--stop", request.stop, "End the answer before this text; may be given several times")
+      ->allow_extra_args(false);
 }
 
 }  // namespace saccade

@@ -108,9 +108,13 @@ class Ask(ProgramTest):
         self.assertEqual(piped.stdout, direct.stdout)
 
     def test_stop_string_ends_the_answer(self):
-        full = run("ask", MODEL, "-q", "--image", PICTURE, DEMO[0]["question"]).stdout.strip()
-        cut = run("ask", MODEL, "-q", "--image", PICTURE, "--stop", full[1:3], DEMO[0]["question"]).stdout.strip()
-        self.assertEqual(cut, full[: full.find(full[1:3])].strip())
+        full = run("ask", MODEL, "-q", "--image", PICTURE, DEMO[0]["question"]).stdout.removesuffix("\n")
+        self.assertGreater(len(full), 1)
+        stop = full[1]
+        result = run("ask", MODEL, "-q", "--image", PICTURE, "--stop", stop, DEMO[0]["question"])
+        self.assertEqual(result.returncode, 0, result.stderr)
+        cut = result.stdout.removesuffix("\n")
+        self.assertEqual(cut, full[: full.find(stop)])
 
 
 class Errors(ProgramTest):
