@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import copy
 import random
 import sys
 import traceback
 
 import numpy as np
 import torch
+from PIL import Image
 from torch.utils.data import DataLoader, IterableDataset
 
-from train.augment import pad_to_square
+from train.augment import finish, pad_to_square
 from train.dense_labels import patch_labels
 from train.model import ModelConfig
-from train.pages import make_page
+from train.pages import draw_page
 from train.pages.page import Page, Question
 
 PIXEL_MEAN, PIXEL_STD = 0.5, 0.5
@@ -47,40 +49,62 @@ def add_reading(page: Page, rng: random.Random) -> None:
         page.questions.append(Question("read_row", f"Read the line that begins with {lines[i].split()[0]}.", lines[i]))
 
 
-def make_page_surely(seed: int, page_type: str):
+def draw_page_surely(seed: int, page_type: str, wants_questions: bool) -> Page:
     """A layout that fails for one seed must not end a night's training: it is reported and the next seed is taken."""
     while True:
         try:
-            return make_page(seed, page_type)
+            return draw_page(seed, page_type, wants_questions=wants_questions)
         except Exception:
             print(f"page {page_type} seed {seed} failed:\n{traceback.format_exc()}", file=sys.stderr, flush=True)
             seed += 1_000_000_000
 
 
+def finish_shifted(page: Page, noise_rng: np.random.Generator, reach: int) -> tuple[Image.Image, Page, int, int]:
+    """A copy of a drawn page, degraded and moved by up to `reach` pixels; the shift too. What it loses at an edge is gone."""
+    page = copy.copy(page)
+    page.glyphs = [copy.copy(g) for g in page.glyphs]  # a rotation moves them
+    image = finish(page, noise_rng)
+    dx, dy = (page.rng.randint(-reach, reach) for _ in range(2))
+    moved = Image.new("RGB", image.size, page.paper)
+    moved.paste(image, (dx, dy))
+    return moved, page, dx, dy
+
+
 class PageStream(IterableDataset):
-    """Shares of batches of `batch_size` samples from number `first` on, without end: part `part` of `num_parts`."""
+    """Shares of batches of `batch_size` samples from number `first` on, without end: part `part` of `num_parts`.
+
+    Without a packer the samples are for reading alone: each drawn page is used twice, degraded and placed anew, since
+    drawing costs more than that and where a character lies in its patch matters as much as which it is.
+    """
 
     def __init__(self, cfg: ModelConfig, mix: dict[str, float], batch_size: int, first: int, packer=None, part=0, num_parts=1):
         self.cfg, self.mix, self.batch_size, self.first, self.packer = cfg, mix, batch_size, first, packer
         self.part, self.num_parts = part, num_parts
 
-    def sample(self, index: int) -> dict:
+    def samples(self, index: int, num_uses: int) -> list[dict]:
         rng = random.Random(index * 7919 + 13)
-        image, page = make_page_surely(index * 2 + 1, pick_page_type(rng, self.mix))
-        add_reading(page, rng)
-        image, ratio, ox, oy = pad_to_square(image, self.cfg.image_size)
-        sample = {"image": np.asarray(image), **patch_labels(page, self.cfg, ratio, ox, oy)}
-        if self.packer:
-            sample["questions"] = page.questions
-            sample["rng"] = rng
-        return sample
+        page = draw_page_surely(index * 2 + 1, pick_page_type(rng, self.mix), wants_questions=self.packer is not None)
+        if self.packer is not None:
+            add_reading(page, rng)
+        out = []
+        for use in range(num_uses):
+            noise_rng = np.random.default_rng((index * 2 + 1, use))
+            image, placed, dx, dy = finish_shifted(page, noise_rng, reach=0 if self.packer is not None else self.cfg.patch_size // 2)
+            image, ratio, ox, oy = pad_to_square(image, self.cfg.image_size)
+            sample = {"image": np.asarray(image), **patch_labels(placed, self.cfg, ratio, ox + dx, oy + dy)}
+            if self.packer is not None:
+                sample.update(questions=page.questions, rng=rng)
+            out.append(sample)
+        return out
 
     def batch(self, first: int) -> dict:
-        samples = [self.sample(first + i) for i in range(self.part, self.batch_size, self.num_parts)]
+        num_uses = 1 if self.packer is not None else 2
+        indices = range(first + self.part * num_uses, first + self.batch_size, self.num_parts * num_uses)
+        samples = [sample for index in indices for sample in self.samples(index, num_uses)]
         batch = {k: np.stack([s[k] for s in samples]) for k in ("image", "chars", "things", "colours")}
         out = {"image": torch.from_numpy(batch.pop("image")), "next": first + self.batch_size}
         out["labels"] = {k: torch.from_numpy(v) for k, v in batch.items()}
-        if self.packer:
+        if self.packer is not None:
             out["packed"] = self.packer.pack([(s["questions"], s["rng"]) for s in samples])
         return out
 

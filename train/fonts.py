@@ -79,9 +79,9 @@ def load_font(path: str, size: float) -> ImageFont.FreeTypeFont:
 
 
 @lru_cache(maxsize=200000)
-def advance(path: str, size: float, char: str) -> float:
-    """Width of one character in pixels."""
-    return load_font(path, size).getlength(char)
+def advance(path: str, size: float, text: str) -> float:
+    """Width of a character or a text in pixels."""
+    return load_font(path, size).getlength(text)
 
 
 class Face:

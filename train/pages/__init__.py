@@ -29,12 +29,19 @@ LAYOUTS: dict[str, tuple[list, list]] = {
 }
 
 
-def make_page(seed: int, page_type: str, heldout: bool = False) -> tuple[Image.Image, Page]:
-    """Draws one page. The same arguments give the same picture."""
+def draw_page(seed: int, page_type: str, heldout: bool = False, wants_questions: bool = True) -> Page:
+    """Draws one page, not yet degraded. Where no questions are wanted, those that cost time are left out."""
     rng = random.Random(seed)
     page = Page(rng, heldout, page_type)
+    page.wants_questions = wants_questions
     rng.choice(LAYOUTS[page_type][heldout])(page)
     if page_type in PAGE_NAMES:
         page.ask("page_type", page_type)
+    return page
+
+
+def make_page(seed: int, page_type: str, heldout: bool = False) -> tuple[Image.Image, Page]:
+    """Draws and degrades one page. The same arguments give the same picture."""
+    page = draw_page(seed, page_type, heldout)
     image = finish(page, np.random.default_rng(seed))
     return image, page

@@ -60,7 +60,7 @@ class Type:
         return fonts.advance(self.path, self.size * self.scale, char) / self.scale
 
     def width(self, text: str) -> float:
-        return self.font.getlength(text) / self.scale
+        return fonts.advance(self.path, self.size * self.scale, text) / self.scale
 
     def at(self, size: float) -> "Type":
         return Type(self.path, size, self.scale)
@@ -103,6 +103,7 @@ class Page:
         self.rng = rng
         self.heldout = heldout
         self.kind = kind
+        self.wants_questions = True
         self.source = TextSource(rng, heldout)
         self.width, self.height = self._pick_size()
         self.scale = rng.choice((1, 1, 1, 1.5, 2))

@@ -29,9 +29,10 @@ def dense_soup(page: Page) -> None:
             _, _, x, _ = page.text(x, y, token, type_, colour)
             x += type_.width(" ") if rng.random() < 0.9 else rng.uniform(6, 14)
         y += size * rng.uniform(1.08, 1.3)
-    ask_reading(page)
-    ask_next_word(page, page.text_lines(), 4)
-    page.ask_places(2)
+    if page.wants_questions:
+        ask_reading(page)
+        ask_next_word(page, page.text_lines(), 4)
+        page.ask_places(2)
 
 
 def soup(page: Page) -> None:
@@ -68,7 +69,7 @@ def soup(page: Page) -> None:
             y = strip_of_shapes(page, y + 2)
 
 
-    if page.runs:
+    if page.runs and page.wants_questions:
         ask_reading(page)
         ask_next_word(page, page.text_lines(), 4)
         page.ask_places(2)
