@@ -17,6 +17,7 @@ from train.dense_labels import patch_labels
 from train.model import ModelConfig
 from train.pages import draw_page
 from train.pages.page import Page, Question
+from train.pointers import PageText
 
 PIXEL_MEAN, PIXEL_STD = 0.5, 0.5
 
@@ -93,7 +94,7 @@ class PageStream(IterableDataset):
             image, ratio, ox, oy = pad_to_square(image, self.cfg.image_size)
             sample = {"image": np.asarray(image), **patch_labels(placed, self.cfg, ratio, ox + dx, oy + dy)}
             if self.packer is not None:
-                sample.update(questions=page.questions, rng=rng)
+                sample["lesson"] = (page.questions, rng, PageText(placed, self.cfg, ratio, ox + dx, oy + dy))
             out.append(sample)
         return out
 
@@ -105,7 +106,7 @@ class PageStream(IterableDataset):
         out = {"image": torch.from_numpy(batch.pop("image")), "next": first + self.batch_size}
         out["labels"] = {k: torch.from_numpy(v) for k, v in batch.items()}
         if self.packer is not None:
-            out["packed"] = self.packer.pack([(s["questions"], s["rng"]) for s in samples])
+            out["packed"] = self.packer.pack([s["lesson"] for s in samples])
         return out
 
     def __iter__(self):

@@ -55,12 +55,17 @@ def sincos_positions(grid: int, dim: int) -> torch.Tensor:
     return torch.cat([rows, cols], dim=-1).reshape(grid * grid, dim)
 
 
-def attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
-    """Attention over [batch, heads, tokens, head_dim], written out: at these sizes twice as fast on a CPU as PyTorch's
-    fused one, forward and backward. `mask` is True where a key may be seen, or is added to the scores."""
+def attention_scores(q: torch.Tensor, k: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+    """Scores [batch, heads, queries, keys] before the softmax of q and k [batch, heads, tokens, head_dim]. Attention is
+    written out: at these sizes that is twice as fast on a CPU as PyTorch's fused one, forward and backward.
+    `mask` is True where a key may be seen, or is added to the scores."""
     scores = (q * q.shape[-1] ** -0.5) @ k.mT
     if mask is not None:
         scores = scores.masked_fill(~mask, float("-inf")) if mask.dtype == torch.bool else scores + mask.to(scores.dtype)
+    return scores
+
+
+def attend(scores: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
     return torch.softmax(scores, -1, dtype=v.dtype) @ v
 
 
@@ -76,7 +81,7 @@ class VisionAttention(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         b, n, d = x.shape
         q, k, v = (p(x).view(b, n, -1, self.head_dim).transpose(1, 2) for p in (self.q_proj, self.k_proj, self.v_proj))
-        return self.out_proj(attend(q, k, v).transpose(1, 2).reshape(b, n, d))
+        return self.out_proj(attend(attention_scores(q, k), v).transpose(1, 2).reshape(b, n, d))
 
 
 class VisionMlp(nn.Module):
@@ -174,6 +179,7 @@ class DecoderAttention(nn.Module):
         self.o_proj = nn.Linear(cfg.model_dim, cfg.model_dim, bias=False)
 
     def forward(self, x, rope, mask, cache=None):
+        """Returns the output and the scores."""
         b, n, d = x.shape
         q, k, v = (p(x).view(b, n, -1, self.head_dim).transpose(1, 2) for p in (self.q_proj, self.k_proj, self.v_proj))
         q, k = rotate(q, *rope).to(v.dtype), rotate(k, *rope).to(v.dtype)
@@ -181,8 +187,8 @@ class DecoderAttention(nn.Module):
             if "k" in cache:
                 k, v = torch.cat([cache["k"], k], dim=2), torch.cat([cache["v"], v], dim=2)
             cache["k"], cache["v"] = k, v
-        out = attend(q, k, v, mask)
-        return self.o_proj(out.transpose(1, 2).reshape(b, n, d))
+        scores = attention_scores(q, k, mask)
+        return self.o_proj(attend(scores, v).transpose(1, 2).reshape(b, n, d)), scores
 
 
 class DecoderMlp(nn.Module):
@@ -205,8 +211,9 @@ class DecoderLayer(nn.Module):
         self.post_attention_layernorm = RmsNorm(cfg.model_dim, cfg.norm_eps)
 
     def forward(self, x, rope, mask, cache=None):
-        x = x + self.self_attn(self.input_layernorm(x), rope, mask, cache)
-        return x + self.mlp(self.post_attention_layernorm(x))
+        attended, scores = self.self_attn(self.input_layernorm(x), rope, mask, cache)
+        x = x + attended
+        return x + self.mlp(self.post_attention_layernorm(x)), scores
 
 
 class Decoder(nn.Module):
@@ -219,10 +226,13 @@ class Decoder(nn.Module):
         self.layers = nn.ModuleList(DecoderLayer(cfg) for _ in range(cfg.num_layers))
         self.norm = RmsNorm(cfg.model_dim, cfg.norm_eps)
 
-    def forward(self, x, positions, mask, caches=None):
+    def forward(self, x, positions, mask, caches=None, watched=None):
+        """`watched` takes the scores of head 0, [batch, num_tokens, num_keys], in the layers that it names."""
         rope = rope_table(positions, self.cfg.head_dim, self.cfg.rope_theta)
         for i, layer in enumerate(self.layers):
-            x = layer(x, rope, mask, caches[i] if caches is not None else None)
+            x, scores = layer(x, rope, mask, caches[i] if caches is not None else None)
+            if watched is not None and i in watched:
+                watched[i] = scores[:, 0]
         return self.norm(x)
 
 

@@ -14,10 +14,15 @@ import torch
 from train import tokenizer
 from train.model import ModelConfig, SaccadeMini, packed_mask
 from train.pages.page import Question
+from train.pointers import AHEAD_LAYER, HERE_LAYER, UNKNOWN, PageText, Pointed, pointer_loss
 
 IGNORED = -100
 # How often a kind is drawn, 1 where absent.
 KIND_WEIGHTS: dict[str, float] = {"page_type": 0.3, "read_page": 3.0}
+
+
+# What stands in each column of a row where there is no text.
+EMPTY = {"ids": tokenizer.PAD, "targets": IGNORED, "weights": 0.0, "positions": 0, "block_ids": -1, "here": UNKNOWN, "ahead": UNKNOWN}
 
 
 @dataclass
@@ -29,11 +34,21 @@ class Packed:
     weights: torch.Tensor
     positions: torch.Tensor
     block_ids: torch.Tensor
+    here: torch.Tensor  # the patch in which the token stands, UNKNOWN where it is not printed or nobody asked
+    ahead: torch.Tensor  # the same of the next token
     kinds: list[list[str]]  # per row, the kind of each block (block i + 1)
 
 
 def prompt_ids(question: str) -> list[int]:
     return tokenizer.encode(question) + tokenizer.encode("\n")
+
+
+def unpointed(ids: list[int]) -> Pointed:
+    return Pointed(ids, [UNKNOWN] * len(ids), [UNKNOWN] * len(ids))
+
+
+def joined(*parts: Pointed) -> Pointed:
+    return Pointed(*(sum((getattr(part, name) for part in parts), []) for name in ("ids", "first", "last")))
 
 
 class Packer:
@@ -42,9 +57,9 @@ class Packer:
     def __init__(self, cfg: ModelConfig, num_text: int, everything: bool = False, two_turn_share: float = 0.12):
         self.cfg, self.num_text, self.everything, self.two_turn_share = cfg, num_text, everything, two_turn_share
 
-    def pack(self, samples: list[tuple[list[Question], random.Random]]) -> Packed:
-        rows = [self._row(questions, rng) for questions, rng in samples]
-        columns = {key: torch.tensor([r[key] for r in rows]) for key in ("ids", "targets", "weights", "positions", "block_ids")}
+    def pack(self, samples: list[tuple[list[Question], random.Random, PageText | None]]) -> Packed:
+        rows = [self._row(*sample) for sample in samples]
+        columns = {key: torch.tensor([r[key] for r in rows]) for key in EMPTY}
         return Packed(**columns, kinds=[r["kinds"] for r in rows])
 
     def _order(self, questions: list[Question], rng: random.Random) -> list[Question]:
@@ -53,42 +68,47 @@ class Packer:
             return questions
         return sorted(questions, key=lambda q: rng.expovariate(KIND_WEIGHTS.get(q.kind, 1.0)))
 
-    def _row(self, questions: list[Question], rng: random.Random) -> dict:
+    def _row(self, questions: list[Question], rng: random.Random, text: PageText | None) -> dict:
         first = 1 + self.cfg.num_patches  # position of the newline
-        newline = tokenizer.encode("\n")[0]
-        row = {"ids": [newline], "targets": [IGNORED], "weights": [0.0], "positions": [first], "block_ids": [0], "kinds": []}
+        newline = tokenizer.encode("\n")
+        row = {key: [value] for key, value in EMPTY.items()} | {"ids": newline[:], "positions": [first], "block_ids": [0], "kinds": []}
         previous = None
         for question in self._order(questions, rng):
-            prompt, answer = prompt_ids(question.question), tokenizer.encode(question.answer) + [tokenizer.EOS]
-            lead = previous if previous and rng.random() < self.two_turn_share else []
+            prompt = joined(text.point_question(question.question), unpointed(newline)) if text else unpointed(prompt_ids(question.question))
+            answer = text.point_answer(question.kind, question.answer) if text else unpointed(tokenizer.encode(question.answer))
+            answer = joined(answer, unpointed([tokenizer.EOS]))
+            lead = previous if previous and rng.random() < self.two_turn_share else unpointed([])
             room = self.num_text - len(row["ids"])
-            if len(lead) + len(prompt) + len(answer) > room:
-                if question.kind != "read_page" or room < len(prompt) + 40:
+            if len(lead.ids) + len(prompt.ids) + len(answer.ids) > room:
+                if question.kind != "read_page" or room < len(prompt.ids) + 40:
                     continue
-                lead, answer = [], answer[: room - len(prompt)]
-            self._append(row, lead + prompt, answer, question.kind)
-            previous = prompt + answer
-        self._pad(row)
+                lead, space = unpointed([]), room - len(prompt.ids)
+                answer = Pointed(answer.ids[:space], answer.first[:space], answer.last[:space])
+            self._append(row, joined(lead, prompt), answer, question.kind)
+            previous = joined(prompt, answer)
+        missing = self.num_text - len(row["ids"])
+        for key, value in EMPTY.items():
+            row[key] += [value] * missing
         return row
 
-    def _append(self, row: dict, prompt: list[int], answer: list[int], kind: str) -> None:
+    def _append(self, row: dict, prompt: Pointed, answer: Pointed, kind: str) -> None:
         block = len(row["kinds"]) + 1
-        ids = prompt + answer
+        tokens = joined(prompt, answer)
+        num_tokens, num_asked = len(tokens.ids), len(answer.ids)
         row["kinds"].append(kind)
-        row["ids"] += ids
-        row["targets"] += [IGNORED] * (len(prompt) - 1) + answer + [IGNORED]
-        row["weights"] += [len(answer) ** -0.5] * len(ids)
-        row["positions"] += [2 + self.cfg.num_patches + i for i in range(len(ids))]
-        row["block_ids"] += [block] * len(ids)
-
-    def _pad(self, row: dict) -> None:
-        missing = self.num_text - len(row["ids"])
-        for key, value in (("ids", tokenizer.PAD), ("targets", IGNORED), ("weights", 0.0), ("positions", 0), ("block_ids", -1)):
-            row[key] += [value] * missing
+        row["ids"] += tokens.ids
+        row["targets"] += [IGNORED] * (len(prompt.ids) - 1) + answer.ids + [IGNORED]
+        row["weights"] += [num_asked ** -0.5] * num_tokens
+        row["positions"] += [2 + self.cfg.num_patches + i for i in range(num_tokens)]
+        row["block_ids"] += [block] * num_tokens
+        row["here"] += tokens.last
+        row["ahead"] += [UNKNOWN] * (len(prompt.ids) - 1) + answer.first + [UNKNOWN]
 
 
-def packed_logits(model: SaccadeMini, visual: torch.Tensor, packed: Packed) -> torch.Tensor:
-    """Logits [batch, num_text, vocab_size] of the text part, given visual tokens [batch, num_patches, model_dim]."""
+def packed_hidden(model: SaccadeMini, visual: torch.Tensor, packed: Packed, watched: dict[int, torch.Tensor]) -> torch.Tensor:
+    """Hidden states [batch, num_text, model_dim] of the text part, given visual tokens [batch, num_patches, model_dim].
+
+    `watched` takes the scores of head 0 in the layers that it names."""
     batch_size, num_patches = visual.shape[:2]
     embed = model.language_model.embed_tokens
     start = embed(torch.full((batch_size, 1), tokenizer.BOS))
@@ -98,8 +118,23 @@ def packed_logits(model: SaccadeMini, visual: torch.Tensor, packed: Packed) -> t
     positions = torch.cat([torch.arange(1 + num_patches).expand(batch_size, -1), packed.positions], dim=1)
     mask = torch.where(packed_mask(block_ids), 0.0, float("-inf"))
     mask = mask.to(torch.bfloat16 if torch.is_autocast_enabled("cpu") else torch.float32)
-    hidden = model.language_model(x, positions, mask)
-    return model.logits(hidden[:, 1 + num_patches:])
+    return model.language_model(x, positions, mask, watched=watched)[:, 1 + num_patches:]
+
+
+def packed_logits(model: SaccadeMini, visual: torch.Tensor, packed: Packed) -> torch.Tensor:
+    """Logits [batch, num_text, vocab_size] of the text part."""
+    return model.logits(packed_hidden(model, visual, packed, {}))
+
+
+def question_losses(model: SaccadeMini, visual: torch.Tensor, packed: Packed) -> tuple[torch.Tensor, torch.Tensor, dict[str, float]]:
+    """The loss of the answers, that of the pointing heads, and a report."""
+    watched = dict.fromkeys((HERE_LAYER, AHEAD_LAYER))
+    logits = model.logits(packed_hidden(model, visual, packed, watched))
+    loss, exact = answer_loss(logits, packed)
+    num_prefix = 1 + visual.shape[1]
+    here_loss, here = pointer_loss(watched[HERE_LAYER], packed.here, num_prefix)
+    ahead_loss, ahead = pointer_loss(watched[AHEAD_LAYER], packed.ahead, num_prefix)
+    return loss, here_loss + ahead_loss, {"answer": loss.item(), "exact": exact, "here": here, "ahead": ahead}
 
 
 def answer_loss(logits: torch.Tensor, packed: Packed) -> tuple[torch.Tensor, float]:

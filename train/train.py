@@ -29,7 +29,7 @@ from train.augment import pad_to_square
 from train.data import stream, to_pixels
 from train.dense_labels import DenseHeads, patch_labels
 from train.model import ModelConfig, SaccadeMini
-from train.packing import IGNORED, Packer, answer_loss, block_scores, packed_logits
+from train.packing import IGNORED, Packer, block_scores, packed_logits, question_losses
 from train.pages import make_page
 from train.questions import PAGE_NAMES
 from train.optimizer import Average, MuonAdamW
@@ -51,13 +51,11 @@ class Trainee(nn.Module):
         features = self.model.vision_tower(to_pixels(batch["image"]))
         return self.heads(features, batch["labels"])
 
-    def full_loss(self, batch: dict, dense_weight: float):
+    def full_loss(self, batch: dict, dense_weight: float, pointer_weight: float):
         features = self.model.vision_tower(to_pixels(batch["image"]))
         dense, report = self.heads(features, batch["labels"])
-        logits = packed_logits(self.model, self.model.multi_modal_projector(features), batch["packed"])
-        loss, exact = answer_loss(logits, batch["packed"])
-        report.update(answer=loss.item(), exact=exact)
-        return loss + dense_weight * dense, report
+        answers, pointers, more = question_losses(self.model, self.model.multi_modal_projector(features), batch["packed"])
+        return answers + dense_weight * dense + pointer_weight * pointers, report | more
 
 
 def save(path: Path, trainee: Trainee, optimizer: MuonAdamW, average: Average, progress: dict) -> None:
@@ -116,7 +114,7 @@ def exact_by_kind(model: SaccadeMini, num_pages: int) -> dict[str, tuple[int, in
     packer = Packer(model.cfg, 400, everything=True, two_turn_share=0)
     for first in range(0, num_pages, 12):
         samples = [held_out_sample(first + i, model.cfg.image_size) for i in range(12)]
-        packed = packer.pack([(questions, random.Random(0)) for _, questions in samples])
+        packed = packer.pack([(questions, random.Random(0), None) for _, questions in samples])
         with torch.autocast("cpu", torch.bfloat16):
             visual = model.encode(to_pixels(torch.stack([image for image, _ in samples])))
             logits = packed_logits(model, visual, packed)
@@ -196,7 +194,7 @@ def train(rank: int, args: argparse.Namespace) -> None:
     for batch in stream(trainee.cfg, FULL_MIX if is_full else VISION_MIX, args.batch_size, progress["next_sample"], packer, rank, args.processes):
         started = time.time()
         with torch.autocast("cpu", torch.bfloat16):
-            loss, report = trainee.full_loss(batch, args.dense_weight) if is_full else trainee.vision_loss(batch)
+            loss, report = trainee.full_loss(batch, args.dense_weight, args.pointer_weight) if is_full else trainee.vision_loss(batch)
         optimizer.zero_grad()
         loss.backward()
         decision = average_gradients(trainee, max(wishes))
@@ -245,6 +243,7 @@ def main() -> None:
     parser.add_argument("--batch_size", type=int, default=12)
     parser.add_argument("--num_text", type=int, default=288, help="text tokens a picture in stage full")
     parser.add_argument("--dense_weight", type=float, default=0.5, help="weight of the dense loss in stage full")
+    parser.add_argument("--pointer_weight", type=float, default=0.4, help="weight of the pointing heads' loss in stage full")
     parser.add_argument("--muon_lr", type=float, default=0.008)
     parser.add_argument("--adam_lr", type=float, default=1e-3)
     parser.add_argument("--decoder_boost", type=float, default=1.0, help="factor on the decoder's and projector's rates")

@@ -76,6 +76,7 @@ class Run:
     y1: float
     text: str
     type_: Type
+    first_glyph: int  # of the page's glyphs; spaces have none
 
     def word_boxes(self) -> list[tuple[str, float, float]]:
         """Words with their left and right edges."""
@@ -177,12 +178,12 @@ class Page:
         self.draw.text((left * s, (y + ascent) * s), text, font=type_.font, fill=colour or self.ink, anchor="ls")
         steps = [type_.advance(char) for char in text]
         kerning = width / max(sum(steps), 1e-6)  # spread evenly: the true pairs cost more than they give
-        cursor = left
+        cursor, first_glyph = left, len(self.glyphs)
         for char, step in zip(text, steps):
             if char != " ":
                 self.glyphs.append(Glyph(cursor + step * kerning / 2, y + ascent - 0.33 * type_.size, char))
             cursor += step * kerning
-        self.runs.append(Run(left, y, left + width, y + 1.2 * type_.size, text, type_))
+        self.runs.append(Run(left, y, left + width, y + 1.2 * type_.size, text, type_, first_glyph))
         return left, y, left + width, y + 1.2 * type_.size
 
     def draw_dots(self, x: float, y: float, dots: str, type_: Type) -> None:
@@ -234,7 +235,7 @@ class Page:
         width = type_.width(text)
         return type_ if width <= max_width else type_.at(max(10.0, int(type_.size * max_width / width * 2) / 2))
 
-    def text_lines(self) -> list[str]:
+    def lines_of_runs(self) -> list[list[Run]]:
         """All text in reading order: runs on one height form a line."""
         lines: list[list[Run]] = []
         for run in sorted(self.runs, key=lambda r: ((r.y0 + r.y1) / 2, r.x0)):
@@ -243,7 +244,10 @@ class Page:
                 lines[-1].append(run)
             else:
                 lines.append([run])
-        return [" ".join(r.text for r in sorted(line, key=lambda r: r.x0)) for line in lines]
+        return [sorted(line, key=lambda r: r.x0) for line in lines]
+
+    def text_lines(self) -> list[str]:
+        return [" ".join(run.text for run in line) for line in self.lines_of_runs()]
 
     def words(self) -> list[str]:
         """Plain words of three letters or more, as printed."""

@@ -28,14 +28,14 @@ def single(prompt: list[int], num_patches: int) -> Packed:
     positions = [1 + num_patches + i for i in range(len(ids))]
     blocks = [0] + [1] * len(prompt)
     empty = torch.zeros(1, len(ids))
-    return Packed(torch.tensor([ids]), empty, empty, torch.tensor([positions]), torch.tensor([blocks]), [["x"]])
+    return Packed(torch.tensor([ids]), empty, empty, torch.tensor([positions]), torch.tensor([blocks]), empty, empty, [["x"]])
 
 
 def test_packed_blocks_equal_single_questions(model):
     import random
 
     asked = [Question("a", "What is it?", "12.50"), Question("b", "How many?", "7"), Question("c", "Which lamp is red?", "POWER")]
-    packed = Packer(SMALL, 80, everything=True, two_turn_share=0).pack([(asked, random.Random(0))])
+    packed = Packer(SMALL, 80, everything=True, two_turn_share=0).pack([(asked, random.Random(0), None)])
     pixels = torch.randn(1, 3, 64, 64)
     with torch.no_grad():
         visual = model.encode(pixels)
@@ -50,7 +50,7 @@ def test_packed_blocks_equal_single_questions(model):
 def test_targets_are_the_answers():
     import random
 
-    packed = Packer(SMALL, 40, everything=True, two_turn_share=0).pack([([Question("a", "Code?", "A1")], random.Random(0))])
+    packed = Packer(SMALL, 40, everything=True, two_turn_share=0).pack([([Question("a", "Code?", "A1")], random.Random(0), None)])
     targets = [t for t in packed.targets[0].tolist() if t != IGNORED]
     assert targets == tokenizer.encode("A1") + [tokenizer.EOS]
 

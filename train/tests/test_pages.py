@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 
-from train import questions, text_sources
+from train import questions, text_sources, tokenizer
 from train.dense_labels import NUM_SLOTS, patch_labels
 from train.augment import pad_to_square
 from train.model import ModelConfig
+from train.packing import Packer
 from train.pages import LAYOUTS, make_page
+from train.pointers import UNKNOWN, PageText
 
 PAGES_PER_TYPE = 12
 
@@ -86,3 +88,19 @@ def test_published_kinds_are_current():
 
     published = (Path(questions.__file__).parent / "QUESTIONS.md").read_text(encoding="utf-8")
     assert published == questions.as_markdown()
+
+
+@pytest.mark.parametrize("page_type", ["form", "letter", "panel", "table", "receipt"])
+def test_pointed_patches_hold_the_characters(page_type):
+    import random
+
+    cfg, num_known, num_held = ModelConfig(), 0, 0
+    for image, page in pages(page_type):
+        _, *place = pad_to_square(image, cfg.image_size)
+        chars = patch_labels(page, cfg, *place)["chars"]
+        packed = Packer(cfg, 300).pack([(page.questions, random.Random(0), PageText(page, cfg, *place))])
+        for target, patch in zip(packed.targets[0].tolist(), packed.ahead[0].tolist()):
+            if patch != UNKNOWN:
+                num_held += tokenizer.decode([target]).strip()[0] in [chr(31 + c) for c in chars[patch] if c > 0]
+                num_known += 1
+    assert num_known > 100 and num_held > 0.97 * num_known  # two narrow characters may share a cell

@@ -1,0 +1,118 @@
+"""Where the words of questions and answers stand in the picture: a lesson in looking, for two heads of the decoder.
+
+An answer alone tells a decoder from scratch little about where it should have looked. The generator knows: of every
+token that is printed on the page, the patch it stands in. One head learns to look at the token just read ("here"),
+which finds what a question names; one in a later layer looks at the token to come ("ahead").
+Supervised attention: L. Liu et al., "Neural Machine Translation with Supervised Attention", COLING 2016.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from train import tokenizer
+from train.model import ModelConfig
+from train.pages.page import Page
+
+UNKNOWN = -1
+HERE_LAYER, AHEAD_LAYER = 1, 3  # head 0 of each
+# Kinds whose answers are printed on the page as they are given.
+PRINTED_KINDS = {"read_field", "find_code", "title", "read_line", "read_last_line", "read_all", "next_word", "item_price", "item_with_price",
+                 "total", "most_expensive", "table_cell", "table_find", "table_max", "which_checked", "which_lamp", "display",
+                 "bar_largest", "bar_smallest", "line_peak", "line_low", "read_page", "read_row"}
+
+
+def lower(text: str) -> str:
+    """Lower case, one character for one."""
+    return "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
+
+
+@dataclass
+class Pointed:
+    """Tokens, and for each the patches of its first and of its last printed character, UNKNOWN where not printed."""
+
+    ids: list[int]
+    first: list[int]
+    last: list[int]
+
+
+class PageText:
+    """The printed characters of a page in reading order, spaces left out, each with its patch."""
+
+    def __init__(self, page: Page, cfg: ModelConfig, ratio: float, offset_x: float, offset_y: float):
+        chars, self.patches, self.edges = [], [], {0}
+        for line in page.lines_of_runs():
+            for run in line:
+                glyph = run.first_glyph
+                for char in run.text:
+                    if char == " ":
+                        self.edges.add(len(chars))
+                        continue
+                    x, y = ((page.glyphs[glyph].x + offset_x) * ratio, (page.glyphs[glyph].y + offset_y) * ratio)
+                    is_inside = 0 <= x < cfg.image_size and 0 <= y < cfg.image_size
+                    self.patches.append(int(y) // cfg.patch_size * cfg.grid + int(x) // cfg.patch_size if is_inside else UNKNOWN)
+                    chars.append(char)
+                    glyph += 1
+                self.edges.add(len(chars))
+        self.flat = "".join(chars)
+        self.flat_lower = lower(self.flat)
+
+    def _is_edge(self, place: int) -> bool:
+        """Whether a word begins or ends before character `place`."""
+        return place in self.edges or not (self.flat[place - 1].isalnum() and self.flat[place].isalnum())
+
+    def find(self, text: str) -> int | None:
+        """The place of a text (without spaces) that is printed exactly once, as whole words; of either case if need be."""
+        for flat, wanted in ((self.flat, text), (self.flat_lower, lower(text))):
+            places, start = [], flat.find(wanted)
+            while start >= 0 and wanted:
+                if self._is_edge(start) and self._is_edge(start + len(wanted)):
+                    places.append(start)
+                start = flat.find(wanted, start + 1)
+            if places:
+                return places[0] if len(places) == 1 else None
+        return None
+
+    def point(self, text: str, spans: list[tuple[int, int]]) -> Pointed:
+        """Tokens of a text; the characters of `spans` that are found as a whole know their patches."""
+        patches = [UNKNOWN] * len(text)
+        for begin, end in spans:
+            letters = [i for i in range(begin, end) if not text[i].isspace()]
+            place = self.find("".join(text[i] for i in letters))
+            if place is not None:
+                for i, letter in enumerate(letters):
+                    patches[letter] = self.patches[place + i]
+        encoding = tokenizer.make_tokenizer().encode(text, add_special_tokens=False)
+        inked = [[patches[i] for i in range(begin, end) if not text[i].isspace()] or [UNKNOWN] for begin, end in encoding.offsets]
+        return Pointed(encoding.ids, [p[0] for p in inked], [p[-1] for p in inked])
+
+    def point_question(self, question: str) -> Pointed:
+        """Each word by itself; its first character could still be any word's."""
+        spans, end = [], 0
+        for word in question.split():
+            begin = question.index(word, end)
+            end = begin + len(word)
+            inner = word.strip(".,:;!?()\"'")
+            if len(inner) > 1:
+                begin += word.index(inner)
+                spans.append((begin, begin + len(inner)))
+        return self.point(question, spans)
+
+    def point_answer(self, kind: str, answer: str) -> Pointed:
+        return self.point(answer, [(0, len(answer))] if kind in PRINTED_KINDS else [])
+
+
+def pointer_loss(scores: torch.Tensor, pointers: torch.Tensor, num_prefix: int) -> tuple[torch.Tensor, float]:
+    """Mean -log of the attention on the right patch, and how often it has the most.
+
+    `scores` [batch, num_tokens, num_tokens] of one head before the softmax, the mask applied; `pointers` [batch, num_text]
+    patches; `num_prefix` tokens stand before the text: `<s>` and the picture.
+    """
+    known = pointers != UNKNOWN
+    rows = scores[:, num_prefix:][known].float()
+    wanted = pointers[known] + 1
+    if wanted.numel() == 0:
+        return scores.sum() * 0.0, float("nan")
+    return torch.nn.functional.cross_entropy(rows, wanted), (rows.argmax(-1) == wanted).float().mean().item()
