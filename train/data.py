@@ -10,7 +10,7 @@ import traceback
 import numpy as np
 import torch
 from PIL import Image
-from torch.utils.data import DataLoader, IterableDataset
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from train.augment import finish, pad_to_square
 from train.dense_labels import patch_labels
@@ -110,14 +110,17 @@ class PageStream(IterableDataset):
         return out
 
     def __iter__(self):
+        """Worker w of n makes every n-th batch; the loader takes them in turn."""
         torch.set_num_threads(1)
-        first = self.first
+        worker = get_worker_info()
+        step = self.batch_size * (worker.num_workers if worker else 1)
+        first = self.first + self.batch_size * (worker.id if worker else 0)
         while True:
             yield self.batch(first)
-            first += self.batch_size
+            first += step
 
 
-def stream(cfg: ModelConfig, mix: dict[str, float], batch_size: int, first: int, packer=None, part=0, num_parts=1) -> DataLoader:
-    """The same batches from a worker process."""
+def stream(cfg: ModelConfig, mix: dict[str, float], batch_size: int, first: int, packer=None, part=0, num_parts=1, num_workers=1) -> DataLoader:
+    """The same batches from worker processes."""
     dataset = PageStream(cfg, mix, batch_size, first, packer, part, num_parts)
-    return DataLoader(dataset, batch_size=None, num_workers=1, prefetch_factor=6)
+    return DataLoader(dataset, batch_size=None, num_workers=num_workers, prefetch_factor=6)

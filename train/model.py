@@ -158,7 +158,7 @@ class RmsNorm(nn.Module):
 
 def rope_table(positions: torch.Tensor, head_dim: int, theta: float) -> tuple[torch.Tensor, torch.Tensor]:
     """Cosines and sines [batch, 1, num_tokens, head_dim], halves layout (NeoX)."""
-    inv_freq = 1.0 / (theta ** (torch.arange(0, head_dim, 2).float() / head_dim))
+    inv_freq = 1.0 / (theta ** (torch.arange(0, head_dim, 2, device=positions.device).float() / head_dim))
     angles = positions[:, None, :, None].float() * inv_freq
     angles = torch.cat([angles, angles], dim=-1)
     return angles.cos(), angles.sin()
@@ -284,7 +284,8 @@ def packed_mask(block_ids: torch.Tensor) -> torch.Tensor:
     """
     n = block_ids.shape[1]
     query, key = block_ids[:, :, None], block_ids[:, None, :]
-    causal = torch.ones(n, n, dtype=torch.bool).tril()
+    device = block_ids.device
+    causal = torch.ones(n, n, dtype=torch.bool, device=device).tril()
     own = (query == key) & (query >= 0)
     allowed = causal & (own | ((key == 0) & (query > 0)))
-    return (allowed | torch.eye(n, dtype=torch.bool))[:, None]
+    return (allowed | torch.eye(n, dtype=torch.bool, device=device))[:, None]

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 
 import torch
 import torch.distributed as dist
-import torch.distributed as dist
 
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 
@@ -27,18 +26,6 @@ def orthogonalise(g: torch.Tensor, num_steps: int = 5) -> torch.Tensor:
         gram = x @ x.mT
         x = a * x + (b * gram + c * gram @ gram) @ x
     return (x.mT if tall else x).float()
-
-
-def orthogonalise_shared(g: torch.Tensor) -> torch.Tensor:
-    """orthogonalise(), each process of a group doing its share of the matrices."""
-    if not dist.is_initialized():
-        return orthogonalise(g)
-    mine = slice(dist.get_rank(), None, dist.get_world_size())
-    updates = torch.zeros_like(g)
-    if g[mine].shape[0] > 0:
-        updates[mine] = orthogonalise(g[mine])
-    dist.all_reduce(updates)
-    return updates
 
 
 class MuonAdamW:
@@ -82,7 +69,7 @@ class MuonAdamW:
 
     def _muon(self, names: list[str], rate: float) -> None:
         """Each process orthogonalises its share of the matrices; the results are exchanged as one vector."""
-        flat = torch.zeros(sum(self.params[n].numel() for n in names))
+        flat = torch.zeros(sum(self.params[n].numel() for n in names), device=self.params[names[0]].device)
         updates, first = {}, 0
         by_shape: dict[tuple, list[str]] = defaultdict(list)
         for name in names:

@@ -38,6 +38,10 @@ class Packed:
     ahead: torch.Tensor  # the same of the next token
     kinds: list[list[str]]  # per row, the kind of each block (block i + 1)
 
+    def to(self, device: torch.device, non_blocking: bool = False) -> Packed:
+        moved = {key: getattr(self, key).to(device, non_blocking=non_blocking) for key in EMPTY}
+        return Packed(**moved, kinds=self.kinds)
+
 
 def prompt_ids(question: str) -> list[int]:
     return tokenizer.encode(question) + tokenizer.encode("\n")
@@ -111,13 +115,14 @@ def packed_hidden(model: SaccadeMini, visual: torch.Tensor, packed: Packed, watc
     `watched` takes the scores of head 0 in the layers that it names."""
     batch_size, num_patches = visual.shape[:2]
     embed = model.language_model.embed_tokens
-    start = embed(torch.full((batch_size, 1), tokenizer.BOS))
+    device = visual.device
+    start = embed(torch.full((batch_size, 1), tokenizer.BOS, device=device))
     x = torch.cat([start, visual.float(), embed(packed.ids)], dim=1)
-    prefix = torch.zeros(batch_size, 1 + num_patches, dtype=torch.long)
+    prefix = torch.zeros(batch_size, 1 + num_patches, dtype=torch.long, device=device)
     block_ids = torch.cat([prefix, packed.block_ids], dim=1)
-    positions = torch.cat([torch.arange(1 + num_patches).expand(batch_size, -1), packed.positions], dim=1)
+    positions = torch.cat([torch.arange(1 + num_patches, device=device).expand(batch_size, -1), packed.positions], dim=1)
     mask = torch.where(packed_mask(block_ids), 0.0, float("-inf"))
-    mask = mask.to(torch.bfloat16 if torch.is_autocast_enabled("cpu") else torch.float32)
+    mask = mask.to(torch.bfloat16 if torch.is_autocast_enabled(device.type) else torch.float32)
     return model.language_model(x, positions, mask, watched=watched)[:, 1 + num_patches:]
 
 
@@ -149,7 +154,7 @@ def block_scores(picked: torch.Tensor, packed: Packed) -> tuple[float, list[tupl
     """Exactness of each block under teacher forcing, which equals greedy decoding's."""
     asked = packed.targets != IGNORED
     right = picked.argmax(-1) == packed.targets[asked]
-    rows = torch.arange(len(packed.kinds))[:, None].expand_as(packed.block_ids)[asked]
+    rows = torch.arange(len(packed.kinds), device=asked.device)[:, None].expand_as(packed.block_ids)[asked]
     blocks = packed.block_ids[asked]
     wrong = {(r, b) for r, b, ok in zip(rows.tolist(), blocks.tolist(), right.tolist()) if not ok}
     scores = [(kind, (r, b + 1) not in wrong) for r, kinds in enumerate(packed.kinds) for b, kind in enumerate(kinds)]

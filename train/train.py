@@ -29,7 +29,7 @@ from train.augment import pad_to_square
 from train.data import stream, to_pixels
 from train.dense_labels import DenseHeads, patch_labels
 from train.model import ModelConfig, SaccadeMini
-from train.packing import IGNORED, Packer, block_scores, packed_logits, question_losses
+from train.packing import IGNORED, Packed, Packer, block_scores, packed_logits, question_losses
 from train.pages import make_page
 from train.questions import PAGE_NAMES
 from train.optimizer import Average, MuonAdamW
@@ -58,6 +58,15 @@ class Trainee(nn.Module):
         return answers + dense_weight * dense + pointer_weight * pointers, report | more
 
 
+def to_device(batch: dict, device: torch.device) -> dict:
+    """The tensors of a batch, its nested ones too, on the device."""
+    def moved(value):
+        if isinstance(value, dict):
+            return {name: moved(inner) for name, inner in value.items()}
+        return value.to(device, non_blocking=True) if isinstance(value, (torch.Tensor, Packed)) else value
+    return moved(batch)
+
+
 def save(path: Path, trainee: Trainee, optimizer: MuonAdamW, average: Average, progress: dict) -> None:
     """Writes beside the file and renames, so that a cut never leaves half a checkpoint."""
     state = {"config": trainee.cfg.to_dict(), "trainee": trainee.state_dict(), "optimizer": optimizer.state_dict(),
@@ -73,7 +82,9 @@ def load(path: Path, trainee: Trainee, optimizer: MuonAdamW, average: Average) -
     current = trainee.state_dict()
     kept = {name: value for name, value in state["trainee"].items() if value.shape == current[name].shape}
     trainee.load_state_dict(current | kept)
-    optimizer.load_state_dict({name: value for name, value in state["optimizer"].items() if name in kept})
+    device = next(trainee.parameters()).device
+    optimizer.load_state_dict({name: {key: v.to(device) if isinstance(v, torch.Tensor) else v for key, v in value.items()}
+                               for name, value in state["optimizer"].items() if name in kept})
     average.load_state_dict(state["average"])
     average.begin_missing(state["average"]["values"])
     return state["progress"]
@@ -82,16 +93,16 @@ def load(path: Path, trainee: Trainee, optimizer: MuonAdamW, average: Average) -
 @torch.no_grad()
 def check_reading(trainee: Trainee, average: Average, num_pages: int = 27) -> tuple[float, float]:
     """Share of characters told right from patch features, with the averaged weights: pages full of small type, and all types."""
-    results = []
+    results, device = [], next(trainee.parameters()).device
     with average.in_place():
         for types in (["dense"], PAGE_NAMES):
             pages = [make_page(20_000_019 + 2 * i, types[i % len(types)], heldout=True) for i in range(num_pages)]
             right = total = 0
             for image, page in pages:
                 square, *place = pad_to_square(image, trainee.cfg.image_size)
-                labels = {k: torch.from_numpy(v)[None] for k, v in patch_labels(page, trainee.cfg, *place).items()}
-                pixels = to_pixels(torch.from_numpy(np.array(square))[None])
-                with torch.autocast("cpu", torch.bfloat16):
+                labels = {k: torch.from_numpy(v)[None].to(device) for k, v in patch_labels(page, trainee.cfg, *place).items()}
+                pixels = to_pixels(torch.from_numpy(np.array(square))[None].to(device))
+                with torch.autocast(device.type, torch.bfloat16):
                     _, report = trainee.heads(trainee.model.vision_tower(pixels), labels)
                 count = int((labels["chars"] > 0).sum())
                 right, total = right + report["chars"] * count if count else right, total + count
@@ -111,12 +122,13 @@ def check_text(model: SaccadeMini, average: Average, num_pages: int = 108) -> st
 def exact_by_kind(model: SaccadeMini, num_pages: int) -> dict[str, tuple[int, int]]:
     """(exact, asked) of each kind over held-out pages, by teacher forcing."""
     scores: dict[str, list[int]] = {}
+    device = next(model.parameters()).device
     packer = Packer(model.cfg, 400, everything=True, two_turn_share=0)
     for first in range(0, num_pages, 12):
         samples = [held_out_sample(first + i, model.cfg.image_size) for i in range(12)]
-        packed = packer.pack([(questions, random.Random(0), None) for _, questions in samples])
-        with torch.autocast("cpu", torch.bfloat16):
-            visual = model.encode(to_pixels(torch.stack([image for image, _ in samples])))
+        packed = packer.pack([(questions, random.Random(0), None) for _, questions in samples]).to(device)
+        with torch.autocast(device.type, torch.bfloat16):
+            visual = model.encode(to_pixels(torch.stack([image for image, _ in samples]).to(device)))
             logits = packed_logits(model, visual, packed)
         for kind, ok in block_scores(logits[packed.targets != IGNORED].float(), packed)[1]:
             entry = scores.setdefault(kind, [0, 0])
@@ -144,6 +156,8 @@ KEEP_ON, GOAL_REACHED, INTERRUPTED = 0.0, 1.0, 1000.0
 
 def average_gradients(trainee: Trainee, wish: float) -> float:
     """Makes every process hold the mean gradient. Returns KEEP_ON, GOAL_REACHED or INTERRUPTED for all alike."""
+    if dist.get_world_size() == 1:
+        return wish
     grads = [p.grad for p in trainee.parameters() if p.grad is not None]
     flat = torch.cat([g.flatten() for g in grads] + [torch.tensor([wish])])
     dist.all_reduce(flat)
@@ -161,8 +175,9 @@ def train(rank: int, args: argparse.Namespace) -> None:
     costs little, where threads that meet in every operation would all wait for the slowest."""
     torch.set_num_threads(args.threads)
     torch.manual_seed(0)
-    dist.init_process_group("gloo", init_method=f"file://{args.dir}/rendezvous-{os.getppid()}", rank=rank, world_size=args.processes)
-    trainee = Trainee(ModelConfig())
+    dist.init_process_group("gloo", init_method=f"file://{args.rendezvous}", rank=rank, world_size=args.processes)
+    device = torch.device(args.device)
+    trainee = Trainee(ModelConfig()).to(device)
     optimizer = MuonAdamW(trainee.named_parameters(), muon_lr=args.muon_lr, adam_lr=args.adam_lr, rank=rank, num_processes=args.processes,
                            decoder_boost=args.decoder_boost)
     average = Average((n.removeprefix("model."), p) for n, p in trainee.named_parameters())
@@ -191,9 +206,10 @@ def train(rank: int, args: argparse.Namespace) -> None:
     window = {"loss": 0.0, "count": 0}
     is_full = args.stage == "full"
     packer = Packer(trainee.cfg, args.num_text) if is_full else None
-    for batch in stream(trainee.cfg, FULL_MIX if is_full else VISION_MIX, args.batch_size, progress["next_sample"], packer, rank, args.processes):
+    for batch in stream(trainee.cfg, FULL_MIX if is_full else VISION_MIX, args.batch_size, progress["next_sample"], packer, rank, args.processes, args.workers):
         started = time.time()
-        with torch.autocast("cpu", torch.bfloat16):
+        batch = to_device(batch, device)
+        with torch.autocast(device.type, torch.bfloat16):
             loss, report = trainee.full_loss(batch, args.dense_weight, args.pointer_weight) if is_full else trainee.vision_loss(batch)
         optimizer.zero_grad()
         loss.backward()
@@ -250,7 +266,9 @@ def main() -> None:
     parser.add_argument("--warmup", type=int, default=60)
     parser.add_argument("--decay_steps", type=int, default=0, help="let the rates fall to 0 over this many steps, then leave")
     parser.add_argument("--clip", type=float, default=1.0)
+    parser.add_argument("--device", default="cpu", help="cpu or cuda; on a GPU take --processes 1, all cores but one as --workers, a large --batch_size")
     parser.add_argument("--processes", type=int, default=2, help="processes that share each batch; one a core")
+    parser.add_argument("--workers", type=int, default=1, help="processes that draw pages, for each of those")
     parser.add_argument("--from_average", action="store_true", help="go on from the averaged weights (when the rate is lowered)")
     parser.add_argument("--threads", type=int, default=1, help="threads of each process")
     parser.add_argument("--save_every_s", type=float, default=280)
@@ -261,12 +279,15 @@ def main() -> None:
     args = parser.parse_args()
     args.dir.mkdir(parents=True, exist_ok=True)
     args.dir = args.dir.resolve()
+    args.rendezvous = args.dir / f"rendezvous-{os.getpid()}"
     try:
+        if args.processes == 1:
+            return train(0, args)
         mp.start_processes(train, args=(args,), nprocs=args.processes, start_method="fork")
     except mp.ProcessExitedException as stopped:
         sys.exit(stopped.exit_code)  # so that a script knows a run that was interrupted from one that is done
     finally:
-        (args.dir / f"rendezvous-{os.getpid()}").unlink(missing_ok=True)
+        args.rendezvous.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":
