@@ -4,7 +4,9 @@
 #include <array>
 #include <cstdint>
 #include <cstring>
+#include <filesystem>
 #include <string_view>
+#include <system_error>
 
 #include "base/format.h"
 
@@ -42,7 +44,8 @@ constexpr std::array kSignatures = {
     Signature{"fmgg"sv, "a ggml file from before GGUF; find a newer download of the model"},
     Signature{"tjgg"sv, "a ggml file from before GGUF; find a newer download of the model"},
     Signature{"FUGG"sv, "a byte-swapped GGUF file; only little-endian files are read"},
-    Signature{"version https://git-lfs"sv, "a Git LFS pointer; run `git lfs pull` to get the file itself"},
+    Signature{"version https://git-lfs"sv,
+              "a Git LFS pointer; run `git lfs pull` in its folder to get the file itself"},
     Signature{"<!DOCTYPE"sv, "a web page; the download went wrong"},
     Signature{"<!doctype"sv, "a web page; the download went wrong"},
     Signature{"<html"sv, "a web page; the download went wrong"},
@@ -69,15 +72,19 @@ std::string_view advice_for(std::string_view meaning) {
   return {};
 }
 
-std::string meaning_of(std::string_view text) {
-  for (const Signature& signature : kSignatures) {
-    if (!text.starts_with(signature.magic)) continue;
-    std::string meaning(signature.meaning);
-    if (const auto advice = advice_for(meaning); !advice.empty()) meaning.append("; ").append(advice);
-    return meaning;
-  }
+std::string_view first_bytes(std::span<const std::byte> bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), std::min<size_t>(bytes.size(), 256)};
+}
+
+std::string meaning_of(std::span<const std::byte> bytes) {
+  if (std::string kind = kind_of_foreign_file(bytes); !kind.empty()) return kind;
+  const std::string_view text = first_bytes(bytes);
+  if ("GGUF"sv.starts_with(text)) return "the first bytes of a GGUF file; the download is not complete";
   if (is_safetensors(text)) return std::string("a safetensors checkpoint; ").append(kConvertFolder);
   if (std::ranges::all_of(text, [](char c) { return c == '\0'; })) return "zeros; the download is not complete";
+  if (is_text(text) && text.front() == '{') {
+    return std::string("a JSON file; if it is of a checkpoint, ").append(kConvertFolder);
+  }
   if (is_text(text)) return "a text file";
   return "of no format known here";
 }
@@ -86,8 +93,26 @@ std::string meaning_of(std::string_view text) {
 
 std::string describe_foreign_file(std::span<const std::byte> bytes) {
   if (bytes.empty()) return "it is empty";
-  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), std::min<size_t>(bytes.size(), 256));
-  return "starts with " + quote(text.substr(0, 8), 8) + ": " + meaning_of(text);
+  return "starts with " + quote(first_bytes(bytes).substr(0, 8), 8) + ": " + meaning_of(bytes);
+}
+
+std::string kind_of_foreign_file(std::span<const std::byte> bytes) {
+  for (const Signature& signature : kSignatures) {
+    if (!first_bytes(bytes).starts_with(signature.magic)) continue;
+    std::string meaning(signature.meaning);
+    if (const auto advice = advice_for(meaning); !advice.empty()) meaning.append("; ").append(advice);
+    return meaning;
+  }
+  return {};
+}
+
+Status model_is_a_folder(const std::string& path) {
+  std::error_code ignored;
+  if (std::filesystem::exists(std::filesystem::path(path) / "config.json", ignored)) {
+    return unsupported(path + ": a folder with a Hugging Face checkpoint; make a model file of it first: " +
+                       "`saccade convert " + path + " OUT.gguf`");
+  }
+  return io_error(path + ": is a directory, not a file; give the .gguf file in it");
 }
 
 }  // namespace saccade

@@ -1,12 +1,17 @@
 #include "weights/gguf_file.h"
 
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
+#include "weights/foreign_file.h"
 #include "weights/gguf_parser.h"
 
 namespace saccade {
 
 Expected<GgufFile> GgufFile::open(const std::string& path) {
+  std::error_code ignored;
+  if (std::filesystem::is_directory(path, ignored)) return model_is_a_folder(path);
   GgufFile gguf;
   SACCADE_ASSIGN_OR_RETURN(gguf.file_, MappedFile::open(path));
   auto contents = parse_gguf(gguf.file_.bytes());

@@ -23,8 +23,9 @@ struct NamedTensor {
 class GgufFile {
  public:
   /// Every count, offset, dimension, string and type is checked against the size of the file, so a truncated, hostile
-  /// or foreign file is an error that names the key or tensor and the byte; never a crash, never an allocation larger
-  /// than the file. Errors: kNotFound, kIoError, kCorruptData, kUnsupported (a type or version not known here).
+  /// or foreign file is an error that names the key or tensor and the byte; never a crash, never memory for more
+  /// elements than the file has bytes for. Errors: kNotFound, kIoError, kCorruptData, kUnsupported (a type or version
+  /// not known here, a file or folder of another kind: what it is and what to do).
   static Expected<GgufFile> open(const std::string& path);
 
   const std::string& path() const { return file_.path(); }

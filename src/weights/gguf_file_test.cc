@@ -83,7 +83,9 @@ TEST(GgufFile, SaysWhatAForeignFileIs) {
       {std::string("\x10\0\0\0\0\0\0\0{\"a\": 1}", 17), "safetensors"},
       {std::string("\x80\x02}q\x00", 5), "pickle"},
       {std::string("PK\x03\x04", 4), "PyTorch"},
-      {"version https://git-lfs.github.com/spec/v1", "git lfs pull"},
+      {"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "Git LFS pointer; run `git lfs pull`"},
+      {"{\"architectures\": [\"LlamaForCausalLM\"]}", "saccade convert FOLDER OUT.gguf"},
+      {"GGU", "first bytes of a GGUF file"},
       {"<!DOCTYPE html>", "web page"},
       {std::string(64, '\0'), "not complete"},
       {"", "empty"},
@@ -97,7 +99,17 @@ TEST(GgufFile, SaysWhatAForeignFileIs) {
     EXPECT_THAT(file.status().message(), HasSubstr(dir.path("foreign")));
   }
   EXPECT_EQ(GgufFile::open(dir.path("absent")).status().code(), StatusCode::kNotFound);
-  EXPECT_EQ(GgufFile::open(dir.root()).status().code(), StatusCode::kIoError);
+  const Status folder = GgufFile::open(dir.root()).status();
+  EXPECT_EQ(folder.code(), StatusCode::kIoError);
+  EXPECT_THAT(folder.message(), HasSubstr("is a directory"));
+}
+
+TEST(GgufFile, SaysHowACheckpointFolderBecomesAModel) {
+  const TempDir dir;
+  dir.write("config.json", "{}");
+  const Status status = GgufFile::open(dir.root()).status();
+  EXPECT_EQ(status.code(), StatusCode::kUnsupported);
+  EXPECT_THAT(status.message(), HasSubstr("`saccade convert " + dir.root() + " OUT.gguf`"));
 }
 
 TEST(GgufFile, RefusesOtherVersionsAndByteOrders) {
@@ -162,7 +174,9 @@ TEST(GgufFile, EveryTruncationIsAnError) {
   const std::string good = sample_gguf(dir);
   for (size_t length = 0; length < good.size() - 32; ++length) {
     const std::string cut(good.data(), length);  // its own allocation, so that reading past it is seen
-    EXPECT_FALSE(parse_gguf(as_bytes(cut))) << "cut to " << length;
+    const std::string message = message_of(cut);
+    EXPECT_NE(message, "no error") << "cut to " << length;
+    EXPECT_THAT(message, HasSubstr(length == 0 ? "empty" : "download")) << "cut to " << length;
   }
 }
 

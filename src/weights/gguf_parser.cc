@@ -124,8 +124,9 @@ class Parser {
     const uint64_t min_bytes = min_element_bytes(*type);
     if (min_bytes == 0) return unknown_value_type(*type, start);
     if (*count > reader_.num_left() / min_bytes || *count > kMaxArrayElements - num_array_elements_) {
-      return corrupt_data(format("%s: array of %llu elements at byte %llu does not fit the file", place_.c_str(),
-                                 ull(*count), ull(start + 4)));
+      return corrupt_data(
+          format("%s: array of %llu elements at byte %llu does not fit the file; is the download complete?",
+                 place_.c_str(), ull(*count), ull(start + 4)));
     }
     num_array_elements_ += *count;
     switch (static_cast<GgufValueType>(*type)) {
@@ -158,8 +159,10 @@ class Parser {
     if (!length) return truncated(place);
     const auto text = reader_.take(*length);
     if (text) return *text;
-    return corrupt_data(format("%s: string of %llu bytes at byte %llu runs past the end of the file (%llu bytes left)",
-                               place.c_str(), ull(*length), ull(start), ull(reader_.num_left())));
+    return corrupt_data(
+        format("%s: string of %llu bytes at byte %llu runs past the end of the file (%llu bytes left); is "
+               "the download complete?",
+               place.c_str(), ull(*length), ull(start), ull(reader_.num_left())));
   }
 
   Expected<bool> parse_bool() {
@@ -349,8 +352,8 @@ class Parser {
   }
 
   Status too_many(const char* what, uint64_t count, uint64_t position) const {
-    return corrupt_data(format("%llu %s at byte %llu cannot fit the file of %llu bytes", ull(count), what,
-                               ull(position), ull(bytes_.size())));
+    return corrupt_data(format("%llu %s at byte %llu cannot fit the file of %llu bytes; is the download complete?",
+                               ull(count), what, ull(position), ull(bytes_.size())));
   }
 
   Status unknown_value_type(uint32_t type, uint64_t position) const {

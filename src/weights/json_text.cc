@@ -2,12 +2,12 @@
 
 #include "base/format.h"
 #include "platform/mapped_file.h"
+#include "weights/foreign_file.h"
 
 namespace saccade {
 namespace {
 
 constexpr int kMaxDepth = 64;
-constexpr uint64_t kMaxBytes = 512ull << 20;
 
 // Whether brackets outside of strings ever nest deeper than kMaxDepth. The parser itself has no such limit.
 bool is_shallow(std::string_view text) {
@@ -39,11 +39,14 @@ Expected<Json> parse_json_object(std::string_view text) {
   return json;
 }
 
-Expected<Json> read_json_object(const std::string& path) {
+Expected<Json> read_json_object(const std::string& path, uint64_t max_bytes) {
   SACCADE_ASSIGN_OR_RETURN(const MappedFile file, MappedFile::open(path));
-  if (file.bytes().size() > kMaxBytes) {
+  if (file.bytes().size() > max_bytes) {
     return resource_exhausted(path + ": JSON of " + format_bytes(file.bytes().size()) + "; at most " +
-                              format_bytes(kMaxBytes) + " are read");
+                              format_bytes(max_bytes) + " are read of this file");
+  }
+  if (const std::string kind = kind_of_foreign_file(file.bytes()); !kind.empty()) {
+    return corrupt_data(path + ": not JSON but " + kind);
   }
   auto json = parse_json_object({reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()});
   if (!json) return json.status().with_context(path);

@@ -8,13 +8,17 @@
 
 #include "base/format.h"
 #include "weights/byte_reader.h"
+#include "weights/foreign_file.h"
 #include "weights/json_text.h"
 
 namespace saccade {
 namespace {
 
-// As the format's own implementation caps it.
-constexpr uint64_t kMaxHeaderBytes = 100'000'000;
+// A quarter of a million tensors. The format's own implementation stops at 100 MB, which would take 1 GB of memory
+// here.
+constexpr uint64_t kMaxHeaderBytes = 32 << 20;
+// An index has an entry per tensor too, a shorter one.
+constexpr uint64_t kMaxIndexBytes = 32 << 20;
 constexpr size_t kMaxRank = 8;
 
 struct ElementType {
@@ -119,7 +123,7 @@ Status check_overlaps(std::vector<Range> ranges) {
 
 // The shards an index names, each once. Names with a path in them are refused: a checkpoint is one folder.
 Expected<std::set<std::string>> read_index(const std::string& path) {
-  SACCADE_ASSIGN_OR_RETURN(const Json index, read_json_object(path));
+  SACCADE_ASSIGN_OR_RETURN(const Json index, read_json_object(path, kMaxIndexBytes));
   const Json* map = find_member(index, "weight_map");
   if (map == nullptr || !map->is_object() || map->empty()) return corrupt_data(path + ": no \"weight_map\"");
   std::set<std::string> names;
@@ -156,10 +160,21 @@ std::string SafeTensor::to_string() const {
 Expected<std::vector<SafeTensor>> parse_safetensors(std::span<const std::byte> bytes) {
   ByteReader reader(bytes);
   const auto header_bytes = reader.read<uint64_t>();
+  // Not before the header fails to be one: a header's length may look like another format's signature.
+  if (bytes.size() <= 8 || bytes[8] != std::byte{'{'}) {
+    const std::string kind = kind_of_foreign_file(bytes);
+    if (!kind.empty()) return unsupported("not a safetensors file but " + kind);
+  }
   if (!header_bytes) return corrupt_data(format("only %zu bytes; a safetensors file has at least 10", bytes.size()));
-  if (*header_bytes > kMaxHeaderBytes || *header_bytes > reader.num_left()) {
-    return corrupt_data(format("header of %llu bytes at byte 0 does not fit the file of %zu bytes",
-                               static_cast<unsigned long long>(*header_bytes), bytes.size()));
+  if (*header_bytes > reader.num_left()) {
+    return corrupt_data(
+        format("header of %llu bytes at byte 0 does not fit the file of %zu bytes; is the download "
+               "complete?",
+               static_cast<unsigned long long>(*header_bytes), bytes.size()));
+  }
+  if (*header_bytes > kMaxHeaderBytes) {
+    return resource_exhausted("a header of " + format_bytes(*header_bytes) + "; at most " +
+                              format_bytes(kMaxHeaderBytes) + " are read");
   }
   auto header = parse_json_object(*reader.take(*header_bytes));
   if (!header) return header.status().with_context("header at byte 8");

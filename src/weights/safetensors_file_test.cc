@@ -68,6 +68,17 @@ TEST(Safetensors, RefusesBadHeaders) {
   EXPECT_THAT(message_of(std::string(8, '\xff') + "{}"), HasSubstr("does not fit"));
   EXPECT_THAT(message_of(with_header("{\"a\": ")), HasSubstr("not valid JSON"));
   EXPECT_THAT(message_of(with_header("[1]")), HasSubstr("not a JSON object"));
+  EXPECT_THAT(message_of(with_header("{}").substr(0, 9)), HasSubstr("is the download complete?"));
+  const uint64_t too_long = (32 << 20) + 1;
+  std::string long_header(8 + too_long, '{');
+  std::memcpy(long_header.data(), &too_long, sizeof(too_long));
+  EXPECT_THAT(message_of(long_header), HasSubstr("a header of 33.6 MB; at most 33.6 MB"));
+  EXPECT_THAT(message_of("version https://git-lfs.github.com/spec/v1\noid sha256:0\n"), HasSubstr("git lfs pull"));
+  EXPECT_THAT(message_of("<html><body>Not found</body></html>"), HasSubstr("a web page"));
+  // Headers of 640 and 35615 bytes begin like a Python pickle and a gzip archive.
+  for (const size_t num_bytes : {size_t{0x280}, size_t{0x8b1f}}) {
+    EXPECT_EQ(message_of(with_header("{" + std::string(num_bytes - 2, ' ') + "}")), "no error");
+  }
   EXPECT_THAT(message_of(with_header(std::string(100000, '['))), HasSubstr("nested"));
   const auto entry = [](const char* body) { return with_header(std::string("{\"t\": ") + body + "}"); };
   EXPECT_EQ(message_of(entry(R"({"dtype":"F32","shape":[2,8],"data_offsets":[0,64]})")), "no error");

@@ -7,6 +7,7 @@
 #include "platform/mapped_file.h"
 #include "weights/byte_reader.h"
 #include "weights/convert/tokenizer_keys.h"
+#include "weights/foreign_file.h"
 
 namespace saccade {
 namespace {
@@ -105,6 +106,9 @@ bool read_piece(std::string_view bytes, Vocabulary::Token& token) {
 
 Status read_sentencepiece_model(const std::string& path, Vocabulary& vocabulary, std::vector<std::string>& warnings) {
   SACCADE_ASSIGN_OR_RETURN(const MappedFile file, MappedFile::open(path));
+  if (const std::string kind = kind_of_foreign_file(file.bytes()); !kind.empty()) {
+    return corrupt_data(path + ": not a SentencePiece model but " + kind);
+  }
   Message model({reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()});
   size_t num_pieces = 0;
   uint64_t model_type = kUnigram;
@@ -144,7 +148,7 @@ Status read_sentencepiece_model(const std::string& path, Vocabulary& vocabulary,
   }
   vocabulary.model = "llama";
   vocabulary.pre = "default";
-  vocabulary.adds_space_prefix = normalizer.adds_dummy_prefix;
+  vocabulary.space_prefix = normalizer.adds_dummy_prefix ? SpacePrefix::kSentencePiece : SpacePrefix::kNever;
   vocabulary.adds_bos = true;
   return {};
 }

@@ -3,7 +3,7 @@
 #include <optional>
 
 #include "base/format.h"
-#include "platform/mapped_file.h"
+#include "platform/whole_file.h"
 #include "weights/convert/tokenizer_keys.h"
 
 namespace saccade {
@@ -98,8 +98,9 @@ std::optional<std::string> template_in(const Json& object) {
 // Processors of vision-language models have their own template, which knows pictures; it goes before the tokenizer's.
 Expected<std::optional<std::string>> chat_template(const Checkpoint& checkpoint) {
   if (checkpoint.has_file("chat_template.jinja")) {
-    SACCADE_ASSIGN_OR_RETURN(const MappedFile file, MappedFile::open(checkpoint.path_of("chat_template.jinja")));
-    return std::optional(std::string(reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()));
+    SACCADE_ASSIGN_OR_RETURN(const std::vector<std::byte> bytes,
+                             read_whole_file(checkpoint.path_of("chat_template.jinja"), kMaxSettingsBytes));
+    return std::optional(std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
   }
   for (const char* name : {"chat_template.json", "processor_config.json", "tokenizer_config.json"}) {
     SACCADE_ASSIGN_OR_RETURN(const Json object, read_if_present(checkpoint, name));
