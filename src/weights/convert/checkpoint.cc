@@ -17,13 +17,9 @@ Expected<Json> read_if_present(const std::string& path) {
   return read_json_object(path);
 }
 
-std::optional<std::string> canonical_name(std::span<const PrefixRule> rules, std::string_view name) {
-  const PrefixRule* best = nullptr;
-  for (const PrefixRule& rule : rules) {
-    if (name.starts_with(rule.from) && (best == nullptr || rule.from.size() > best->from.size())) best = &rule;
-  }
-  if (best == nullptr) return std::nullopt;
-  return std::string(best->to).append(name.substr(best->from.size()));
+// `name` with the prefix `from` replaced.
+std::string with_prefix(std::string_view name, std::string_view from, std::string_view to) {
+  return std::string(to).append(name.substr(from.size()));
 }
 
 std::span<const int64_t> without_leading_ones(std::span<const int64_t> dims) {
@@ -51,11 +47,17 @@ bool Checkpoint::has_file(std::string_view file) const {
 Expected<Checkpoint> Checkpoint::open(const std::string& dir) {
   Checkpoint checkpoint;
   checkpoint.dir_ = dir;
-  std::error_code ignored;
-  if (!std::filesystem::is_directory(dir, ignored)) {
+  std::error_code error;
+  const std::filesystem::file_type type = std::filesystem::status(dir, error).type();
+  if (error && type != std::filesystem::file_type::not_found) {
+    return io_error(dir + ": cannot open: " + error.message());
+  }
+  if (type != std::filesystem::file_type::directory) {
     return not_found(dir + ": not a folder; give the folder that holds config.json and the safetensors files");
   }
-  if (!checkpoint.has_file("config.json")) return not_found(dir + ": no config.json in this folder");
+  if (std::filesystem::status(checkpoint.config_path(), error).type() == std::filesystem::file_type::not_found) {
+    return not_found(dir + ": no config.json in this folder");
+  }
   SACCADE_ASSIGN_OR_RETURN(Json config, read_json_object(checkpoint.config_path()));
   SACCADE_ASSIGN_OR_RETURN(Json generation, read_if_present(checkpoint.path_of("generation_config.json")));
   SACCADE_ASSIGN_OR_RETURN(Json preprocessor, read_if_present(checkpoint.path_of("preprocessor_config.json")));
@@ -69,11 +71,42 @@ Expected<Checkpoint> Checkpoint::open(const std::string& dir) {
   return checkpoint;
 }
 
+std::span<Checkpoint::AppliedRule> Checkpoint::add_rules(std::span<const PrefixRule> rules, const std::string& dir) {
+  for (const PrefixRule& rule : rules) rules_.push_back({rule, dir});
+  return std::span(rules_).last(rules.size());
+}
+
+std::optional<std::string> Checkpoint::canonical_name(std::span<AppliedRule> rules, std::string_view name) {
+  AppliedRule* best = nullptr;
+  for (AppliedRule& candidate : rules) {
+    const std::string_view from = candidate.rule.from;
+    if (name.starts_with(from) && (best == nullptr || from.size() > best->rule.from.size())) best = &candidate;
+  }
+  if (best == nullptr) return std::nullopt;
+  ++best->num_tensors;
+  return with_prefix(name, best->rule.from, best->rule.to);
+}
+
+// The name that the tensor would have in the checkpoint: several rules may lead to `name`, and the one that named most
+// of the tensors that are there is this checkpoint's.
+Status Checkpoint::missing(std::string_view name) const {
+  const AppliedRule* best = nullptr;
+  const auto rank = [](const AppliedRule& rule) { return std::pair(rule.num_tensors, rule.rule.to.size()); };
+  for (const AppliedRule& candidate : rules_) {
+    if (!name.starts_with(candidate.rule.to)) continue;
+    if (best == nullptr || rank(candidate) > rank(*best)) best = &candidate;
+  }
+  if (best == nullptr) return corrupt_data(dir_ + ": tensor " + quote(name) + " is missing; is the download complete?");
+  const std::string own_name = with_prefix(name, best->rule.to, best->rule.from);
+  return corrupt_data(best->dir + ": tensor " + quote(own_name) + " is missing; is the download complete?");
+}
+
 Status Checkpoint::open_tensors(std::span<const PrefixRule> rules) {
   SACCADE_ASSIGN_OR_RETURN(SafetensorsCheckpoint opened, SafetensorsCheckpoint::open(dir_));
   files_.push_back(std::make_unique<SafetensorsCheckpoint>(std::move(opened)));
+  const std::span<AppliedRule> applied = add_rules(rules, dir_);
   for (const auto& [name, tensor] : files_.back()->tensors()) {
-    const std::string canonical = canonical_name(rules, name).value_or(name);
+    const std::string canonical = canonical_name(applied, name).value_or(name);
     if (const auto [at, is_new] = tensors_.emplace(canonical, &tensor); !is_new) {
       return corrupt_data(dir_ + ": tensors " + quote(at->second->name) + " and " + quote(name) + " are the same part");
     }
@@ -92,8 +125,9 @@ Status Checkpoint::add_vision_tower(const std::string& dir) {
   SACCADE_ASSIGN_OR_RETURN(const Checkpoint tower, Checkpoint::open(dir));
   SACCADE_ASSIGN_OR_RETURN(SafetensorsCheckpoint opened, SafetensorsCheckpoint::open(dir));
   files_.push_back(std::make_unique<SafetensorsCheckpoint>(std::move(opened)));
+  const std::span<AppliedRule> applied = add_rules(kRules, dir);
   for (const auto& [name, tensor] : files_.back()->tensors()) {
-    if (const auto canonical = canonical_name(kRules, name)) tensors_.emplace(*canonical, &tensor);
+    if (const auto canonical = canonical_name(applied, name)) tensors_.emplace(*canonical, &tensor);
   }
   tower_dir_ = dir;
   if (preprocessor_config_->empty()) *preprocessor_config_ = tower.preprocessor_config();
@@ -107,7 +141,7 @@ const SafeTensor* Checkpoint::find(std::string_view name) const {
 
 Expected<const SafeTensor*> Checkpoint::take(std::string_view name, std::span<const int64_t> dims) {
   const SafeTensor* tensor = find(name);
-  if (tensor == nullptr) return not_found(dir_ + ": the checkpoint has no tensor for " + quote(name));
+  if (tensor == nullptr) return missing(name);
   if (!std::ranges::equal(without_leading_ones(tensor->dims), without_leading_ones(dims))) {
     return corrupt_data(dir_ + ": tensor " + quote(tensor->name) + " is " + tensor->to_string() +
                         "; the settings say " + dims_text(dims));
@@ -122,7 +156,7 @@ Expected<const SafeTensor*> Checkpoint::take(std::string_view name, std::span<co
 
 Expected<std::vector<int64_t>> Checkpoint::dims_of(std::string_view name, size_t rank) const {
   const SafeTensor* tensor = find(name);
-  if (tensor == nullptr) return not_found(dir_ + ": the checkpoint has no tensor for " + quote(name));
+  if (tensor == nullptr) return missing(name);
   if (tensor->dims.size() != rank || tensor->num_elements == 0) {
     return corrupt_data(dir_ + ": tensor " + quote(tensor->name) + " is " + tensor->to_string() +
                         format("; %zu dimensions are wanted", rank));

@@ -1,7 +1,9 @@
 // A checkpoint folder: its settings, and its tensors under names that do not depend on the version that saved it.
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <set>
 #include <span>
 #include <string>
@@ -48,7 +50,7 @@ class Checkpoint {
 
   bool has(std::string_view name) const { return find(name) != nullptr; }
   const SafeTensor* find(std::string_view name) const;
-  /// Errors: kNotFound, kCorruptData (shape), kUnsupported (type), with the checkpoint's own tensor name. Leading
+  /// Errors: kCorruptData (missing, shape), kUnsupported (type), with the checkpoint's own tensor name. Leading
   /// dimensions of 1 do not count.
   Expected<const SafeTensor*> take(std::string_view name, std::span<const int64_t> dims);
   /// The sizes of a tensor that must be there, to learn a width from; it does not count as taken.
@@ -59,6 +61,15 @@ class Checkpoint {
   std::vector<std::string> left_over() const;
 
  private:
+  struct AppliedRule {
+    PrefixRule rule;
+    std::string dir;          // of the tensors it is for
+    int64_t num_tensors = 0;  // that it named
+  };
+  std::span<AppliedRule> add_rules(std::span<const PrefixRule> rules, const std::string& dir);
+  static std::optional<std::string> canonical_name(std::span<AppliedRule> rules, std::string_view name);
+  Status missing(std::string_view name) const;
+
   std::string dir_;
   std::string tower_dir_;
   // Behind pointers, so that Config layers stay valid when this is moved.
@@ -68,6 +79,7 @@ class Checkpoint {
   std::vector<std::unique_ptr<SafetensorsCheckpoint>> files_;
   std::unordered_map<std::string, const SafeTensor*> tensors_;  // by this converter's name
   std::set<std::string> used_;
+  std::vector<AppliedRule> rules_;  // all that open_tensors and add_vision_tower were given
 };
 
 }  // namespace saccade

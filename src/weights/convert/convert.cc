@@ -130,12 +130,18 @@ class Converter {
     SACCADE_ASSIGN_OR_RETURN(GgufWriter writer, GgufWriter::create(file.path, file.keys, table));
     for (size_t i = 0; i < file.tensors.size(); ++i) {
       const TensorPlan& tensor = *file.tensors[i];
-      const double fraction = static_cast<double>(num_elements_done_) / static_cast<double>(num_elements_total_);
-      if (options_.progress && !options_.progress(fraction, tensor.name)) return cancelled("conversion cancelled");
-      SACCADE_RETURN_IF_ERROR(stream_.write(tensor, table[i].dtype, writer, report_.warnings));
+      const auto before_chunk = [&](int64_t num_written) { return tell_progress(tensor, num_written); };
+      SACCADE_RETURN_IF_ERROR(stream_.write(tensor, table[i].dtype, writer, before_chunk, report_.warnings));
       num_elements_done_ += tensor.shape.num_elements();
     }
     return writer;
+  }
+
+  Status tell_progress(const TensorPlan& tensor, int64_t num_written) const {
+    const auto num_done = static_cast<double>(num_elements_done_ + num_written);
+    const double fraction = num_done / static_cast<double>(num_elements_total_);
+    if (options_.progress && !options_.progress(fraction, tensor.name)) return cancelled("conversion cancelled");
+    return {};
   }
 
   const ConvertOptions& options_;

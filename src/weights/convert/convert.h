@@ -12,7 +12,8 @@
 
 namespace saccade {
 
-/// Called before each tensor with the share of bytes done, 0..1; returning false cancels (kCancelled).
+/// Called before each tensor and every few megabytes of it, with the share of all that is done, 0..1; returning false
+/// cancels (kCancelled).
 using ConvertProgress = std::function<bool(double fraction, std::string_view tensor)>;
 
 struct ConvertOptions {
@@ -46,9 +47,10 @@ struct ConvertReport {
   std::vector<std::string> warnings;   // tensors left over, settings that are not carried out
 };
 
-/// Nothing is left at the output paths on an error. Errors: kNotFound (a file, or an essential tensor by name),
-/// kCorruptData, kUnsupported (the architecture, with the known ones; a tokenizer; a setting), kInvalidArgument
-/// (options), kIoError, kCancelled.
+/// Nothing is left at the output paths on an error. Errors: kNotFound (a file), kCorruptData (a file, or an essential
+/// tensor that is missing, by the checkpoint's own name), kUnsupported (the architecture, with the known ones; a
+/// tokenizer; a setting), kInvalidArgument (options), kResourceExhausted (a file of settings that is far too large),
+/// kIoError, kCancelled.
 Expected<ConvertReport> convert_checkpoint(const ConvertOptions& options);
 
 }  // namespace saccade

@@ -42,7 +42,7 @@ bool fits(std::span<const float> row, DType type) {
 }  // namespace
 
 Status TensorStream::write(const TensorPlan& tensor, DType type, GgufWriter& writer,
-                           std::vector<std::string>& warnings) {
+                           const std::function<Status(int64_t)>& before_chunk, std::vector<std::string>& warnings) {
   const int64_t row_size = tensor.shape.row_size();
   const int64_t num_rows = tensor.shape.num_rows();
   const int64_t out_row_bytes = row_bytes(type, row_size);
@@ -50,6 +50,7 @@ Status TensorStream::write(const TensorPlan& tensor, DType type, GgufWriter& wri
   std::vector<std::byte> chunk(static_cast<size_t>(rows_per_chunk * out_row_bytes));
   std::atomic<bool> all_fit = true;
   for (int64_t first = 0; first < num_rows; first += rows_per_chunk) {
+    SACCADE_RETURN_IF_ERROR(before_chunk(first * row_size));
     const int64_t count = std::min(rows_per_chunk, num_rows - first);
     const int64_t grain = std::max<int64_t>(1, 65536 / row_size);
     pool_.parallel_for(count, grain, [&](int64_t begin, int64_t end, int) {

@@ -1,6 +1,8 @@
 // Carries out a TensorPlan: reads, reorders, converts and writes its rows, a few megabytes at a time.
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -15,8 +17,10 @@ class TensorStream {
  public:
   explicit TensorStream(int num_threads) : pool_(num_threads) {}
 
+  /// Calls `before_chunk` before every few megabytes with the number of elements written; its error ends the work.
   /// Adds a warning for values that are not finite in the checkpoint or do not fit f16.
-  Status write(const TensorPlan& tensor, DType type, GgufWriter& writer, std::vector<std::string>& warnings);
+  Status write(const TensorPlan& tensor, DType type, GgufWriter& writer,
+               const std::function<Status(int64_t num_written)>& before_chunk, std::vector<std::string>& warnings);
 
  private:
   ThreadPool pool_;

@@ -118,15 +118,7 @@ Status write_vision_keys(PlanBuilder& builder, const VisionDimensions& dims, con
   set("attention.head_count", dims.num_heads);
   keys.set_f32("clip.vision.attention.layer_norm_epsilon", static_cast<float>(dims.epsilon));
   SACCADE_RETURN_IF_ERROR(write_normalization(builder));
-  SACCADE_RETURN_IF_ERROR(write_resample(builder));
-  const Config settings = Config(builder.checkpoint().config_path()).add(&builder.checkpoint().config());
-  for (const char* name : {"image_token_id", "image_token_index"}) {
-    if (!settings.has(name)) continue;
-    SACCADE_ASSIGN_OR_RETURN(const int64_t id, settings.integer(name, -(1 << 30), 1 << 30));
-    if (id >= 0) keys.set_u32("saccade.image_token_id", static_cast<uint32_t>(id));
-    break;
-  }
-  return {};
+  return write_resample(builder);
 }
 
 Status plan_vit(PlanBuilder& builder, const VisionDimensions& dims, bool has_post_norm) {

@@ -22,12 +22,12 @@ struct VisionDimensions {
   int64_t model_dim = 0;  // of the language model
 };
 
-/// Writes clip.* common to all families, and saccade.vision.* and saccade.image_token_id from the checkpoint.
-/// Errors: kUnsupported (an activation that is not known).
+/// Writes clip.* and saccade.vision.* that are common to all families. Errors: kUnsupported (an activation that is not
+/// known).
 Status write_vision_keys(PlanBuilder& builder, const VisionDimensions& dims, const std::string& projector_type);
 
 /// A ViT as CLIP and SigLIP name its parts: vision.embeddings.*, vision.encoder.layers.N.*. The optional parts (class
-/// embedding, patch bias, pre-norm) are taken where the checkpoint has them; `num_stored` blocks beyond
+/// embedding, patch bias, pre-norm) are taken where the checkpoint has them; blocks beyond
 /// dims.num_blocks are left out, the post-norm is taken if `has_post_norm`.
 Status plan_vit(PlanBuilder& builder, const VisionDimensions& dims, bool has_post_norm);
 
