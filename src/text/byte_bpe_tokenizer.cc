@@ -102,7 +102,7 @@ Status ByteBpeTokenizer::read_merges(const Metadata& metadata) {
   return {};
 }
 
-void ByteBpeTokenizer::encode_plain(std::string_view text, std::vector<TokenId>& out) const {
+void ByteBpeTokenizer::encode_plain(std::string_view text, bool /*is_start*/, std::vector<TokenId>& out) const {
   std::string composed;
   if (pre_tokenizer_.composes()) {
     composed = compose(text);

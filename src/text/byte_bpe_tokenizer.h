@@ -24,7 +24,7 @@ class ByteBpeTokenizer final : public VocabularyTokenizer {
   std::string piece(TokenId token, bool render_special) const override;
 
  protected:
-  void encode_plain(std::string_view text, std::vector<TokenId>& out) const override;
+  void encode_plain(std::string_view text, bool is_start, std::vector<TokenId>& out) const override;
 
  private:
   ByteBpeTokenizer(Vocabulary vocabulary, PreTokenizer pre_tokenizer);

@@ -49,6 +49,17 @@ int parse_byte_piece(std::string_view text) {
   return value;
 }
 
+Expected<SpacePrefix> read_space_prefix(const Metadata& metadata) {
+  constexpr const char* kScheme = "saccade.tokenizer.prepend_scheme";
+  SACCADE_ASSIGN_OR_RETURN(const bool adds_prefix, metadata.boolean_or("tokenizer.ggml.add_space_prefix", true));
+  SACCADE_ASSIGN_OR_RETURN(const std::string scheme, metadata.string_or(kScheme, ""));
+  if (!adds_prefix) return SpacePrefix::kNever;
+  if (!metadata.has(kScheme)) return SpacePrefix::kAlways;
+  if (scheme == "always") return SpacePrefix::kUnlessSpaced;
+  if (scheme == "first") return SpacePrefix::kStartUnlessSpaced;
+  return unsupported(format("key %s is %s; known are always and first", kScheme, quote(scheme).c_str()));
+}
+
 }  // namespace
 
 Expected<std::unique_ptr<Tokenizer>> SentencePieceTokenizer::from_metadata(const Metadata& metadata) {
@@ -63,13 +74,13 @@ Expected<std::unique_ptr<Tokenizer>> SentencePieceTokenizer::from_metadata(const
   if (nan != scores.end()) {
     return corrupt_data(format("%s: the score of token %td is not a number", kScores, nan - scores.begin()));
   }
-  SACCADE_ASSIGN_OR_RETURN(const bool adds_space_prefix, metadata.boolean_or("tokenizer.ggml.add_space_prefix", true));
-  return std::unique_ptr<Tokenizer>(new SentencePieceTokenizer(std::move(vocabulary), scores, adds_space_prefix));
+  SACCADE_ASSIGN_OR_RETURN(const SpacePrefix space_prefix, read_space_prefix(metadata));
+  return std::unique_ptr<Tokenizer>(new SentencePieceTokenizer(std::move(vocabulary), scores, space_prefix));
 }
 
 SentencePieceTokenizer::SentencePieceTokenizer(Vocabulary vocabulary, const std::vector<double>& scores,
-                                               bool adds_space_prefix)
-    : VocabularyTokenizer(std::move(vocabulary)), adds_space_prefix_(adds_space_prefix) {
+                                               SpacePrefix space_prefix)
+    : VocabularyTokenizer(std::move(vocabulary)), space_prefix_(space_prefix) {
   byte_tokens_.fill(-1);
   for (TokenId token = 0; token < vocabulary_.size(); ++token) {
     const std::string& text = vocabulary_.text(token);
@@ -91,8 +102,23 @@ std::optional<PairMerge> SentencePieceTokenizer::find_piece(std::string_view tex
   return found->second;
 }
 
-void SentencePieceTokenizer::encode_plain(std::string_view text, std::vector<TokenId>& out) const {
-  const std::string marked = std::string(adds_space_prefix_ ? kSpaceMark : "") + mark_spaces(text);
+bool SentencePieceTokenizer::puts_space_before(std::string_view marked, bool is_start) const {
+  switch (space_prefix_) {
+    case SpacePrefix::kNever:
+      return false;
+    case SpacePrefix::kAlways:
+      return true;
+    case SpacePrefix::kUnlessSpaced:
+      return !marked.starts_with(kSpaceMark);
+    case SpacePrefix::kStartUnlessSpaced:
+      return is_start && !marked.starts_with(kSpaceMark);
+  }
+  return false;
+}
+
+void SentencePieceTokenizer::encode_plain(std::string_view text, bool is_start, std::vector<TokenId>& out) const {
+  std::string marked = mark_spaces(text);
+  if (puts_space_before(marked, is_start)) marked.insert(0, kSpaceMark);
   const std::string_view view = marked;
   PairMerger merger;
   for (size_t position = 0; position < view.size();) {
@@ -146,7 +172,7 @@ std::string SentencePieceTokenizer::piece(TokenId token, bool render_special) co
 
 std::string SentencePieceTokenizer::decode(std::span<const TokenId> tokens, bool render_special) const {
   std::string text;
-  bool is_first = adds_space_prefix_;
+  bool is_first = space_prefix_ != SpacePrefix::kNever;
   for (const TokenId token : tokens) {
     std::string next = piece(token, render_special);
     const bool is_control = vocabulary_.contains(token) && vocabulary_.type(token) == TokenType::kControl;

@@ -30,8 +30,9 @@ struct TextRun {
 /// Thread safety: const after construction; any number of threads.
 ///
 /// Any bytes may be encoded: invalid UTF-8 becomes byte tokens. decode(encode(x)) = x holds for every x where the
-/// vocabulary has all byte tokens, except that Qwen2 composes characters first (NFC, as its own tokenizer does) and
-/// that a SentencePiece vocabulary puts a space behind a user-defined token in the middle of x.
+/// vocabulary has all byte tokens, except that Qwen2 composes characters first (NFC, as its own tokenizer does), that a
+/// SentencePiece vocabulary puts a space behind a user-defined token in the middle of x, and that one whose file has
+/// saccade.tokenizer.prepend_scheme takes a space that begins x for the one it puts there.
 class Tokenizer {
  public:
   virtual ~Tokenizer() = default;
@@ -45,8 +46,9 @@ class Tokenizer {
 
   /// Encodes neighbouring runs as the one text that they make together, so that a word may span two of them; a control
   /// token is recognised only where all of its bytes lie in runs that allow it. A prompt is encoded with this, not run
-  /// by run. `is_start` is true where the runs begin the prompt: a BOS is added where the file asks for one and the
-  /// text does not itself begin with it, and SentencePiece puts its space in front. It is false after a picture.
+  /// by run. `is_start` is true where the runs begin the prompt, false after a picture: at the start a BOS is added
+  /// where the file asks for one and the text does not itself begin with it. SentencePiece puts its space in front of
+  /// every stretch between special tokens, start or not, unless the file's prepend_scheme is "first" (the start alone).
   virtual std::vector<TokenId> encode_runs(std::span<const TextRun> runs, bool is_start) const = 0;
 
   /// The bytes that `token` stands for when it follows other tokens; control tokens give nothing unless

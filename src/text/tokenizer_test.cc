@@ -57,6 +57,41 @@ TEST(Tokenizer, SentencePieceMergesByScoreAndPrefixesASpace) {
   EXPECT_TRUE(tokenizer->encode("").empty());
 }
 
+// What the tokenizers library (0.23) gives for this vocabulary: with the normalizer Prepend, and with the pre-tokenizer
+// Metaspace and its schemes.
+TEST(Tokenizer, SpacesInFrontFollowTheScheme) {
+  const auto with_scheme = [](const char* scheme) {
+    Metadata metadata = small_vocabulary({"<sep>"});
+    if (*scheme != '\0') metadata.set("saccade.tokenizer.prepend_scheme", std::string(scheme));
+    return make(metadata);
+  };
+  const auto tokens = [](const Tokenizer& tokenizer, std::string_view text) {
+    return texts(tokenizer, tokenizer.encode(text, {.parse_special = true}));
+  };
+  const auto prepend = with_scheme("");
+  EXPECT_THAT(tokens(*prepend, "ab<sep>ab"), ElementsAre("▁ab", "<sep>", "▁ab"));
+  EXPECT_THAT(tokens(*prepend, " ab"), ElementsAre("▁", "▁ab"));
+  EXPECT_THAT(tokens(*prepend, "<sep> ab"), ElementsAre("<sep>", "▁", "▁ab"));
+  const auto always = with_scheme("always");
+  EXPECT_THAT(tokens(*always, "ab<sep>ab"), ElementsAre("▁ab", "<sep>", "▁ab"));
+  EXPECT_THAT(tokens(*always, " ab"), ElementsAre("▁ab"));
+  EXPECT_THAT(tokens(*always, "<sep> ab"), ElementsAre("<sep>", "▁ab"));
+  const auto first = with_scheme("first");
+  EXPECT_THAT(tokens(*first, "ab<sep>ab"), ElementsAre("▁ab", "<sep>", "ab"));
+  EXPECT_THAT(tokens(*first, " ab"), ElementsAre("▁ab"));
+  EXPECT_THAT(tokens(*first, "  ab"), ElementsAre("▁", "▁ab"));
+  EXPECT_THAT(tokens(*first, "▁ab"), ElementsAre("▁ab"));
+  EXPECT_THAT(tokens(*first, "<sep>ab"), ElementsAre("<sep>", "ab"));
+  EXPECT_THAT(tokens(*first, "ab<sep> ab<sep>ab"), ElementsAre("▁ab", "<sep>", "▁ab", "<sep>", "ab"));
+  EXPECT_EQ(first->decode(first->encode("ab ab")), "ab ab");
+  EXPECT_EQ(first->decode(first->encode("  ab")), " ab");
+  // The runs behind a picture do not begin the text.
+  const std::vector<TextRun> runs = {{"a", true}, {"b", false}};
+  EXPECT_THAT(texts(*first, first->encode_runs(runs, true)), ElementsAre("<s>", "▁ab"));
+  EXPECT_THAT(texts(*first, first->encode_runs(runs, false)), ElementsAre("ab"));
+  EXPECT_THAT(texts(*always, always->encode_runs(runs, false)), ElementsAre("▁ab"));
+}
+
 TEST(Tokenizer, WithoutByteTokensUnknownCharactersInARowAreOneUnknownToken) {
   Metadata metadata;
   metadata.set("tokenizer.ggml.model", std::string("llama"));
@@ -216,6 +251,8 @@ TEST(Tokenizer, HostileVocabulariesAreErrorsThatNameTheKey) {
   expect_error(spm, "tokenizer.ggml.token_type", std::vector<int64_t>{1}, "1 types");
   expect_error(spm, "tokenizer.ggml.bos_token_id", int64_t{100'000}, "");
   expect_error(spm, "tokenizer.ggml.eos_token_id", int64_t{-5}, "");
+  expect_error(spm, "saccade.tokenizer.prepend_scheme", std::string("last"), "always and first");
+  expect_error(spm, "saccade.tokenizer.prepend_scheme", int64_t{1}, "string");
   expect_error(bpe, "tokenizer.ggml.pre", std::string("klingon"), "qwen2");
   expect_error(bpe, "tokenizer.ggml.merges", std::vector<std::string>{"ab"}, "merge 0");
   expect_error(bpe, "tokenizer.ggml.merges", std::vector<std::string>{"a b", "a "}, "merge 1");

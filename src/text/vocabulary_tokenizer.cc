@@ -21,10 +21,15 @@ std::vector<size_t> find_trusted_ends(std::span<const TextRun> runs, size_t num_
 
 std::vector<TokenId> VocabularyTokenizer::encode(std::string_view text, const EncodeOptions& options) const {
   const TextRun run{text, options.parse_special};
-  return encode_runs({&run, 1}, options.add_bos);
+  return encode_whole({&run, 1}, /*is_start=*/true, options.add_bos);
 }
 
 std::vector<TokenId> VocabularyTokenizer::encode_runs(std::span<const TextRun> runs, bool is_start) const {
+  return encode_whole(runs, is_start, /*add_bos=*/is_start);
+}
+
+std::vector<TokenId> VocabularyTokenizer::encode_whole(std::span<const TextRun> runs, bool is_start,
+                                                       bool add_bos) const {
   std::string text;
   for (const TextRun& run : runs) text += run.text;
   const std::vector<size_t> trusted_ends = find_trusted_ends(runs, text.size());
@@ -34,13 +39,13 @@ std::vector<TokenId> VocabularyTokenizer::encode_runs(std::span<const TextRun> r
   for (size_t position = 0; position < view.size();) {
     const std::optional<SpecialTokens::Match> match = specials_.find(view, position, trusted_ends);
     const size_t end = match ? match->position : view.size();
-    if (end > position) encode_plain(view.substr(position, end - position), tokens);
+    if (end > position) encode_plain(view.substr(position, end - position), is_start && position == 0, tokens);
     if (match) tokens.push_back(match->token);
     position = match ? end + match->num_bytes : end;
   }
   // Many chat templates print the BOS themselves.
   const bool has_bos = !tokens.empty() && tokens.front() == bos();
-  if (is_start && adds_bos() && !has_bos) tokens.insert(tokens.begin(), *bos());
+  if (add_bos && adds_bos() && !has_bos) tokens.insert(tokens.begin(), *bos());
   return tokens;
 }
 

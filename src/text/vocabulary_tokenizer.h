@@ -34,10 +34,14 @@ class VocabularyTokenizer : public Tokenizer {
   void index_special_tokens(TextOf text_of);
 
   /// Appends the tokens of a stretch between special tokens, or between one and an end of the text; never empty.
-  virtual void encode_plain(std::string_view text, std::vector<TokenId>& out) const = 0;
+  /// `is_start` is true for the stretch that begins the text.
+  virtual void encode_plain(std::string_view text, bool is_start, std::vector<TokenId>& out) const = 0;
 
   const Vocabulary vocabulary_;
   SpecialTokens specials_;
+
+ private:
+  std::vector<TokenId> encode_whole(std::span<const TextRun> runs, bool is_start, bool add_bos) const;
 };
 
 template <typename TextOf>

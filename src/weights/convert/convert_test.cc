@@ -9,6 +9,7 @@
 namespace saccade {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::Contains;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -176,7 +177,9 @@ TEST_F(ConvertTest, ErrorsNameWhatIsWrongAndLeaveNothing) {
   EXPECT_THAT(error(options()), HasSubstr("\"GPT2LMHeadModel\""));
   EXPECT_THAT(error(options()), HasSubstr("known: LlavaForConditionalGeneration"));
   dir_.write("config.json", testing_files::text_config("LlamaForCausalLM", "llama", R"("num_hidden_layers": 3,)"));
-  EXPECT_THAT(error(options()), HasSubstr("lm.layers.2.input_layernorm.weight"));
+  EXPECT_THAT(error(options()),
+              HasSubstr(dir_.root() + ": tensor \"model.layers.2.input_layernorm.weight\" is missing"));
+  EXPECT_EQ(convert_checkpoint(options()).status().code(), StatusCode::kCorruptData);
   dir_.write("config.json", testing_files::text_config("LlamaForCausalLM", "llama", R"("intermediate_size": 48,)"));
   EXPECT_THAT(error(options()), HasSubstr("\"model.layers.0.mlp.gate_proj.weight\" is F32 [40, 32]"));
   dir_.write("config.json", testing_files::text_config("LlamaForCausalLM", "llama", R"("hidden_act": "relu",)"));
@@ -205,6 +208,75 @@ TEST_F(ConvertTest, CancellingLeavesNothing) {
   pair.mmproj_path = out_.path("mmproj.gguf");
   pair.progress = [](double fraction, std::string_view) { return fraction < 0.9; };
   EXPECT_THAT(error(pair), HasSubstr("cancelled"));
+}
+
+TEST_F(ConvertTest, CancellingInsideATensorLeavesNothing) {
+  TestCheckpoint checkpoint;
+  add_decoder(checkpoint, "model.");
+  checkpoint.add("model.embed_tokens.weight", {40000, kModelDim});  // 5 MB
+  checkpoint.write(dir_);
+  dir_.write("config.json", testing_files::text_config("LlamaForCausalLM", "llama"));
+  write_byte_level_tokenizer(dir_);
+  ConvertOptions cancelled = options();
+  int num_calls = 0;
+  cancelled.progress = [&](double, std::string_view tensor) {
+    if (tensor == "token_embd.weight") ++num_calls;
+    return num_calls < 2;
+  };
+  EXPECT_THAT(error(cancelled), HasSubstr("cancelled"));
+  EXPECT_EQ(num_calls, 2);
+}
+
+TEST_F(ConvertTest, AMissingTensorIsNamedAsItsCheckpointWouldNameIt) {
+  for (const bool is_new_layout : {false, true}) {
+    write_llava(is_new_layout);
+    Json config = Json::parse(testing_files::llava_config());
+    config["text_config"]["num_hidden_layers"] = 3;
+    dir_.write("config.json", config.dump());
+    EXPECT_THAT(error(options()),
+                HasSubstr(is_new_layout ? "\"model.language_model.layers.2.input_layernorm.weight\""
+                                        : "\"language_model.model.layers.2.input_layernorm.weight\""));
+    config["text_config"]["num_hidden_layers"] = 2;
+    config["vision_config"]["num_hidden_layers"] = 5;
+    dir_.write("config.json", config.dump());
+    EXPECT_THAT(error(options()),
+                HasSubstr(is_new_layout ? "\"model.vision_tower.encoder.layers.3.layer_norm1.weight\""
+                                        : "\"vision_tower.vision_model.encoder.layers.3.layer_norm1.weight\""));
+  }
+}
+
+TEST_F(ConvertTest, FilesThatAreNotWhatTheirNamesSay) {
+  write_llama();
+  const std::string pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n";
+  for (const char* name : {"tokenizer.model", "tokenizer.json", "model.safetensors", "config.json"}) {
+    dir_.write(name, pointer);
+    EXPECT_THAT(error(options()), AllOf(HasSubstr(dir_.path(name)), HasSubstr("`git lfs pull`"))) << name;
+  }
+  dir_.write("config.json", "{\"a\": \"" + std::string(4 << 20, 'x') + "\"}");
+  EXPECT_THAT(error(options()), AllOf(HasSubstr("config.json: JSON of 4.19 MB"), HasSubstr("at most 4.19 MB")));
+  EXPECT_EQ(convert_checkpoint(options()).status().code(), StatusCode::kResourceExhausted);
+}
+
+// tokenizer.json's word on spaces goes before tokenizer.model's.
+TEST_F(ConvertTest, TheSchemeForSpacesInFrontIsKept) {
+  write_llama();
+  const auto write_tokenizer = [&](const std::string& scheme) {
+    dir_.write("tokenizer.json", R"({"pre_tokenizer": {"type": "Metaspace", "prepend_scheme": ")" + scheme + R"("},
+      "model": {"type": "BPE", "byte_fallback": true, "vocab": {"a": 0, "b": 1, "ab": 2}, "merges": ["a b"]}})");
+  };
+  const auto converted = [&] {
+    convert(options());
+    const auto file = GgufFile::open(out_.path("model.gguf"));
+    EXPECT_TRUE(file);
+    const bool adds_prefix = *file->metadata().boolean("tokenizer.ggml.add_space_prefix");
+    return std::pair(adds_prefix, *file->metadata().string_or("saccade.tokenizer.prepend_scheme", "absent"));
+  };
+  write_tokenizer("first");
+  EXPECT_EQ(converted(), (std::pair<bool, std::string>(true, "first")));
+  write_tokenizer("always");
+  EXPECT_EQ(converted(), (std::pair<bool, std::string>(true, "always")));
+  write_tokenizer("never");
+  EXPECT_EQ(converted(), (std::pair<bool, std::string>(false, "absent")));
 }
 
 TEST_F(ConvertTest, UnknownTensorsAreReported) {

@@ -106,7 +106,7 @@ void score_by_merges(const Json& model, Vocabulary& vocabulary) {
   }
 }
 
-Status read_sentencepiece_form(const Json& tokenizer, const Json& model, Vocabulary& vocabulary) {
+void read_sentencepiece_form(const Json& model, Vocabulary& vocabulary) {
   const std::string unknown = text_of(member(model, "unk_token"));
   for (Vocabulary::Token& token : vocabulary.tokens) {
     if (token.type != TokenType::kNormal) continue;
@@ -117,12 +117,6 @@ Status read_sentencepiece_form(const Json& tokenizer, const Json& model, Vocabul
   vocabulary.model = "llama";
   vocabulary.pre = "default";
   vocabulary.adds_bos = true;
-  // Older files prepend the marker in the normalizer, newer ones in Metaspace.
-  const Json* metaspace = find_step(member(tokenizer, "pre_tokenizer"), "pretokenizers", "Metaspace");
-  const bool is_prepended = find_step(member(tokenizer, "normalizer"), "normalizers", "Prepend") != nullptr;
-  const std::string scheme = metaspace == nullptr ? "never" : text_of(member(*metaspace, "prepend_scheme"));
-  vocabulary.adds_space_prefix = is_prepended || scheme == "first" || scheme == "always";
-  return {};
 }
 
 Status read_byte_level_form(const Json& tokenizer, const Json& model, const std::string& path, Vocabulary& vocabulary) {
@@ -181,6 +175,35 @@ Expected<std::string> pre_tokenizer_name(const Json& tokenizer, const std::strin
                      quote(seen.empty() ? pipeline.dump(-1, ' ', true, Json::error_handler_t::replace) : seen, 200));
 }
 
+// Older files prepend the marker in the normalizer, newer ones in Metaspace, whose scheme was a boolean at first.
+Status read_space_prefix(const Json& tokenizer, const std::string& path, Vocabulary& vocabulary) {
+  const Json* metaspace = find_step(member(tokenizer, "pre_tokenizer"), "pretokenizers", "Metaspace");
+  const bool is_prepended = find_step(member(tokenizer, "normalizer"), "normalizers", "Prepend") != nullptr;
+  if (metaspace == nullptr || is_prepended) {
+    vocabulary.space_prefix = is_prepended ? SpacePrefix::kSentencePiece : SpacePrefix::kNever;
+    return {};
+  }
+  const Json* scheme = find_member(*metaspace, "prepend_scheme");
+  const Json* was_boolean = find_member(*metaspace, "add_prefix_space");
+  if (scheme == nullptr) {
+    const bool is_never = was_boolean != nullptr && !is_true(*was_boolean);
+    vocabulary.space_prefix = is_never ? SpacePrefix::kNever : SpacePrefix::kMetaspaceAlways;
+    return {};
+  }
+  constexpr std::array<std::pair<std::string_view, SpacePrefix>, 3> kSchemes = {{
+      {"never", SpacePrefix::kNever},
+      {"always", SpacePrefix::kMetaspaceAlways},
+      {"first", SpacePrefix::kMetaspaceFirst},
+  }};
+  for (const auto& [name, prefix] : kSchemes) {
+    if (text_of(*scheme) != name) continue;
+    vocabulary.space_prefix = prefix;
+    return {};
+  }
+  return unsupported(path + ": the prepend_scheme " + quote(text_of(*scheme)) +
+                     " is not known (known: never, always, first)");
+}
+
 Status read_tokenizer_json(const Json& tokenizer, const std::string& path, Vocabulary& vocabulary,
                            std::vector<std::string>& warnings) {
   const Json& model = member(tokenizer, "model");
@@ -190,7 +213,10 @@ Status read_tokenizer_json(const Json& tokenizer, const std::string& path, Vocab
   }
   if (!member(model, "merges").is_array()) return corrupt_data(path + ": model.merges is not a list");
   SACCADE_RETURN_IF_ERROR(read_vocab(model, path, vocabulary, warnings));
-  if (is_true(member(model, "byte_fallback"))) return read_sentencepiece_form(tokenizer, model, vocabulary);
+  if (is_true(member(model, "byte_fallback"))) {
+    read_sentencepiece_form(model, vocabulary);
+    return read_space_prefix(tokenizer, path, vocabulary);
+  }
   return read_byte_level_form(tokenizer, model, path, vocabulary);
 }
 

@@ -9,6 +9,8 @@ namespace saccade {
 namespace {
 
 constexpr float kAddedTokenScore = -1000.0F;
+// The largest vocabularies in use (256 thousand pieces and their merges) take 35 MB.
+constexpr uint64_t kMaxTokenizerBytes = 64 << 20;
 
 void place_added_token(Vocabulary& vocabulary, int64_t id, std::string text, bool is_special) {
   Vocabulary::Token* token = vocabulary.at(id);
@@ -64,6 +66,13 @@ void place_listed_tokens(const Json& tokenizer, Vocabulary& vocabulary) {
   }
 }
 
+void write_space_prefix(GgufKeys& keys, SpacePrefix prefix) {
+  keys.set_bool("tokenizer.ggml.add_space_prefix", prefix != SpacePrefix::kNever);
+  constexpr const char* kScheme = "saccade.tokenizer.prepend_scheme";
+  if (prefix == SpacePrefix::kMetaspaceAlways) keys.set_string(kScheme, "always");
+  if (prefix == SpacePrefix::kMetaspaceFirst) keys.set_string(kScheme, "first");
+}
+
 void write_vocabulary(GgufKeys& keys, const Vocabulary& vocabulary) {
   std::vector<std::string> texts;
   std::vector<float> scores;
@@ -81,7 +90,7 @@ void write_vocabulary(GgufKeys& keys, const Vocabulary& vocabulary) {
   keys.set_i32s("tokenizer.ggml.token_type", types);
   if (vocabulary.model == "llama") {
     keys.set_f32s("tokenizer.ggml.scores", scores);
-    keys.set_bool("tokenizer.ggml.add_space_prefix", vocabulary.adds_space_prefix);
+    write_space_prefix(keys, vocabulary.space_prefix);
   } else {
     keys.set_strings("tokenizer.ggml.merges", vocabulary.merges);
   }
@@ -101,11 +110,14 @@ Status write_tokenizer_keys(PlanBuilder& builder, int64_t vocab_size) {
   // tokenizer.model has the true scores; tokenizer.json is what later models have instead.
   Json tokenizer = Json::object();
   if (checkpoint.has_file("tokenizer.json")) {
-    SACCADE_ASSIGN_OR_RETURN(tokenizer, read_json_object(checkpoint.path_of("tokenizer.json")));
+    SACCADE_ASSIGN_OR_RETURN(tokenizer, read_json_object(checkpoint.path_of("tokenizer.json"), kMaxTokenizerBytes));
   }
   if (checkpoint.has_file("tokenizer.model")) {
     SACCADE_RETURN_IF_ERROR(
         read_sentencepiece_model(checkpoint.path_of("tokenizer.model"), vocabulary, builder.plan().warnings));
+    if (!tokenizer.empty()) {
+      SACCADE_RETURN_IF_ERROR(read_space_prefix(tokenizer, checkpoint.path_of("tokenizer.json"), vocabulary));
+    }
   } else if (!tokenizer.empty()) {
     SACCADE_RETURN_IF_ERROR(
         read_tokenizer_json(tokenizer, checkpoint.path_of("tokenizer.json"), vocabulary, builder.plan().warnings));

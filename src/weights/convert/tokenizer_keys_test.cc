@@ -44,7 +44,7 @@ TEST(SentencePiece, ReadsPiecesScoresAndTypes) {
   EXPECT_EQ(vocabulary.tokens[3].score, -1.5F);
   EXPECT_EQ(vocabulary.tokens[3].type, TokenType::kNormal);
   EXPECT_EQ(vocabulary.tokens[4].type, TokenType::kUnused);
-  EXPECT_FALSE(vocabulary.adds_space_prefix);
+  EXPECT_EQ(vocabulary.space_prefix, SpacePrefix::kNever);
 }
 
 TEST(SentencePiece, RefusesUnigramModelsAndOtherFiles) {
@@ -113,13 +113,36 @@ TEST(TokenizerJson, SentencePieceFormGetsScoresFromRanks) {
   const Status status = read_tokenizer_json(json, "tokenizer.json", vocabulary, warnings);
   ASSERT_TRUE(status.is_ok()) << status.message();
   EXPECT_EQ(vocabulary.model, "llama");
-  EXPECT_TRUE(vocabulary.adds_space_prefix);
+  EXPECT_EQ(vocabulary.space_prefix, SpacePrefix::kSentencePiece);
   EXPECT_EQ(vocabulary.tokens[0].type, TokenType::kUnknown);
   EXPECT_EQ(vocabulary.tokens[1].type, TokenType::kByte);
   EXPECT_EQ(vocabulary.tokens[4].score, 0);
   EXPECT_EQ(vocabulary.tokens[6].score, -1);
   EXPECT_EQ(vocabulary.tokens[5].score, -2);
   EXPECT_EQ(vocabulary.tokens[2].score, -4);
+}
+
+TEST(TokenizerJson, SaysWhereASpaceIsPutInFront) {
+  const auto prefix = [](const std::string& steps) {
+    Vocabulary vocabulary;
+    const Status status = read_space_prefix(Json::parse("{" + steps + "}"), "tokenizer.json", vocabulary);
+    EXPECT_TRUE(status.is_ok()) << status.message();
+    return vocabulary.space_prefix;
+  };
+  const auto metaspace = [](const std::string& settings) {
+    return R"("normalizer": null, "pre_tokenizer": {"type": "Metaspace", "replacement": "_")" + settings + "}";
+  };
+  EXPECT_EQ(prefix(metaspace(R"(, "prepend_scheme": "first", "split": false)")), SpacePrefix::kMetaspaceFirst);
+  EXPECT_EQ(prefix(metaspace(R"(, "prepend_scheme": "always")")), SpacePrefix::kMetaspaceAlways);
+  EXPECT_EQ(prefix(metaspace(R"(, "prepend_scheme": "never")")), SpacePrefix::kNever);
+  EXPECT_EQ(prefix(metaspace(R"(, "add_prefix_space": true)")), SpacePrefix::kMetaspaceAlways);
+  EXPECT_EQ(prefix(metaspace(R"(, "add_prefix_space": false)")), SpacePrefix::kNever);
+  EXPECT_EQ(prefix(metaspace("")), SpacePrefix::kMetaspaceAlways);
+  EXPECT_EQ(prefix(R"("normalizer": {"type": "Prepend"}, "pre_tokenizer": null)"), SpacePrefix::kSentencePiece);
+  EXPECT_EQ(prefix(R"("normalizer": {"type": "Replace"}, "pre_tokenizer": null)"), SpacePrefix::kNever);
+  Vocabulary vocabulary;
+  const Json odd = Json::parse("{" + metaspace(R"(, "prepend_scheme": "last")") + "}");
+  EXPECT_THAT(read_space_prefix(odd, "tokenizer.json", vocabulary).message(), HasSubstr("\"last\""));
 }
 
 TEST(TokenizerJson, RefusesOtherModelsAndBrokenFiles) {
