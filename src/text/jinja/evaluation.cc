@@ -111,7 +111,6 @@ Expected<Value> Interpreter::evaluate(const Expression& expression) {
 }
 
 Expected<Value> Interpreter::evaluate_node(const Expression& expression) {
-  const auto& operands = expression.operands;
   switch (expression.kind) {
     case Expression::Kind::kLiteral:
       return expression.value;
@@ -123,45 +122,58 @@ Expected<Value> Interpreter::evaluate_node(const Expression& expression) {
       return evaluate_list(expression);
     case Expression::Kind::kDict:
       return evaluate_dict(expression);
+    case Expression::Kind::kAttribute:
+    case Expression::Kind::kIndex:
+      return evaluate_index(expression);
     case Expression::Kind::kSlice:
       return evaluate_slice(expression);
     case Expression::Kind::kCall:
       return evaluate_call(expression);
+    case Expression::Kind::kFilter:
+    case Expression::Kind::kTest:
+      return evaluate_filter_or_test(expression);
     case Expression::Kind::kNegate:
     case Expression::Kind::kPlus:
       return evaluate_sign(expression);
+    case Expression::Kind::kNot:
+    case Expression::Kind::kAnd:
+    case Expression::Kind::kOr:
+      return evaluate_logic(expression);
     case Expression::Kind::kBinary:
       return evaluate_binary(expression);
     case Expression::Kind::kCompare:
       return evaluate_compare(expression);
-    default:
-      break;
+    case Expression::Kind::kTernary:
+      return evaluate_ternary(expression);
   }
-  if (expression.kind == Expression::Kind::kTernary) {
-    SACCADE_ASSIGN_OR_RETURN(const Value condition, evaluate(*operands[1]));
-    if (condition.is_truthy()) return evaluate(*operands[0]);
-    return operands[2] ? evaluate(*operands[2]) : Value();
-  }
-  SACCADE_ASSIGN_OR_RETURN(const Value first, evaluate(*operands[0]));
-  switch (expression.kind) {
-    case Expression::Kind::kNot:
-      return Value(!first.is_truthy());
-    case Expression::Kind::kAnd:
-      return first.is_truthy() ? evaluate(*operands[1]) : first;
-    case Expression::Kind::kOr:
-      return first.is_truthy() ? first : evaluate(*operands[1]);
-    case Expression::Kind::kAttribute:
-      return find_attribute(first, expression.name, budget_);
-    case Expression::Kind::kIndex: {
-      SACCADE_ASSIGN_OR_RETURN(const Value key, evaluate(*operands[1]));
-      return find_item(first, key, budget_);
-    }
-    default:
-      break;
-  }
+  return Value();
+}
+
+Expected<Value> Interpreter::evaluate_logic(const Expression& expression) {
+  SACCADE_ASSIGN_OR_RETURN(Value first, evaluate(*expression.operands[0]));
+  if (expression.kind == Expression::Kind::kNot) return Value(!first.is_truthy());
+  const bool needs_second = first.is_truthy() == (expression.kind == Expression::Kind::kAnd);
+  return needs_second ? evaluate(*expression.operands[1]) : Expected<Value>(std::move(first));
+}
+
+Expected<Value> Interpreter::evaluate_ternary(const Expression& expression) {
+  SACCADE_ASSIGN_OR_RETURN(const Value condition, evaluate(*expression.operands[1]));
+  if (condition.is_truthy()) return evaluate(*expression.operands[0]);
+  return expression.operands[2] ? evaluate(*expression.operands[2]) : Value();
+}
+
+Expected<Value> Interpreter::evaluate_index(const Expression& expression) {
+  SACCADE_ASSIGN_OR_RETURN(const Value object, evaluate(*expression.operands[0]));
+  if (expression.kind == Expression::Kind::kAttribute) return find_attribute(object, expression.name, budget_);
+  SACCADE_ASSIGN_OR_RETURN(const Value key, evaluate(*expression.operands[1]));
+  return find_item(object, key, budget_);
+}
+
+Expected<Value> Interpreter::evaluate_filter_or_test(const Expression& expression) {
+  SACCADE_ASSIGN_OR_RETURN(const Value value, evaluate(*expression.operands[0]));
   SACCADE_ASSIGN_OR_RETURN(const Arguments arguments, evaluate_arguments(expression));
-  if (expression.kind == Expression::Kind::kFilter) return apply_filter(expression.name, first, arguments, budget_);
-  SACCADE_ASSIGN_OR_RETURN(const bool passes, apply_test(expression.name, first, arguments, budget_));
+  if (expression.kind == Expression::Kind::kFilter) return apply_filter(expression.name, value, arguments, budget_);
+  SACCADE_ASSIGN_OR_RETURN(const bool passes, apply_test(expression.name, value, arguments, budget_));
   return Value(passes);
 }
 

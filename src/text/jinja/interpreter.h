@@ -73,6 +73,10 @@ class Interpreter {
   Expected<Value> evaluate_compare(const Expression& expression);
   Expected<Value> evaluate_binary(const Expression& expression);
   Expected<Value> evaluate_sign(const Expression& expression);
+  Expected<Value> evaluate_logic(const Expression& expression);
+  Expected<Value> evaluate_ternary(const Expression& expression);
+  Expected<Value> evaluate_index(const Expression& expression);
+  Expected<Value> evaluate_filter_or_test(const Expression& expression);
   Expected<Arguments> evaluate_arguments(const Expression& expression);
 
   Budget budget_;
