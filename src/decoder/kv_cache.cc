@@ -8,16 +8,18 @@
 #include "base/format.h"
 
 namespace saccade {
+namespace {
+
+size_t num_blocks_for(int64_t num_tokens) {
+  return static_cast<size_t>((num_tokens + KvBlockPool::kBlockTokens - 1) / KvBlockPool::kBlockTokens);
+}
+
+}  // namespace
 
 KvBlockPool::KvBlockPool(int64_t kv_dim, uint64_t max_bytes) : kv_dim_(kv_dim), max_bytes_(max_bytes) {}
 
 uint64_t KvBlockPool::block_bytes() const {
   return static_cast<uint64_t>(2 * kBlockTokens * kv_dim_) * sizeof(float);
-}
-
-uint64_t KvBlockPool::used_bytes() const {
-  std::lock_guard lock(mutex_);
-  return (blocks_.size() - free_.size()) * block_bytes();
 }
 
 Expected<float*> KvBlockPool::take() {
@@ -53,11 +55,16 @@ KvSequence::~KvSequence() {
 
 Status KvSequence::reserve(int64_t layer_idx, int64_t count) {
   Layer& layer = layers_[static_cast<size_t>(layer_idx)];
-  const int64_t needed = (layer.num_tokens + count + KvBlockPool::kBlockTokens - 1) / KvBlockPool::kBlockTokens;
-  while (static_cast<int64_t>(layer.keys.size()) < needed) {
-    SACCADE_ASSIGN_OR_RETURN(float* const block, pool_->take());
-    layer.keys.push_back(block);
-    layer.values.push_back(block + KvBlockPool::kBlockTokens * pool_->kv_dim());
+  const size_t num_before = layer.keys.size();
+  const size_t num_needed = num_blocks_for(layer.num_tokens + count);
+  while (layer.keys.size() < num_needed) {
+    const Expected<float*> block = pool_->take();
+    if (!block) {
+      keep_blocks(layer, num_before);
+      return block.status();
+    }
+    layer.keys.push_back(*block);
+    layer.values.push_back(*block + KvBlockPool::kBlockTokens * pool_->kv_dim());
   }
   return {};
 }
@@ -80,13 +87,15 @@ void KvSequence::append(int64_t layer_idx, const float* keys, int64_t keys_strid
 void KvSequence::truncate(int64_t count) {
   for (Layer& layer : layers_) {
     layer.num_tokens = std::min(layer.num_tokens, count);
-    const auto kept =
-        static_cast<size_t>((layer.num_tokens + KvBlockPool::kBlockTokens - 1) / KvBlockPool::kBlockTokens);
-    while (layer.keys.size() > kept) {
-      pool_->give_back(layer.keys.back());
-      layer.keys.pop_back();
-      layer.values.pop_back();
-    }
+    keep_blocks(layer, num_blocks_for(layer.num_tokens));
+  }
+}
+
+void KvSequence::keep_blocks(Layer& layer, size_t count) {
+  while (layer.keys.size() > count) {
+    pool_->give_back(layer.keys.back());
+    layer.keys.pop_back();
+    layer.values.pop_back();
   }
 }
 

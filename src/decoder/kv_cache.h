@@ -25,7 +25,6 @@ class KvBlockPool {
 
   int64_t kv_dim() const { return kv_dim_; }
   uint64_t block_bytes() const;  // keys and values of kBlockTokens tokens
-  uint64_t used_bytes() const;
 
   /// A block of [2, kBlockTokens, kv_dim] floats: keys, then values. kResourceExhausted when max_bytes are in use.
   Expected<float*> take();
@@ -34,7 +33,7 @@ class KvBlockPool {
  private:
   const int64_t kv_dim_;
   const uint64_t max_bytes_;
-  mutable std::mutex mutex_;
+  std::mutex mutex_;
   // Guarded by mutex_.
   std::vector<std::unique_ptr<float[]>> blocks_;
   std::vector<float*> free_;
@@ -67,6 +66,8 @@ class KvSequence {
     std::vector<float*> values;  // into the same blocks
     int64_t num_tokens = 0;
   };
+  void keep_blocks(Layer& layer, size_t count);  // gives back those after the first `count`
+
   std::shared_ptr<KvBlockPool> pool_;
   std::vector<Layer> layers_;
 };

@@ -53,11 +53,11 @@ void Sampler::apply_top_p() {
 }
 
 int32_t Sampler::sample(std::span<float> logits) {
-  for (float& logit : logits) {
+  penalize(logits);
+  for (float& logit : logits) {  // after the penalty, which can make infinities of large logits
     if (std::isnan(logit)) logit = std::numeric_limits<float>::lowest();
     logit = std::clamp(logit, std::numeric_limits<float>::lowest(), std::numeric_limits<float>::max());
   }
-  penalize(logits);
   if (sampling_.temperature <= 0) {
     return static_cast<int32_t>(std::max_element(logits.begin(), logits.end()) - logits.begin());
   }

@@ -66,6 +66,30 @@ TEST(Sampler, PenaltyWorksOnBothSigns) {
   EXPECT_EQ(logits[2], -2);
 }
 
+TEST(Sampler, AnyLogitsGiveATokenAtAnyPenalty) {
+  constexpr float kLowest = std::numeric_limits<float>::lowest();
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+  Sampling sampling;
+  sampling.temperature = 1;
+  const auto draw_seen = [&](const std::vector<float>& logits) {
+    std::map<int32_t, int> counts;
+    for (uint64_t seed = 0; seed < 64; ++seed) {
+      Sampler sampler(sampling, seed);
+      for (int32_t token = 0; token < 3; ++token) sampler.see(token);
+      std::vector<float> copy = logits;
+      ++counts[sampler.sample(copy)];
+    }
+    return counts;
+  };
+  for (const float penalty : {0.5F, 1.0F, 2.0F}) {
+    sampling.repetition_penalty = penalty;
+    EXPECT_EQ(draw_seen({kLowest, kLowest, kLowest}).size(), 3u) << penalty;  // all the same, so each comes up
+    EXPECT_EQ(draw_seen({kNan, -kInfinity, kNan}).size(), 3u) << penalty;
+    EXPECT_EQ(draw_seen({kNan, kInfinity, 5}), (std::map<int32_t, int>{{1, 64}})) << penalty;
+  }
+}
+
 TEST(Sampler, SeedDecides) {
   Sampling sampling;
   sampling.temperature = 1;
