@@ -18,6 +18,9 @@ namespace {
 // Rows that go through a layer at once: bounds the memory of a long prompt's activations.
 constexpr int64_t kChunkTokens = 512;
 
+// What the names of a decoder's tensors begin with; others belong to the vision part of a single file.
+constexpr const char* kParts[] = {"blk.", "token_embd", "output", "rope_"};
+
 Tensor copy_rows(const Tensor& rows, int64_t first, int64_t count) {
   Tensor copy({count, rows.shape().row_size()});
   std::memcpy(copy.data(), rows.view().row(first), static_cast<size_t>(copy.view().num_bytes()));
@@ -87,8 +90,8 @@ Expected<Decoder::Layer> Decoder::load_layer(const TensorSource& tensors, const 
 }
 
 Expected<std::unique_ptr<Decoder>> Decoder::load(const ModelFiles& files) {
-  SACCADE_ASSIGN_OR_RETURN(DecoderConfig config, read_decoder_config(files));
   const TensorSource tensors(files.language_file());
+  SACCADE_ASSIGN_OR_RETURN(DecoderConfig config, read_decoder_config(tensors));
   std::unique_ptr<Decoder> decoder(new Decoder(std::move(config)));
   const DecoderConfig& shape = decoder->config_;
   SACCADE_ASSIGN_OR_RETURN(decoder->token_embedding_,
@@ -108,6 +111,7 @@ Expected<std::unique_ptr<Decoder>> Decoder::load(const ModelFiles& files) {
     }
     decoder->layers_.push_back(std::move(layer));
   }
+  for (const char* part : kParts) SACCADE_RETURN_IF_ERROR(tensors.check_all_taken(part));
   const auto embedding_size = static_cast<uint64_t>(shape.vocab_size * shape.model_dim);
   decoder->num_parameters_ += embedding_size * (is_tied ? 1 : 2) + static_cast<uint64_t>(shape.model_dim);
   return decoder;

@@ -29,7 +29,8 @@ struct ForwardArgs {
 /// Thread safety: const after load; one forward at a time per ThreadPool.
 class Decoder {
  public:
-  /// Maps and checks every tensor of every layer. `files` must outlive the decoder.
+  /// Maps and checks every tensor of every layer; one that is not applied here is an error that names it
+  /// (kUnsupported), not left out. `files` must outlive the decoder.
   static Expected<std::unique_ptr<Decoder>> load(const ModelFiles& files);
 
   const DecoderConfig& config() const { return config_; }

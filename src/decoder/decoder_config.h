@@ -48,9 +48,9 @@ struct DecoderConfig {
   int64_t kv_dim() const { return num_kv_heads * head_dim; }
 };
 
-/// Picks the family by general.architecture. Errors: kUnsupported names the architecture and the known ones;
-/// kNotFound and kCorruptData name the key.
-Expected<DecoderConfig> read_decoder_config(const ModelFiles& files);
+/// The config of the language model that `tensors` belong to, its family picked by general.architecture. Errors:
+/// kUnsupported names the architecture and the known ones; kNotFound and kCorruptData name the key.
+Expected<DecoderConfig> read_decoder_config(const TensorSource& tensors);
 
 /// The part that all families share; keys are prefixed with the architecture ("llama.block_count").
 Expected<DecoderConfig> read_common_config(const Metadata& metadata, const TensorSource& tensors);

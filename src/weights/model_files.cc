@@ -107,6 +107,7 @@ Expected<TensorView> TensorSource::take(std::string_view name, const Shape& shap
                                quote(name).c_str(), static_cast<unsigned long long>(tensor->offset_bytes),
                                tensor->view.shape.to_string().c_str(), shape.to_string().c_str()));
   }
+  taken_->insert(tensor);
   TensorView view = tensor->view;
   view.shape = shape;
   return view;
@@ -132,6 +133,21 @@ Expected<Tensor> TensorSource::take_as_f32(std::string_view name, const Shape& s
 Expected<Tensor> TensorSource::take_as_f32_if_present(std::string_view name, const Shape& shape) const {
   if (!has(name)) return Tensor();
   return take_as_f32(name, shape);
+}
+
+void TensorSource::leave_out(std::string_view prefix) const {
+  for (const NamedTensor& tensor : file_->tensors()) {
+    if (tensor.name.starts_with(prefix)) taken_->insert(&tensor);
+  }
+}
+
+Status TensorSource::check_all_taken(std::string_view prefix) const {
+  for (const NamedTensor& tensor : file_->tensors()) {
+    if (!tensor.name.starts_with(prefix) || taken_->contains(&tensor)) continue;
+    return unsupported(file_->path() + ": tensor " + quote(tensor.name) +
+                       " is not part of the model as it is known here; without it the answers would be wrong");
+  }
+  return {};
 }
 
 }  // namespace saccade

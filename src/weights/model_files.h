@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 
 #include "saccade/status.h"
 #include "tensor/tensor.h"
@@ -32,11 +33,13 @@ class ModelFiles {
   std::shared_ptr<const GgufFile> vision_;
 };
 
-/// Tensors of one file, taken by name with the shape they must have.
+/// Tensors of one file, taken by name with the shape they must have. Remembers which were taken; copies share that.
+/// Thread safety: one thread at a time.
 class TensorSource {
  public:
   explicit TensorSource(const GgufFile& file) : file_(&file) {}
 
+  const GgufFile& file() const { return *file_; }
   bool has(std::string_view name) const { return file_->find(name) != nullptr; }
   /// Errors: kNotFound (the tensor's name and the file), kCorruptData (the shape found and the shape needed).
   Expected<TensorView> take(std::string_view name, const Shape& shape) const;
@@ -48,8 +51,17 @@ class TensorSource {
   Expected<Tensor> take_as_f32(std::string_view name, const Shape& shape) const;
   Expected<Tensor> take_as_f32_if_present(std::string_view name, const Shape& shape) const;  // empty Tensor if absent
 
+  /// Counts the tensors whose names begin with `prefix` as taken: a part that is left out on purpose.
+  void leave_out(std::string_view prefix) const;
+  /// Whether every tensor whose name begins with `prefix` was taken. Errors: kUnsupported names the first that was not,
+  /// a part of the model that would otherwise be left out unnoticed.
+  Status check_all_taken(std::string_view prefix) const;
+
  private:
+  using TakenSet = std::unordered_set<const NamedTensor*>;
+
   const GgufFile* file_;
+  std::shared_ptr<TakenSet> taken_ = std::make_shared<TakenSet>();
 };
 
 }  // namespace saccade

@@ -113,6 +113,22 @@ TEST_F(ModelFilesTest, TensorsAreTakenByShape) {
   EXPECT_TRUE(source.take_as_f32_if_present("absent", Shape{1})->is_empty());
 }
 
+TEST_F(ModelFilesTest, NamesATensorThatNobodyTook) {
+  const auto files = ModelFiles::open(dir_.path("lm"), "");
+  ASSERT_TRUE(files);
+  const TensorSource source(files->language_file());
+  EXPECT_TRUE(source.check_all_taken("v.").is_ok());
+  const TensorSource copy = source;  // shares what was taken
+  EXPECT_TRUE(copy.take("blk.0.attn_q.weight", Shape{64, 64}));
+  EXPECT_FALSE(source.take("blk.0.attn_norm.weight", Shape{65}));  // does not count
+  const Status status = source.check_all_taken("blk.");
+  EXPECT_EQ(status.code(), StatusCode::kUnsupported);
+  EXPECT_THAT(status.message(), HasSubstr("blk.0.attn_norm.weight"));
+  source.leave_out("blk.0.attn_n");
+  EXPECT_TRUE(source.check_all_taken("blk.").is_ok());
+  EXPECT_EQ(source.check_all_taken("").code(), StatusCode::kUnsupported);  // token_embd.weight
+}
+
 TEST_F(ModelFilesTest, FactsForInspect) {
   const auto files = ModelFiles::open(dir_.path("lm"), dir_.path("mmproj"));
   ASSERT_TRUE(files);
