@@ -21,12 +21,6 @@ constexpr int64_t kChunkTokens = 512;
 // What the names of a decoder's tensors begin with; others belong to the vision part of a single file.
 constexpr const char* kParts[] = {"blk.", "token_embd", "output", "rope_"};
 
-Tensor copy_rows(const Tensor& rows, int64_t first, int64_t count) {
-  Tensor copy({count, rows.shape().row_size()});
-  std::memcpy(copy.data(), rows.view().row(first), static_cast<size_t>(copy.view().num_bytes()));
-  return copy;
-}
-
 }  // namespace
 
 // Activations of one chunk, sized once and used by every layer.
@@ -46,24 +40,6 @@ struct Decoder::Scratch {
   Tensor attended;  // [num_tokens, num_heads * head_dim]
   Tensor gate, up;  // [num_tokens, ffn_dim]
 };
-
-namespace {
-
-void project(ThreadPool& pool, const Tensor& x, TensorView weight, const Tensor& bias, Tensor& y,
-             bool accumulate = false) {
-  MatmulArgs args;
-  args.x = x.floats().data();
-  args.x_stride = x.shape().row_size();
-  args.weight = weight;
-  args.bias = bias.is_empty() ? nullptr : bias.floats().data();
-  args.y = y.floats().data();
-  args.y_stride = y.shape().row_size();
-  args.m = x.shape()[0];
-  args.accumulate = accumulate;
-  matmul(pool, args);
-}
-
-}  // namespace
 
 Expected<Decoder::Layer> Decoder::load_layer(const TensorSource& tensors, const DecoderConfig& config,
                                              int64_t layer_idx) {
@@ -140,9 +116,9 @@ Status Decoder::attention_block(ThreadPool& pool, const Layer& layer, int64_t la
   const int64_t num_tokens = x.shape()[0];
   rms_norm(x.floats().data(), layer.attention_norm.floats().data(), config_.rms_epsilon, num_tokens, config_.model_dim,
            scratch.normed.floats().data());
-  project(pool, scratch.normed, layer.q, layer.q_bias, scratch.q);
-  project(pool, scratch.normed, layer.k, layer.k_bias, scratch.k);
-  project(pool, scratch.normed, layer.v, layer.v_bias, scratch.v);
+  linear(pool, scratch.normed, layer.q, layer.q_bias, scratch.q);
+  linear(pool, scratch.normed, layer.k, layer.k_bias, scratch.k);
+  linear(pool, scratch.normed, layer.v, layer.v_bias, scratch.v);
   rotate(pool, rope, config_.num_heads, scratch.q);
   rotate(pool, rope, config_.num_kv_heads, scratch.k);
 
@@ -166,7 +142,7 @@ Status Decoder::attention_block(ThreadPool& pool, const Layer& layer, int64_t la
   args.is_causal = true;
   args.first_visible = num_past;
   attention(pool, args);
-  project(pool, scratch.attended, layer.o, {}, x, /*accumulate=*/true);
+  linear(pool, scratch.attended, layer.o, {}, x, /*accumulate=*/true);
   return {};
 }
 
@@ -174,12 +150,12 @@ void Decoder::ffn_block(ThreadPool& pool, const Layer& layer, Tensor& x, Scratch
   const int64_t num_tokens = x.shape()[0];
   rms_norm(x.floats().data(), layer.ffn_norm.floats().data(), config_.rms_epsilon, num_tokens, config_.model_dim,
            scratch.normed.floats().data());
-  project(pool, scratch.normed, layer.gate, {}, scratch.gate);
-  project(pool, scratch.normed, layer.up, {}, scratch.up);
+  linear(pool, scratch.normed, layer.gate, {}, scratch.gate);
+  linear(pool, scratch.normed, layer.up, {}, scratch.up);
   pool.parallel_for(num_tokens, 16, [&](int64_t begin, int64_t end, int) {
     silu_times(scratch.gate.row(begin).data(), scratch.up.row(begin).data(), (end - begin) * config_.ffn_dim);
   });
-  project(pool, scratch.gate, layer.down, {}, x, /*accumulate=*/true);
+  linear(pool, scratch.gate, layer.down, {}, x, /*accumulate=*/true);
 }
 
 Tensor Decoder::logits(ThreadPool& pool, const Tensor& x, int64_t num_rows) const {
@@ -187,7 +163,7 @@ Tensor Decoder::logits(ThreadPool& pool, const Tensor& x, int64_t num_rows) cons
   rms_norm(last.floats().data(), output_norm_.floats().data(), config_.rms_epsilon, num_rows, config_.model_dim,
            last.floats().data());
   Tensor result({num_rows, config_.vocab_size});
-  project(pool, last, output_, {}, result);
+  linear(pool, last, output_, {}, result);
   return result;
 }
 

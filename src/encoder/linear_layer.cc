@@ -16,16 +16,7 @@ Expected<LinearLayer> load_linear(const TensorSource& tensors, const std::string
 
 void apply_linear(ThreadPool& pool, const LinearLayer& layer, const float* x, int64_t num_rows, float* y,
                   bool accumulate) {
-  MatmulArgs args;
-  args.x = x;
-  args.x_stride = layer.weight.shape[1];
-  args.weight = layer.weight;
-  args.bias = layer.bias.is_empty() ? nullptr : layer.bias.floats().data();
-  args.y = y;
-  args.y_stride = layer.weight.shape[0];
-  args.m = num_rows;
-  args.accumulate = accumulate;
-  matmul(pool, args);
+  linear(pool, x, num_rows, layer.weight, layer.bias, y, accumulate);
 }
 
 }  // namespace saccade

@@ -36,6 +36,8 @@ void PatchEmbedding::embed(ThreadPool& pool, const float* tile, int64_t height, 
   const int64_t patch_elements = kNumChannels * patch_size_ * patch_size_;
   const int64_t vision_dim = kernel_.shape()[0];
   const auto num_patches = static_cast<int64_t>(positions.size());
+  TensorView weight = kernel_;
+  weight.shape = Shape{vision_dim, patch_elements};
   Tensor patches(Shape{std::min(num_patches, kChunkPatches), patch_elements});
   for (int64_t first = 0; first < num_patches; first += kChunkPatches) {
     const int64_t count = std::min(kChunkPatches, num_patches - first);
@@ -50,16 +52,7 @@ void PatchEmbedding::embed(ThreadPool& pool, const float* tile, int64_t height, 
         }
       }
     }
-    MatmulArgs args;
-    args.x = patches.floats().data();
-    args.x_stride = patch_elements;
-    args.weight = kernel_.view();
-    args.weight.shape = Shape{vision_dim, patch_elements};
-    args.bias = bias_.is_empty() ? nullptr : bias_.floats().data();
-    args.y = out + first * vision_dim;
-    args.y_stride = vision_dim;
-    args.m = count;
-    matmul(pool, args);
+    linear(pool, patches.floats().data(), count, weight, bias_, out + first * vision_dim);
   }
 }
 

@@ -26,6 +26,9 @@ class PatchEmbedding {
   /// so the slices are added once, here. Errors name the tensor.
   static Expected<PatchEmbedding> load(const TensorSource& tensors, const VisionConfig& config, bool is_temporal);
 
+  /// Multiply-adds of a row of embed().
+  double work_per_patch() const { return static_cast<double>(kernel_.shape().num_elements()); }
+
   /// One row for each of `positions`, in their order. tile [3, height, width]; out [num_positions, vision_dim].
   void embed(ThreadPool& pool, const float* tile, int64_t height, int64_t width,
              std::span<const PatchPosition> positions, float* out) const;

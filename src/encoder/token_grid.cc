@@ -1,6 +1,5 @@
 #include "encoder/token_grid.h"
 
-#include <algorithm>
 #include <cassert>
 #include <utility>
 
@@ -20,13 +19,6 @@ MediaTokens make_grid_tokens(Tensor vectors, int64_t rows, int64_t cols) {
     for (int32_t x = 0; x < tokens.extent.x; ++x) tokens.places.push_back(Place{0, y, x});
   }
   return tokens;
-}
-
-Tensor copy_rows(const Tensor& matrix, int64_t first, int64_t count) {
-  const int64_t dim = matrix.shape()[1];
-  Tensor rows(Shape{count, dim});
-  if (count > 0) std::copy_n(matrix.row(first).data(), count * dim, rows.floats().data());
-  return rows;
 }
 
 }  // namespace saccade

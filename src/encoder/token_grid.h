@@ -14,7 +14,4 @@ TokenGrid make_token_grid(int64_t rows, int64_t cols);
 /// The grid itself: vectors [rows * cols, model_dim], row by row.
 MediaTokens make_grid_tokens(Tensor vectors, int64_t rows, int64_t cols);
 
-/// Rows [first, first + count) of a matrix.
-Tensor copy_rows(const Tensor& matrix, int64_t first, int64_t count);
-
 }  // namespace saccade

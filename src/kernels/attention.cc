@@ -19,7 +19,6 @@ namespace saccade {
 namespace {
 
 constexpr int64_t kChunkKeys = 128;  // a multiple of every leaf's tile_cols
-constexpr int64_t kBlockRows = 48;   // of queries times heads; a multiple of every leaf's tile_rows
 constexpr int64_t kMinTiledRows = 9;
 
 int64_t round_up(int64_t value, int64_t multiple) {
@@ -204,7 +203,7 @@ void QueryBlock::write_out() {
 void attention(ThreadPool& pool, const AttentionArgs& args) {
   assert(args.num_kv_heads > 0 && args.num_heads % args.num_kv_heads == 0);
   const Leaf& leaf = active_leaf();
-  const int64_t block_queries = std::max<int64_t>(1, kBlockRows / (args.num_heads / args.num_kv_heads));
+  const int64_t block_queries = std::max<int64_t>(1, kAttentionBlockRows / (args.num_heads / args.num_kv_heads));
   const int64_t num_blocks = (args.num_queries + block_queries - 1) / block_queries;
   pool.parallel_for(num_blocks * args.num_kv_heads, 1, [&](int64_t begin, int64_t end, int) {
     QueryBlock block(leaf, args);

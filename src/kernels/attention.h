@@ -31,9 +31,10 @@ struct AttentionArgs {
   int64_t first_visible = 0;
 };
 
-void attention(ThreadPool& pool, const AttentionArgs& args);
+/// Rows of queries times heads of a key/value head that are worked on together: who cuts the queries into several calls
+/// does so at a multiple of this.
+inline constexpr int64_t kAttentionBlockRows = 48;
 
-/// In place over `count` floats, by the largest for stability.
-void softmax(float* x, int64_t count);
+void attention(ThreadPool& pool, const AttentionArgs& args);
 
 }  // namespace saccade

@@ -182,19 +182,24 @@ void matmul(ThreadPool& pool, const MatmulArgs& args) {
   }
 }
 
-Tensor linear(ThreadPool& pool, const Tensor& x, TensorView weight, TensorView bias) {
-  assert(x.shape().row_size() == weight.shape.row_size());
+void linear(ThreadPool& pool, const float* x, int64_t num_rows, TensorView weight, TensorView bias, float* y,
+            bool accumulate) {
   MatmulArgs args;
+  args.x = x;
+  args.x_stride = weight.shape.row_size();
   args.weight = weight;
-  args.m = x.shape().num_rows();
-  Tensor y(Shape{args.m, weight.shape.num_rows()});
-  args.x = x.view().floats().data();
-  args.x_stride = x.shape().row_size();
   args.bias = bias ? bias.floats().data() : nullptr;
-  args.y = y.floats().data();
+  args.y = y;
   args.y_stride = weight.shape.num_rows();
+  args.m = num_rows;
+  args.accumulate = accumulate;
   matmul(pool, args);
-  return y;
+}
+
+void linear(ThreadPool& pool, const Tensor& x, TensorView weight, TensorView bias, Tensor& y, bool accumulate) {
+  assert(x.shape().row_size() == weight.shape.row_size() && y.shape().row_size() == weight.shape.num_rows());
+  assert(x.shape().num_rows() == y.shape().num_rows());
+  linear(pool, x.floats().data(), x.shape().num_rows(), weight, bias, y.floats().data(), accumulate);
 }
 
 }  // namespace saccade

@@ -22,7 +22,10 @@ struct MatmulArgs {
 /// Accumulates in f32 (dequantised weights, f32 activations): the only error is that of f32 summation.
 void matmul(ThreadPool& pool, const MatmulArgs& args);
 
-/// The common case: contiguous x [m, k] and y [m, n]. Returns y.
-Tensor linear(ThreadPool& pool, const Tensor& x, TensorView weight, TensorView bias = {});
+/// The common case: contiguous x [num_rows, k] and y [num_rows, n]; bias [n], or an empty view.
+void linear(ThreadPool& pool, const float* x, int64_t num_rows, TensorView weight, TensorView bias, float* y,
+            bool accumulate = false);
+/// The same with whole matrices.
+void linear(ThreadPool& pool, const Tensor& x, TensorView weight, TensorView bias, Tensor& y, bool accumulate = false);
 
 }  // namespace saccade

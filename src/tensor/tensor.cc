@@ -61,4 +61,12 @@ Tensor Tensor::clone() const {
   return copy;
 }
 
+Tensor copy_rows(const Tensor& tensor, int64_t first, int64_t count) {
+  assert(first >= 0 && count >= 0 && first + count <= tensor.shape().num_rows());
+  Tensor rows({count, tensor.shape().row_size()}, tensor.dtype());
+  const TensorView view = tensor.view();
+  if (count > 0) std::memcpy(rows.data(), view.row(first), static_cast<size_t>(count * view.row_bytes()));
+  return rows;
+}
+
 }  // namespace saccade

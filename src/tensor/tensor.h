@@ -96,4 +96,7 @@ class Tensor {
   std::unique_ptr<std::byte[], Free> data_;
 };
 
+/// Rows [first, first + count) of what remains when all but the innermost dimension are flattened: [count, row_size].
+Tensor copy_rows(const Tensor& tensor, int64_t first, int64_t count);
+
 }  // namespace saccade

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 namespace saccade {
 namespace {
 
@@ -13,6 +15,21 @@ TEST(Tensor, KeepsRowsApart) {
   const Tensor copy = tensor.clone();
   tensor.row(1)[2] = 6;
   EXPECT_EQ(copy.row(1)[2], 5);
+}
+
+TEST(Tensor, CopiesRowsOfAnyType) {
+  Tensor floats({2, 2, 3});
+  for (size_t i = 0; i < 12; ++i) floats.floats()[i] = static_cast<float>(i);
+  const Tensor middle = copy_rows(floats, 1, 2);
+  EXPECT_EQ(middle.shape(), (Shape{2, 3}));
+  EXPECT_EQ(middle.floats().front(), 3);
+  EXPECT_EQ(middle.floats().back(), 8);
+  EXPECT_TRUE(copy_rows(floats, 4, 0).is_empty());
+  Tensor blocks({3, 32}, DType::kQ4_0);
+  std::fill_n(blocks.data(), 54, std::byte{1});
+  std::fill_n(blocks.data() + 18, 18, std::byte{2});
+  EXPECT_EQ(copy_rows(blocks, 1, 2).data()[17], std::byte{2});
+  EXPECT_EQ(copy_rows(blocks, 1, 2).data()[18], std::byte{1});
 }
 
 TEST(Tensor, QuantisedRowsCountInBlocks) {
