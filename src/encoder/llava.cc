@@ -16,19 +16,19 @@ namespace saccade {
 namespace {
 
 constexpr const char* kResizeModeKey = "saccade.vision.resize_mode";
+constexpr const char* kFeatureLayerKey = "clip.vision.feature_layer";
 
 // How many blocks make the features, hidden_states[-2] of the checkpoint's tower. Our files name the layer. Others
 // leave it open: llama.cpp's old converter removed the last block and counts the rest, some files hold all. A count
 // that is the depth of a published tower means all are there.
 Expected<int> num_feature_blocks(const Metadata& metadata, const TensorSource& tensors, int block_count) {
-  constexpr const char* kKey = "clip.vision.feature_layer";
-  if (metadata.has(kKey)) {
-    SACCADE_ASSIGN_OR_RETURN(const std::vector<int64_t> layers, metadata.integers(kKey));
+  if (metadata.has(kFeatureLayerKey)) {
+    SACCADE_ASSIGN_OR_RETURN(const std::vector<int64_t> layers, metadata.integers(kFeatureLayerKey));
     if (layers.size() != 1) {
-      return unsupported(format("key %s names %zu layers; one is supported", kKey, layers.size()));
+      return unsupported(format("key %s names %zu layers; one is supported", kFeatureLayerKey, layers.size()));
     }
     if (layers[0] < 1 || layers[0] > block_count) {
-      return corrupt_data(format("key %s is %lld, outside 1 to clip.vision.block_count %d", kKey,
+      return corrupt_data(format("key %s is %lld, outside 1 to clip.vision.block_count %d", kFeatureLayerKey,
                                  static_cast<long long>(layers[0]), block_count));
     }
     return static_cast<int>(layers[0]);
@@ -37,6 +37,13 @@ Expected<int> num_feature_blocks(const Metadata& metadata, const TensorSource& t
   const bool is_known_depth = std::ranges::find(kTowerDepths, block_count) != kTowerDepths.end();
   const bool has_more = tensors.has(format("v.blk.%d.attn_out.weight", block_count));
   return is_known_depth && !has_more ? block_count - 1 : block_count;
+}
+
+// The blocks behind the features, which some files hold and no answer needs: up to the count, or, in files that leave
+// the layer open, one more than they count.
+void leave_out_last_blocks(const Metadata& metadata, const TensorSource& tensors, int num_blocks, int block_count) {
+  const int end = metadata.has(kFeatureLayerKey) ? block_count : block_count + 1;
+  for (int i = num_blocks; i < end; ++i) tensors.leave_out(format("v.blk.%d.", i));
 }
 
 // Files of llama.cpp's first converter, which swapped the names of the two layers of an MLP.
@@ -102,6 +109,7 @@ class Llava : public VisionEncoder {
   bool has_2d_positions() const override { return false; }
   std::string image_marker() const override { return "<image>"; }
   std::string image_placeholder() const override { return "<image>"; }
+  ControlTokens control_tokens() const override { return {}; }
   uint64_t num_parameters() const override { return num_parameters_; }
 
   Expected<std::vector<LayoutPiece>> layout(ImageSize original) const override;
@@ -111,6 +119,7 @@ class Llava : public VisionEncoder {
  private:
   explicit Llava(const ModelFiles& files) : files_(files) {}
   Status load_newline(const TensorSource& tensors, int64_t model_dim);
+  std::vector<MediaPiece> make_pieces(const Tensor& projected, const PixelBatch& pixels) const;
   bool has_rows_packed() const { return !newline_.is_empty(); }
   GridCrop crop_of(int grid_rows, int grid_cols, ImageSize original) const {
     return crop_padding(grid_rows * tower_.patches_per_side(), grid_cols * tower_.patches_per_side(), original);
@@ -133,6 +142,7 @@ Expected<VisionEncoderPtr> Llava::load(const ModelFiles& files, int64_t model_di
   TileTowerOptions options;
   SACCADE_ASSIGN_OR_RETURN(options.num_blocks, num_feature_blocks(metadata, tensors, config.num_layers));
   options.has_legacy_ffn_names = has_legacy_names(metadata);
+  leave_out_last_blocks(metadata, tensors, options.num_blocks, config.num_layers);
   // A v.post_ln that some files hold belongs to the tower's last output, not to hidden_states[-2].
   SACCADE_ASSIGN_OR_RETURN(encoder->tower_, TileTower::load(tensors, config, options));
   SACCADE_ASSIGN_OR_RETURN(encoder->projector_, ProjectorMlp::load(tensors, metadata, config.vision_dim, model_dim));
@@ -168,22 +178,10 @@ Expected<std::vector<LayoutPiece>> Llava::layout(ImageSize original) const {
   return pieces;
 }
 
-Expected<std::vector<MediaPiece>> Llava::encode(const PixelBatch& pixels, ThreadPool& pool, EncodeTrace& trace,
-                                                const ProgressFunction& progress) const {
+// projected [num_tiles * num_patches, model_dim] as layout() promised.
+std::vector<MediaPiece> Llava::make_pieces(const Tensor& projected, const PixelBatch& pixels) const {
   const int64_t side = tower_.patches_per_side();
   const int64_t num_patches = tower_.num_patches();
-  const bool is_tiled = std::holds_alternative<AnyResolutionSpec>(pixel_spec_);
-  const int num_tiles_needed = is_tiled ? pixels.grid_rows * pixels.grid_cols + 1 : 1;
-  if (pixels.num_tiles() != num_tiles_needed) {
-    return invalid_argument(
-        format("a picture of %d tiles, where its grid needs %d", pixels.num_tiles(), num_tiles_needed));
-  }
-  const Stopwatch encode_time;
-  SACCADE_ASSIGN_OR_RETURN(Tensor features, tower_.encode(pixels, pool, progress));
-  trace.encode_ms = encode_time.elapsed_ms();
-  const Stopwatch project_time;
-  Tensor projected = projector_.project(pool, features);
-
   std::vector<MediaPiece> pieces;
   pieces.emplace_back(make_grid_tokens(copy_rows(projected, 0, num_patches), side, side));
   if (has_rows_packed()) {
@@ -197,6 +195,25 @@ Expected<std::vector<MediaPiece>> Llava::encode(const PixelBatch& pixels, Thread
       pieces.emplace_back(make_grid_tokens(copy_rows(projected, tile * num_patches, num_patches), side, side));
     }
   }
+  return pieces;
+}
+
+Expected<std::vector<MediaPiece>> Llava::encode(const PixelBatch& pixels, ThreadPool& pool, EncodeTrace& trace,
+                                                const ProgressFunction& progress) const {
+  const bool is_tiled = std::holds_alternative<AnyResolutionSpec>(pixel_spec_);
+  const int num_tiles_needed = is_tiled ? pixels.grid_rows * pixels.grid_cols + 1 : 1;
+  if (pixels.num_tiles() != num_tiles_needed) {
+    return invalid_argument(
+        format("a picture of %d tiles, where its grid needs %d", pixels.num_tiles(), num_tiles_needed));
+  }
+  const int64_t num_tiles = pixels.num_tiles();
+  WorkProgress work(progress, tower_.work(num_tiles) + projector_.work(num_tiles * tower_.num_patches()));
+  const Stopwatch encode_time;
+  SACCADE_ASSIGN_OR_RETURN(Tensor features, tower_.encode(pixels, pool, work));
+  trace.encode_ms = encode_time.elapsed_ms();
+  const Stopwatch project_time;
+  SACCADE_ASSIGN_OR_RETURN(Tensor projected, projector_.project(pool, features, work));
+  std::vector<MediaPiece> pieces = make_pieces(projected, pixels);
   trace.project_ms = project_time.elapsed_ms();
   if (trace.keep_tensors) {
     trace.encoder_output = std::move(features);

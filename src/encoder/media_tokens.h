@@ -21,7 +21,6 @@ struct Place {
 struct MediaTokens {
   Tensor vectors;             // [num_tokens, model_dim], of the language model
   std::vector<Place> places;  // [num_tokens]
-  int source_idx = 0;         // which picture of the request it came from
   // Extent of the grid the places lie in (before any reduction): M-RoPE advances by it.
   Place extent;
 };

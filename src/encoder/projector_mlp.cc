@@ -40,7 +40,7 @@ Expected<ProjectorMlp> ProjectorMlp::load(const TensorSource& tensors, const Met
   return projector;
 }
 
-Tensor ProjectorMlp::project(ThreadPool& pool, const Tensor& x) const {
+Expected<Tensor> ProjectorMlp::project(ThreadPool& pool, const Tensor& x, WorkProgress& progress) const {
   const int64_t in_dim = first_.weight.shape[1];
   const int64_t hidden_dim = first_.weight.shape[0];
   const int64_t out_dim = second_.weight.shape[0];
@@ -54,6 +54,7 @@ Tensor ProjectorMlp::project(ThreadPool& pool, const Tensor& x) const {
       activate(Activation::kGelu, hidden.floats().data() + from * hidden_dim, (to - from) * hidden_dim);
     });
     apply_linear(pool, second_, hidden.floats().data(), rows, out.floats().data() + begin * out_dim);
+    SACCADE_RETURN_IF_ERROR(progress.add(static_cast<double>(rows) * work_per_row()));
   }
   return out;
 }

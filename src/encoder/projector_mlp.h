@@ -5,6 +5,7 @@
 #include <string>
 
 #include "encoder/linear_layer.h"
+#include "encoder/work_progress.h"
 #include "platform/thread_pool.h"
 #include "saccade/status.h"
 #include "tensor/tensor.h"
@@ -20,10 +21,18 @@ class ProjectorMlp {
   static Expected<ProjectorMlp> load(const TensorSource& tensors, const Metadata& metadata, int64_t in_dim,
                                      int64_t model_dim);
 
-  /// x [num_rows, in_dim] (its elements; any shape of that size) to [num_rows, model_dim].
-  Tensor project(ThreadPool& pool, const Tensor& x) const;
+  /// Multiply-adds of project().
+  double work(int64_t num_rows) const { return static_cast<double>(num_rows) * work_per_row(); }
+
+  /// x [num_rows, in_dim] (its elements; any shape of that size) to [num_rows, model_dim]. Adds work() to `progress`.
+  /// Errors: kCancelled.
+  Expected<Tensor> project(ThreadPool& pool, const Tensor& x, WorkProgress& progress) const;
 
  private:
+  double work_per_row() const {
+    return static_cast<double>(first_.weight.shape.num_elements() + second_.weight.shape.num_elements());
+  }
+
   LinearLayer first_;
   LinearLayer second_;
 };

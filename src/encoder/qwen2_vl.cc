@@ -17,8 +17,8 @@ namespace {
 
 constexpr double kRopeTheta = 10000;
 
-// Four times the largest picture of the published models; more is a file whose keys make no sense.
-constexpr int64_t kMaxPatches = int64_t{1} << 18;
+// The largest picture of the published models. Attention takes time with the square of this.
+constexpr int64_t kMaxPatches = int64_t{1} << 16;
 
 enum class Generation : uint8_t { kQwen2, kQwen25 };
 
@@ -113,6 +113,7 @@ class Qwen2Vl : public VisionEncoder {
   bool has_2d_positions() const override { return true; }
   std::string image_marker() const override { return "<|vision_start|><|image_pad|><|vision_end|>"; }
   std::string image_placeholder() const override { return "<|image_pad|>"; }
+  ControlTokens control_tokens() const override { return {{"<|vision_start|>", "<|vision_end|>"}, {}}; }
   uint64_t num_parameters() const override { return num_parameters_; }
 
   Expected<std::vector<LayoutPiece>> layout(ImageSize original) const override;
@@ -123,9 +124,12 @@ class Qwen2Vl : public VisionEncoder {
   explicit Qwen2Vl(const ModelFiles& files) : files_(files) {}
   Status check_size(ImageSize size) const;
   Status load_blocks(const TensorSource& tensors, Generation generation);
-  Expected<Tensor> run_blocks(Tensor hidden, const PatchOrder& order, ThreadPool& pool,
-                              const ProgressFunction& progress) const;
-  Tensor merge(const Tensor& features, ThreadPool& pool) const;
+  std::vector<RowRange> attention_ranges(size_t block_idx, const PatchOrder& order) const;
+  double work(const PatchOrder& order) const;
+  Expected<Tensor> embed(const PixelBatch& pixels, const PatchOrder& order, ThreadPool& pool,
+                         WorkProgress& progress) const;
+  Expected<Tensor> run_blocks(Tensor hidden, const PatchOrder& order, ThreadPool& pool, WorkProgress& progress) const;
+  Expected<Tensor> merge(const Tensor& features, ThreadPool& pool, WorkProgress& progress) const;
   int64_t pixels_per_cell() const { return int64_t{config_.patch_size} * merge_size_; }
 
   ModelFiles files_;  // keeps the mapped weights alive
@@ -180,6 +184,7 @@ Status Qwen2Vl::load_blocks(const TensorSource& tensors, Generation generation) 
     SACCADE_ASSIGN_OR_RETURN(VitBlock block, load_vit_block(tensors, i, config_, options));
     blocks_.push_back(std::move(block));
   }
+  SACCADE_RETURN_IF_ERROR(tensors.check_all_taken("v.blk."));
   SACCADE_ASSIGN_OR_RETURN(merger_norm_,
                            load_norm(tensors, "v.post_ln", options.norm, config_.vision_dim, config_.norm_epsilon));
   return {};
@@ -208,29 +213,53 @@ Expected<std::vector<LayoutPiece>> Qwen2Vl::layout(ImageSize original) const {
       make_token_grid(plan.tile.height / pixels_per_cell(), plan.tile.width / pixels_per_cell())};
 }
 
+std::vector<RowRange> Qwen2Vl::attention_ranges(size_t block_idx, const PatchOrder& order) const {
+  if (windows_.is_full[block_idx]) return {{0, static_cast<int64_t>(order.patches.size())}};
+  return order.windows;
+}
+
+// Multiply-adds of embed(), run_blocks() and merge().
+double Qwen2Vl::work(const PatchOrder& order) const {
+  double work = static_cast<double>(order.patches.size()) * patch_embedding_.work_per_patch();
+  for (size_t i = 0; i < blocks_.size(); ++i) work += block_work(blocks_[i], attention_ranges(i, order));
+  return work + merger_.work(static_cast<int64_t>(order.cells.size()));
+}
+
+// [num_patches, vision_dim], in the tower's order.
+Expected<Tensor> Qwen2Vl::embed(const PixelBatch& pixels, const PatchOrder& order, ThreadPool& pool,
+                                WorkProgress& progress) const {
+  const std::span<const PatchPosition> patches = order.patches;
+  const auto num_patches = static_cast<int64_t>(patches.size());
+  Tensor embedded(Shape{num_patches, config_.vision_dim});
+  const auto embed_piece = [&](int64_t first, int64_t count) {
+    patch_embedding_.embed(pool, pixels.pixels.floats().data(), pixels.height(), pixels.width(),
+                           patches.subspan(static_cast<size_t>(first), static_cast<size_t>(count)),
+                           embedded.row(first).data());
+  };
+  SACCADE_RETURN_IF_ERROR(progress.run_in_pieces(num_patches, patch_embedding_.work_per_patch(), 1, embed_piece));
+  return embedded;
+}
+
 Expected<Tensor> Qwen2Vl::run_blocks(Tensor hidden, const PatchOrder& order, ThreadPool& pool,
-                                     const ProgressFunction& progress) const {
+                                     WorkProgress& progress) const {
   const RotaryTable rotary = make_rotary_table(order.patches, config_.head_dim());
-  const std::vector<RowRange> everything = {{0, hidden.shape()[0]}};
   VitWorkspace workspace(hidden.shape()[0], blocks_.front());
-  LayerProgress layer_progress(progress, config_.num_layers);
   for (size_t i = 0; i < blocks_.size(); ++i) {
-    const std::vector<RowRange>& ranges = windows_.is_full[i] ? everything : order.windows;
-    run_vit_block(pool, blocks_[i], ranges, &rotary, workspace, hidden);
-    SACCADE_RETURN_IF_ERROR(layer_progress.layer_done());
+    const std::vector<RowRange> ranges = attention_ranges(i, order);
+    SACCADE_RETURN_IF_ERROR(run_vit_block(pool, blocks_[i], ranges, &rotary, workspace, hidden, progress));
   }
   return hidden;
 }
 
 // Rows of the tower to rows of the language model, both in the tower's order.
-Tensor Qwen2Vl::merge(const Tensor& features, ThreadPool& pool) const {
+Expected<Tensor> Qwen2Vl::merge(const Tensor& features, ThreadPool& pool, WorkProgress& progress) const {
   Tensor normed(features.shape());
   apply_norm(merger_norm_, features.floats().data(), features.shape()[0], normed.floats().data());
-  return merger_.project(pool, normed);
+  return merger_.project(pool, normed, progress);
 }
 
 Expected<std::vector<MediaPiece>> Qwen2Vl::encode(const PixelBatch& pixels, ThreadPool& pool, EncodeTrace& trace,
-                                                  const ProgressFunction& progress) const {
+                                                  const ProgressFunction& report) const {
   if (pixels.num_tiles() != 1) {
     return invalid_argument(format("a picture of %d tiles, where the model takes it whole", pixels.num_tiles()));
   }
@@ -240,14 +269,13 @@ Expected<std::vector<MediaPiece>> Qwen2Vl::encode(const PixelBatch& pixels, Thre
   const Stopwatch encode_time;
   const PatchOrder order =
       order_patches(cell_rows * merge_size_, cell_cols * merge_size_, merge_size_, windows_.window_cells);
-  Tensor embedded(Shape{static_cast<int64_t>(order.patches.size()), config_.vision_dim});
-  patch_embedding_.embed(pool, pixels.pixels.floats().data(), pixels.height(), pixels.width(), order.patches,
-                         embedded.floats().data());
+  WorkProgress progress(report, work(order));
+  SACCADE_ASSIGN_OR_RETURN(Tensor embedded, embed(pixels, order, pool, progress));
   SACCADE_ASSIGN_OR_RETURN(Tensor features, run_blocks(std::move(embedded), order, pool, progress));
   trace.encode_ms = encode_time.elapsed_ms();
 
   const Stopwatch project_time;
-  const Tensor merged = merge(features, pool);
+  SACCADE_ASSIGN_OR_RETURN(const Tensor merged, merge(features, pool, progress));
   Tensor projected(merged.shape());  // row by row of the merged grid
   for (size_t i = 0; i < order.cells.size(); ++i) {
     std::ranges::copy(merged.row(static_cast<int64_t>(i)), projected.row(order.cells[i]).begin());

@@ -1,5 +1,6 @@
 // SmolVLM, SmolVLM2 and Idefics3: a SigLIP tower over tiles and a view of the whole picture, pixel-unshuffle and one
 // linear layer; in the prompt each tile stands behind control tokens that name its row and column.
+#include <algorithm>
 #include <utility>
 
 #include "base/format.h"
@@ -18,6 +19,10 @@ constexpr const char* kFakeToken = "<fake_token_around_image>";
 constexpr const char* kGlobalToken = "<global-img>";
 constexpr const char* kProjector = "mm.model.fc";
 
+std::string tile_token(int row, int col) {
+  return format("<row_%d_col_%d>", row, col);
+}
+
 // The control text in front of each tile, and behind the last, exactly as Transformers' processor writes it: a line for
 // each row of tiles, an empty line, the global view.
 std::vector<std::string> control_texts(int grid_rows, int grid_cols, bool has_global_view) {
@@ -27,7 +32,7 @@ std::vector<std::string> control_texts(int grid_rows, int grid_cols, bool has_gl
   for (int row = 1; row <= grid_rows; ++row) {
     for (int col = 1; col <= grid_cols; ++col) {
       const std::string line_end = row > 1 && col == 1 ? "\n" : "";
-      texts.push_back(line_end + fake + format("<row_%d_col_%d>", row, col));
+      texts.push_back(line_end + fake + tile_token(row, col));
     }
   }
   texts.push_back("\n\n" + fake + kGlobalToken);
@@ -44,6 +49,7 @@ class SmolVlm : public VisionEncoder {
   bool has_2d_positions() const override { return false; }
   std::string image_marker() const override { return "<image>"; }
   std::string image_placeholder() const override { return "<image>"; }
+  ControlTokens control_tokens() const override;
   uint64_t num_parameters() const override { return num_parameters_; }
 
   Expected<std::vector<LayoutPiece>> layout(ImageSize original) const override;
@@ -108,6 +114,18 @@ Expected<VisionEncoderPtr> SmolVlm::load(const ModelFiles& files, int64_t model_
   return VisionEncoderPtr(std::move(encoder));
 }
 
+ControlTokens SmolVlm::control_tokens() const {
+  constexpr int kMaxSide = 16;  // tiles; larger pictures are over the limit of plan_pixels()
+  const auto& spec = std::get<TileSpec>(pixel_spec_);
+  const int tiles_per_side = (spec.longest_edge + spec.tile_size - 1) / spec.tile_size;
+  const int side = spec.is_split ? std::min(tiles_per_side, kMaxSide) : 0;
+  ControlTokens tokens{{kFakeToken}, {kGlobalToken}};
+  for (int row = 1; row <= side; ++row) {
+    for (int col = 1; col <= side; ++col) tokens.all_or_none.push_back(tile_token(row, col));
+  }
+  return tokens;
+}
+
 Expected<std::vector<LayoutPiece>> SmolVlm::layout(ImageSize original) const {
   SACCADE_ASSIGN_OR_RETURN(const PixelLayout plan, plan_pixels(original, pixel_spec_));
   const auto texts = control_texts(plan.grid_rows, plan.grid_cols, plan.has_global_view);
@@ -127,8 +145,9 @@ Expected<std::vector<MediaPiece>> SmolVlm::encode(const PixelBatch& pixels, Thre
   if (static_cast<size_t>(pixels.num_tiles()) != num_tiles) {
     return invalid_argument(format("a picture of %d tiles, where its grid needs %zu", pixels.num_tiles(), num_tiles));
   }
+  WorkProgress work(progress, tower_.work(pixels.num_tiles()));
   const Stopwatch encode_time;
-  SACCADE_ASSIGN_OR_RETURN(Tensor features, tower_.encode(pixels, pool, progress));
+  SACCADE_ASSIGN_OR_RETURN(Tensor features, tower_.encode(pixels, pool, work));
   trace.encode_ms = encode_time.elapsed_ms();
 
   const Stopwatch project_time;

@@ -48,6 +48,20 @@ TEST(SmolVlm, WritesASingleTileAsAGlobalView) {
   EXPECT_EQ(prompt(file, {32, 16}), "<fake_token_around_image><global-img>[2x2]<fake_token_around_image>");
 }
 
+TEST(SmolVlm, AsksForATokenOfEveryTile) {
+  // 32 pixels along the longest edge, tiles of 8: four rows and columns.
+  const auto encoder = VisionEncoder::load(TinyVisionFile::smolvlm().open(), kTinyModelDim);
+  ASSERT_TRUE(encoder.is_ok());
+  const ControlTokens tokens = (*encoder)->control_tokens();
+  EXPECT_THAT(tokens.required, ::testing::ElementsAre("<fake_token_around_image>"));
+  EXPECT_THAT(tokens.all_or_none, ::testing::SizeIs(17));
+  EXPECT_THAT(tokens.all_or_none, ::testing::IsSupersetOf({"<global-img>", "<row_1_col_1>", "<row_4_col_4>"}));
+  TinyVisionFile file = TinyVisionFile::smolvlm();
+  file.keys.set_bool("saccade.vision.is_split", false);
+  const auto whole = VisionEncoder::load(file.open(), kTinyModelDim);
+  EXPECT_THAT((*whole)->control_tokens().all_or_none, ::testing::ElementsAre("<global-img>"));
+}
+
 TEST(SmolVlm, RefusesAScaleFactorThatDoesNotFit) {
   TinyVisionFile file = TinyVisionFile::smolvlm();
   file.keys.set_u32("clip.vision.projector.scale_factor", 3);

@@ -37,6 +37,7 @@ Expected<TileTower> TileTower::load(const TensorSource& tensors, const VisionCon
     SACCADE_ASSIGN_OR_RETURN(VitBlock block, load_vit_block(tensors, i, config, block_options));
     tower.blocks_.push_back(std::move(block));
   }
+  SACCADE_RETURN_IF_ERROR(tensors.check_all_taken("v.blk."));
   for (int64_t y = 0; y < tower.side_; ++y) {
     for (int64_t x = 0; x < tower.side_; ++x) tower.positions_.push_back({y, x});
   }
@@ -63,7 +64,14 @@ Tensor TileTower::embed_tiles(const PixelBatch& pixels, int64_t first_tile, int6
   return hidden;
 }
 
-Expected<Tensor> TileTower::encode(const PixelBatch& pixels, ThreadPool& pool, const ProgressFunction& progress) const {
+double TileTower::work(int64_t num_tiles) const {
+  const RowRange tile = {0, position_rows_.shape()[0]};
+  double work_per_tile = 0;
+  for (const VitBlock& block : blocks_) work_per_tile += block_work(block, {&tile, 1});
+  return static_cast<double>(num_tiles) * work_per_tile;
+}
+
+Expected<Tensor> TileTower::encode(const PixelBatch& pixels, ThreadPool& pool, WorkProgress& progress) const {
   if (pixels.width() != config_.image_size || pixels.height() != config_.image_size) {
     return invalid_argument(format("a tile of %d x %d pixels, where the model takes %d x %d", pixels.width(),
                                    pixels.height(), config_.image_size, config_.image_size));
@@ -71,8 +79,6 @@ Expected<Tensor> TileTower::encode(const PixelBatch& pixels, ThreadPool& pool, c
   const int64_t dim = config_.vision_dim;
   const int64_t num_tiles = pixels.num_tiles();
   const int64_t rows_per_tile = position_rows_.shape()[0];
-  const int64_t num_groups = (num_tiles + kTilesPerGroup - 1) / kTilesPerGroup;
-  LayerProgress layer_progress(progress, num_groups * static_cast<int64_t>(blocks_.size()));
   Tensor output(Shape{num_tiles * num_patches(), dim});
   for (int64_t first = 0; first < num_tiles; first += kTilesPerGroup) {
     const int64_t group_tiles = std::min(kTilesPerGroup, num_tiles - first);
@@ -84,8 +90,7 @@ Expected<Tensor> TileTower::encode(const PixelBatch& pixels, ThreadPool& pool, c
     if (!blocks_.empty()) {
       VitWorkspace workspace(hidden.shape()[0], blocks_.front());
       for (const VitBlock& block : blocks_) {
-        run_vit_block(pool, block, ranges, nullptr, workspace, hidden);
-        SACCADE_RETURN_IF_ERROR(layer_progress.layer_done());
+        SACCADE_RETURN_IF_ERROR(run_vit_block(pool, block, ranges, nullptr, workspace, hidden, progress));
       }
     }
     float* x = hidden.floats().data();

@@ -8,7 +8,6 @@
 #include "encoder/norm_layer.h"
 #include "encoder/patch_embedding.h"
 #include "encoder/vision_config.h"
-#include "encoder/vision_encoder.h"
 #include "encoder/vit_block.h"
 #include "media/pixel_batch.h"
 #include "platform/thread_pool.h"
@@ -35,9 +34,12 @@ class TileTower {
   int64_t patches_per_side() const { return side_; }
   int64_t num_patches() const { return side_ * side_; }
 
-  /// All tiles to [num_tiles * num_patches, vision_dim], tiles in order, patches row by row, class rows dropped.
-  /// Errors: kInvalidArgument (tiles of another size than the model's), kCancelled.
-  Expected<Tensor> encode(const PixelBatch& pixels, ThreadPool& pool, const ProgressFunction& progress) const;
+  /// Multiply-adds of encode()'s blocks.
+  double work(int64_t num_tiles) const;
+
+  /// All tiles to [num_tiles * num_patches, vision_dim], tiles in order, patches row by row, class rows dropped. Adds
+  /// work() to `progress`. Errors: kInvalidArgument (tiles of another size than the model's), kCancelled.
+  Expected<Tensor> encode(const PixelBatch& pixels, ThreadPool& pool, WorkProgress& progress) const;
 
  private:
   Tensor embed_tiles(const PixelBatch& pixels, int64_t first_tile, int64_t num_tiles, ThreadPool& pool) const;

@@ -27,6 +27,13 @@ struct EncodeTrace {
   Tensor projector_output;
 };
 
+/// The control tokens around a family's pictures, each of which must be one token of the vocabulary.
+struct ControlTokens {
+  std::vector<std::string> required;
+  // Idefics3-8B spells these out as text where SmolVLM has a token for each: a vocabulary has all of them or none.
+  std::vector<std::string> all_or_none;
+};
+
 /// Called with the share done, 0..1; returning false cancels (the encode returns kCancelled).
 using ProgressFunction = std::function<bool(double fraction)>;
 
@@ -47,6 +54,8 @@ class VisionEncoder {
   /// What this family's chat templates print for a picture, and the part of it that the pieces replace.
   virtual std::string image_marker() const = 0;
   virtual std::string image_placeholder() const = 0;
+  /// Those of the marker around the placeholder, and of layout() for pictures of any size.
+  virtual ControlTokens control_tokens() const = 0;
 
   /// The prompt pieces a picture of this size becomes.
   virtual Expected<std::vector<LayoutPiece>> layout(ImageSize original) const = 0;

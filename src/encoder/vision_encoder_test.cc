@@ -154,6 +154,16 @@ TEST_P(EveryFamily, NamesTheTensorOfAWrongShape) {
   }
 }
 
+TEST_P(EveryFamily, NamesABlockTensorThatNothingTakes) {
+  for (const char* name : {"v.blk.0.attn_q_norm.weight", "v.blk.1.ls1.weight", "v.blk.2.ln1.weight", "v.blk.x"}) {
+    TinyVisionFile file = GetParam().make();
+    file.add(name, Shape{kTinyDim});
+    const Status status = load_error(file);
+    EXPECT_EQ(status.code(), StatusCode::kUnsupported) << name;
+    EXPECT_THAT(status.message(), HasSubstr(name));
+  }
+}
+
 TEST_P(EveryFamily, NamesTheKeyThatIsMissing) {
   for (const char* key :
        {"clip.vision.attention.head_count", "clip.vision.block_count", "clip.vision.attention.layer_norm_epsilon",

@@ -24,7 +24,17 @@ void rotate_heads(ThreadPool& pool, const RotaryTable& rotary, int64_t num_heads
   });
 }
 
-void attend(ThreadPool& pool, const VitBlock& block, std::span<const RowRange> ranges, VitWorkspace& workspace) {
+double attention_work_per_row(int64_t num_keys, int64_t dim) {
+  return 2.0 * static_cast<double>(num_keys) * static_cast<double>(dim);  // scores, then values
+}
+
+double ffn_work_per_row(const VitBlock& block) {
+  const double num_layers = block.gate.weight ? 3 : 2;
+  return num_layers * static_cast<double>(block.up.weight.shape.num_elements());
+}
+
+Status attend(ThreadPool& pool, const VitBlock& block, std::span<const RowRange> ranges, VitWorkspace& workspace,
+              WorkProgress& progress) {
   const int64_t dim = workspace.q.shape()[1];
   for (const RowRange& range : ranges) {
     const int64_t num_rows = range.end - range.begin;
@@ -32,43 +42,45 @@ void attend(ThreadPool& pool, const VitBlock& block, std::span<const RowRange> r
     const float* keys = workspace.k.floats().data() + range.begin * dim;
     const float* values = workspace.v.floats().data() + range.begin * dim;
     AttentionArgs args;
-    args.q = workspace.q.floats().data() + range.begin * dim;
     args.q_stride = dim;
     args.kv = {&keys, &values, num_rows};
-    args.out = workspace.normed.floats().data() + range.begin * dim;
     args.out_stride = dim;
-    args.num_queries = num_rows;
     args.num_keys = num_rows;
     args.num_heads = block.num_heads;
     args.num_kv_heads = block.num_heads;
     args.head_dim = dim / block.num_heads;
     args.scale = 1.0F / std::sqrt(static_cast<float>(args.head_dim));
-    attention(pool, args);
+    SACCADE_RETURN_IF_ERROR(progress.run_in_pieces(num_rows, attention_work_per_row(num_rows, dim), kAttentionBlockRows,
+                                                   [&](int64_t first, int64_t count) {
+                                                     const int64_t offset = (range.begin + first) * dim;
+                                                     args.q = workspace.q.floats().data() + offset;
+                                                     args.out = workspace.normed.floats().data() + offset;
+                                                     args.num_queries = count;
+                                                     attention(pool, args);
+                                                   }));
   }
+  return {};
 }
 
-void feed_forward(ThreadPool& pool, const VitBlock& block, VitWorkspace& workspace, Tensor& hidden) {
-  const int64_t num_rows = hidden.shape()[0];
-  const int64_t dim = hidden.shape()[1];
+// hidden [first, first + count) += the MLP of the same rows of workspace.normed; at most kFfnRows.
+void feed_forward(ThreadPool& pool, const VitBlock& block, int64_t first, int64_t count, VitWorkspace& workspace,
+                  Tensor& hidden) {
   const int64_t ffn_dim = block.up.weight.shape[0];
-  for (int64_t first = 0; first < num_rows; first += VitWorkspace::kFfnRows) {
-    const int64_t rows = std::min(VitWorkspace::kFfnRows, num_rows - first);
-    const float* x = workspace.normed.floats().data() + first * dim;
-    float* up = workspace.up.floats().data();
-    float* gate = workspace.gate.is_empty() ? nullptr : workspace.gate.floats().data();
-    apply_linear(pool, block.up, x, rows, up);
-    if (gate != nullptr) apply_linear(pool, block.gate, x, rows, gate);
-    pool.parallel_for(rows, 16, [&](int64_t begin, int64_t end, int) {
-      const int64_t offset = begin * ffn_dim;
-      const int64_t count = (end - begin) * ffn_dim;
-      if (gate != nullptr) {
-        silu_times(gate + offset, up + offset, count);
-      } else {
-        activate(block.activation, up + offset, count);
-      }
-    });
-    apply_linear(pool, block.down, gate != nullptr ? gate : up, rows, hidden.floats().data() + first * dim, true);
-  }
+  const float* x = workspace.normed.row(first).data();
+  float* up = workspace.up.floats().data();
+  float* gate = workspace.gate.is_empty() ? nullptr : workspace.gate.floats().data();
+  apply_linear(pool, block.up, x, count, up);
+  if (gate != nullptr) apply_linear(pool, block.gate, x, count, gate);
+  pool.parallel_for(count, 16, [&](int64_t begin, int64_t end, int) {
+    const int64_t offset = begin * ffn_dim;
+    const int64_t size = (end - begin) * ffn_dim;
+    if (gate != nullptr) {
+      silu_times(gate + offset, up + offset, size);
+    } else {
+      activate(block.activation, up + offset, size);
+    }
+  });
+  apply_linear(pool, block.down, gate != nullptr ? gate : up, count, hidden.row(first).data(), true);
 }
 
 }  // namespace
@@ -84,30 +96,44 @@ VitWorkspace::VitWorkspace(int64_t num_rows, const VitBlock& block) {
   if (block.gate.weight) gate = Tensor(ffn_shape);
 }
 
-void run_vit_block(ThreadPool& pool, const VitBlock& block, std::span<const RowRange> ranges, const RotaryTable* rotary,
-                   VitWorkspace& workspace, Tensor& hidden) {
+double block_work(const VitBlock& block, std::span<const RowRange> ranges) {
+  const int64_t dim = block.out.weight.shape[0];
+  const double linear_work_per_row = 4.0 * static_cast<double>(dim * dim) + ffn_work_per_row(block);
+  double work = 0;
+  for (const RowRange& range : ranges) {
+    const int64_t num_rows = range.end - range.begin;
+    work += static_cast<double>(num_rows) * (linear_work_per_row + attention_work_per_row(num_rows, dim));
+  }
+  return work;
+}
+
+Status run_vit_block(ThreadPool& pool, const VitBlock& block, std::span<const RowRange> ranges,
+                     const RotaryTable* rotary, VitWorkspace& workspace, Tensor& hidden, WorkProgress& progress) {
   const int64_t num_rows = hidden.shape()[0];
+  const int64_t dim = hidden.shape()[1];
+  const auto square = static_cast<double>(dim * dim);
   float* x = hidden.floats().data();
   float* normed = workspace.normed.floats().data();
   apply_norm(block.norm1, x, num_rows, normed);
-  apply_linear(pool, block.q, normed, num_rows, workspace.q.floats().data());
-  apply_linear(pool, block.k, normed, num_rows, workspace.k.floats().data());
-  apply_linear(pool, block.v, normed, num_rows, workspace.v.floats().data());
+  SACCADE_RETURN_IF_ERROR(progress.run_in_pieces(num_rows, 3 * square, 1, [&](int64_t first, int64_t count) {
+    apply_linear(pool, block.q, normed + first * dim, count, workspace.q.row(first).data());
+    apply_linear(pool, block.k, normed + first * dim, count, workspace.k.row(first).data());
+    apply_linear(pool, block.v, normed + first * dim, count, workspace.v.row(first).data());
+  }));
   if (rotary != nullptr) {
     rotate_heads(pool, *rotary, block.num_heads, workspace.q);
     rotate_heads(pool, *rotary, block.num_heads, workspace.k);
   }
-  attend(pool, block, ranges, workspace);
-  apply_linear(pool, block.out, normed, num_rows, x, true);
+  SACCADE_RETURN_IF_ERROR(attend(pool, block, ranges, workspace, progress));
+  SACCADE_RETURN_IF_ERROR(progress.run_in_pieces(num_rows, square, 1, [&](int64_t first, int64_t count) {
+    apply_linear(pool, block.out, normed + first * dim, count, x + first * dim, true);
+  }));
   apply_norm(block.norm2, x, num_rows, normed);
-  feed_forward(pool, block, workspace, hidden);
-}
-
-Status LayerProgress::layer_done() {
-  ++num_done_;
-  if (!*report_) return {};
-  const double fraction = static_cast<double>(num_done_) / static_cast<double>(num_layers_);
-  if (!(*report_)(fraction)) return cancelled("the caller stopped the encoding of a picture");
+  for (int64_t first = 0; first < num_rows; first += VitWorkspace::kFfnRows) {
+    const int64_t count = std::min(VitWorkspace::kFfnRows, num_rows - first);
+    feed_forward(pool, block, first, count, workspace, hidden);
+    SACCADE_RETURN_IF_ERROR(progress.add(static_cast<double>(count) * ffn_work_per_row(block)));
+  }
   return {};
 }
 

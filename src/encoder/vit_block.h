@@ -11,7 +11,7 @@
 #include "encoder/linear_layer.h"
 #include "encoder/norm_layer.h"
 #include "encoder/vision_config.h"
-#include "encoder/vision_encoder.h"
+#include "encoder/work_progress.h"
 #include "kernels/activation.h"
 #include "platform/thread_pool.h"
 #include "saccade/status.h"
@@ -68,21 +68,12 @@ class VitWorkspace {
   Tensor gate;     // the same, or empty
 };
 
-/// Runs the block in place over hidden [num_rows, vision_dim]. `ranges` cover the rows; `rotary` may be null.
-void run_vit_block(ThreadPool& pool, const VitBlock& block, std::span<const RowRange> ranges, const RotaryTable* rotary,
-                   VitWorkspace& workspace, Tensor& hidden);
+/// Multiply-adds of a block over rows that attend to each other in these ranges.
+double block_work(const VitBlock& block, std::span<const RowRange> ranges);
 
-/// Counts finished layers towards a ProgressFunction.
-class LayerProgress {
- public:
-  LayerProgress(const ProgressFunction& report, int64_t num_layers) : report_(&report), num_layers_(num_layers) {}
-  /// Errors: kCancelled where the function returns false.
-  Status layer_done();
-
- private:
-  const ProgressFunction* report_;
-  int64_t num_layers_;
-  int64_t num_done_ = 0;
-};
+/// Runs the block in place over hidden [num_rows, vision_dim]. `ranges` cover the rows; `rotary` may be null. Adds
+/// block_work() to `progress`, piece by piece. Errors: kCancelled, which leaves `hidden` half done.
+Status run_vit_block(ThreadPool& pool, const VitBlock& block, std::span<const RowRange> ranges,
+                     const RotaryTable* rotary, VitWorkspace& workspace, Tensor& hidden, WorkProgress& progress);
 
 }  // namespace saccade
