@@ -37,7 +37,7 @@ struct Request {
   std::vector<Message> messages;
   Sampling sampling;
   int64_t max_tokens = 512;       // of the answer
-  std::vector<std::string> stop;  // the answer ends before any of these
+  std::vector<std::string> stop;  // the answer ends before the one that is whole first
 };
 
 }  // namespace saccade

@@ -9,7 +9,15 @@ std::string StopMatcher::push(std::string_view text) {
   if (is_stopped_) return {};
   held_ += text;
   size_t first = std::string::npos;
-  for (const std::string& stop : stops_) first = std::min(first, held_.find(stop));
+  size_t end = std::string::npos;
+  for (const std::string& stop : stops_) {
+    const size_t found = held_.find(stop);
+    if (found == std::string::npos) continue;
+    const size_t found_end = found + stop.size();
+    if (found_end > end || (found_end == end && found > first)) continue;
+    first = found;
+    end = found_end;
+  }
   if (first != std::string::npos) {
     is_stopped_ = true;
     std::string shown = held_.substr(0, first);

@@ -12,7 +12,8 @@ class StopMatcher {
   explicit StopMatcher(std::vector<std::string> stops) : stops_(std::move(stops)) {}
 
   /// Adds text of the answer and returns what can be shown now: all but a tail that may be the start of a stop string.
-  /// Once a stop string is whole, everything from it on is dropped, now and later.
+  /// Once a stop string is whole, everything from it on is dropped, now and later. The one that is whole first counts;
+  /// of several that end together, the longest. So what is shown does not depend on how the text was cut.
   std::string push(std::string_view text);
   /// What was held back, at the end of the answer; empty if a stop string was found.
   std::string finish();
