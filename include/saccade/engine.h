@@ -44,6 +44,7 @@ struct ModelInfo {
   std::string family;
   int64_t context_length = 0;  // in force
   bool takes_pictures = false;
+  bool takes_system_message = false;  // the chat template puts it into the prompt, or refuses it with an error
   int threads = 0;
   std::string isa;
   double load_ms = 0;
@@ -52,7 +53,8 @@ struct ModelInfo {
 /// Thread safety: one call at a time.
 class Engine {
  public:
-  /// Errors: everything that can be wrong with the files, by name; kInvalidArgument for the options.
+  /// Errors: everything that can be wrong with the files, by name; kInvalidArgument for the options;
+  /// kResourceExhausted (memory, a context longer than the model's).
   static Expected<std::unique_ptr<Engine>> load(const EngineOptions& options);
   ~Engine();
 
@@ -61,7 +63,7 @@ class Engine {
   /// Answers the last user message. Keeps the sequence it computed: a next request that begins with the same messages
   /// (a conversation that goes on) pays only for what is new.
   /// Errors: kInvalidArgument (the request), kNotFound, kCorruptData, kUnsupported (a picture), kResourceExhausted
-  /// (over the context, a limit, or memory). The engine stays usable after any error.
+  /// (over the context, a limit, or memory), kInternal (a callback threw). The engine stays usable after any error.
   Expected<Answer> answer(const Request& request, const AnswerCallbacks& callbacks = {});
 
  private:

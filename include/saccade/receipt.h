@@ -2,15 +2,18 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace saccade {
 
-/// Milliseconds per stage. `load` is the model's, counted in the first answer after it only.
+/// Milliseconds per stage; they add up to the latency but for a small rest. `load` is the model's, counted in the first
+/// answer after it only. A stage that was cancelled has the time until then.
 struct StageTimes {
   double load = 0;
-  double media_decode = 0;  // reading and decoding picture files
+  double media_decode = 0;  // opening, reading and decoding picture files
+  double prompt = 0;        // the chat template, the tokenizer, the layout of pictures
   double resize = 0;        // resizing, tiling, normalising
   double encode = 0;        // the vision tower
   double project = 0;       // its projector into the language model
@@ -29,8 +32,9 @@ struct PictureReceipt {
   std::string name;
   int width = 0;  // as decoded
   int height = 0;
-  int num_tiles = 0;
+  int num_tiles = 0;  // of the size that the vision tower takes
   int64_t visual_tokens = 0;
+  bool is_cached = false;  // all of its tokens came from the conversation's cache: nothing of it was computed
 };
 
 struct Receipt {
@@ -38,8 +42,8 @@ struct Receipt {
   std::string family;  // architecture, with the vision family if there is one: "llama+llava"
   std::string isa;     // instruction set the kernels ran on
   int threads = 0;
-  double latency_ms = 0;  // from the request to the last token (with load, where that is counted)
-  double ttft_ms = 0;     // to the first token
+  double latency_ms = 0;          // from the request to the last token (with load, where that is counted)
+  std::optional<double> ttft_ms;  // to the first token; absent where the answer was cancelled before it
   StageTimes stages_ms;
   TokenCounts tokens;
   double tokens_per_second = 0;    // of the answer after its first token; 0 for a single token

@@ -21,10 +21,8 @@ enum class StatusCode {
   kResourceExhausted,  // over a limit on bytes, pixels, tokens or memory
   kCancelled,          // the caller asked to stop
   kIoError,            // the operating system refused or failed
+  kInternal,           // an exception nobody foresaw, of a caller's callback or a bug of ours
 };
-
-/// The code's name as users and the JSON error object see it, such as "invalid_argument".
-std::string_view status_code_name(StatusCode code);
 
 class [[nodiscard]] Status {
  public:
@@ -50,6 +48,7 @@ Status unsupported(std::string message);
 Status resource_exhausted(std::string message);
 Status cancelled(std::string message);
 Status io_error(std::string message);
+Status internal_error(std::string message);
 
 /// A value, or the Status that says why there is none.
 template <typename T>

@@ -2,28 +2,6 @@
 
 namespace saccade {
 
-std::string_view status_code_name(StatusCode code) {
-  switch (code) {
-    case StatusCode::kOk:
-      return "ok";
-    case StatusCode::kInvalidArgument:
-      return "invalid_argument";
-    case StatusCode::kNotFound:
-      return "not_found";
-    case StatusCode::kCorruptData:
-      return "corrupt_data";
-    case StatusCode::kUnsupported:
-      return "unsupported";
-    case StatusCode::kResourceExhausted:
-      return "resource_exhausted";
-    case StatusCode::kCancelled:
-      return "cancelled";
-    case StatusCode::kIoError:
-      return "io_error";
-  }
-  return "unknown";
-}
-
 Status Status::with_context(std::string_view context) const {
   if (is_ok()) return *this;
   return Status(code_, std::string(context) + ": " + message_);
@@ -49,6 +27,9 @@ Status cancelled(std::string message) {
 }
 Status io_error(std::string message) {
   return {StatusCode::kIoError, std::move(message)};
+}
+Status internal_error(std::string message) {
+  return {StatusCode::kInternal, std::move(message)};
 }
 
 }  // namespace saccade

@@ -22,6 +22,8 @@ int report_error(const Status& status) {
       return kExitInterrupted;
     case StatusCode::kIoError:
       return kExitIo;
+    case StatusCode::kInternal:
+      return kExitFailed;
   }
   return kExitFailed;
 }

@@ -12,7 +12,6 @@
 namespace saccade {
 namespace {
 
-constexpr int64_t kDefaultContext = 4096;
 constexpr int64_t kPrefillTokens = 512;  // rows the decoder takes at once
 
 struct InspectOptions {

@@ -1,40 +1,27 @@
 #include "saccade/engine.h"
 
-#include <xxhash.h>
-
 #include <algorithm>
 #include <cmath>
+#include <exception>
 #include <filesystem>
 #include <new>
-#include <optional>
 #include <random>
 
 #include "base/format.h"
 #include "decoder/sampler.h"
+#include "engine/answer_writer.h"
+#include "engine/conversation.h"
 #include "engine/model.h"
+#include "engine/pictures.h"
 #include "engine/prompt.h"
+#include "engine/stage_timer.h"
 #include "kernels/isa.h"
-#include "media/image.h"
-#include "platform/clock.h"
 #include "platform/process_memory.h"
 #include "platform/thread_pool.h"
 #include "request/validate_request.h"
-#include "response/stop_matcher.h"
 
 namespace saccade {
 namespace {
-
-constexpr int64_t kDefaultContext = 4096;
-
-/// A picture of the request: its bytes, and what its header says.
-struct Picture {
-  MediaBytes media;
-  PictureFacts facts;
-};
-
-Status in_picture(const Picture& picture, const Status& status) {
-  return status.with_context(picture.media.name());
-}
 
 std::vector<ChatMessage> chat_messages(const Request& request) {
   std::vector<ChatMessage> messages;
@@ -47,6 +34,18 @@ std::vector<ChatMessage> chat_messages(const Request& request) {
     messages.push_back(std::move(chat));
   }
   return messages;
+}
+
+// What is thrown below becomes a Status here: memory can run out anywhere, and callbacks are the caller's code.
+template <typename Call>
+auto catch_exceptions(const std::string& no_memory, const Call& call) -> decltype(call()) {
+  try {
+    return call();
+  } catch (const std::bad_alloc&) {
+    return resource_exhausted(no_memory);
+  } catch (const std::exception& error) {
+    return internal_error(std::string("an unexpected failure: ") + error.what());
+  }
 }
 
 }  // namespace
@@ -66,30 +65,27 @@ class Engine::Impl {
     Stopwatch clock;
     Answer answer;
     std::vector<Picture> pictures;
-    std::vector<std::vector<MediaPiece>> encoded;  // per picture; empty where the cache makes it unnecessary
     Prompt prompt;
   };
 
   Impl(const EngineOptions& options, Model model, Isa isa);
 
-  Expected<std::vector<Picture>> open_pictures(const Request& request) const;
-  Status build(Task& task);
-  int64_t reusable_rows(const Prompt& prompt) const;
-  Status encode_picture(Task& task, size_t picture_idx);
+  ImageLimits image_limits() const { return {options_.max_image_bytes, options_.max_image_pixels}; }
+  Status lay_out(Task& task) const;
+  Status check_room(const Prompt& prompt) const;
+  Status run(Task& task);
   Status encode_pictures(Task& task, int64_t first_row);
-  Expected<Tensor> prefill(Task& task);
+  Expected<Tensor> prefill(Task& task, int64_t first_row);
+  Expected<Tensor> decode_token(TokenId token, int32_t position);
   Status generate(Task& task, Tensor logits);
   void write_receipt(Task& task);
-  std::function<bool(double)> progress_of(const Task& task, std::string_view stage, double begin, double end) const;
+  ProgressFunction progress_of(const Task& task, std::string_view stage, double begin, double end) const;
 
   const EngineOptions options_;
   const Model model_;
   ThreadPool pool_;
   ModelInfo info_;
-  std::shared_ptr<KvBlockPool> kv_pool_;
-  // The conversation so far: the cache, and what its rows were computed from.
-  KvSequence kv_;
-  std::vector<uint64_t> cached_;  // [rows in kv_]
+  Conversation conversation_;
   bool is_load_counted_ = false;
 };
 
@@ -111,199 +107,132 @@ Engine::Impl::Impl(const EngineOptions& options, Model model, Isa isa)
     : options_(options),
       model_(std::move(model)),
       pool_(options.threads),
-      kv_pool_(std::make_shared<KvBlockPool>(model_.decoder->config().kv_dim(), available_memory_bytes())),
-      kv_(model_.decoder->make_sequence(kv_pool_)) {
+      conversation_(model_.decoder->make_sequence(
+          std::make_shared<KvBlockPool>(model_.decoder->config().kv_dim(), available_memory_bytes()))) {
   info_.family = model_.family();
   info_.context_length = options.context_length > 0
                              ? options.context_length
                              : std::min(model_.decoder->config().context_length, kDefaultContext);
   info_.takes_pictures = model_.vision != nullptr;
+  info_.takes_system_message = model_.chat_template->takes_system_message();
   info_.threads = pool_.num_threads();
   info_.isa = isa_name(isa);
 }
 
-Expected<std::vector<Picture>> Engine::Impl::open_pictures(const Request& request) const {
-  std::vector<Picture> pictures;
-  const ImageLimits limits = {options_.max_image_bytes, options_.max_image_pixels};
-  for (const Message& message : request.messages) {
-    for (const ContentPart& part : message.content) {
-      if (part.kind != ContentPart::Kind::kImage) continue;
-      if (model_.vision == nullptr) {
-        return invalid_argument("the request has a picture, but " + options_.model_path +
-                                " is a language model alone; give its vision part with --mmproj FILE");
-      }
-      SACCADE_ASSIGN_OR_RETURN(MediaBytes media, MediaBytes::open(part, options_.max_image_bytes));
-      Picture picture = {std::move(media), {}};
-      auto header = probe_image(picture.media.bytes(), limits);
-      if (!header) return in_picture(picture, header.status());
-      picture.facts.size = {header->width, header->height};
-      picture.facts.digest = XXH3_64bits(picture.media.bytes().data(), picture.media.bytes().size());
-      pictures.push_back(std::move(picture));
-    }
+// Opens the pictures and lays out the prompt; no pixel is touched yet.
+Status Engine::Impl::lay_out(Task& task) const {
+  Receipt& receipt = task.answer.receipt;
+  {
+    const StageTimer timer(receipt.stages_ms.media_decode);
+    SACCADE_ASSIGN_OR_RETURN(task.pictures, open_pictures(task.request, model_, image_limits()));
   }
-  return pictures;
-}
-
-Status Engine::Impl::build(Task& task) {
-  SACCADE_ASSIGN_OR_RETURN(task.pictures, open_pictures(task.request));
+  const StageTimer timer(receipt.stages_ms.prompt);
   SACCADE_ASSIGN_OR_RETURN(const std::vector<PromptSpan> spans,
                            model_.chat_template->render(chat_messages(task.request), /*add_generation_prompt=*/true));
   std::vector<PictureFacts> facts;
-  for (const Picture& picture : task.pictures) facts.push_back(picture.facts);
-  SACCADE_ASSIGN_OR_RETURN(task.prompt, build_prompt(model_, spans, facts));
-  task.encoded.resize(task.pictures.size());
-  if (task.prompt.num_rows() == 0) return invalid_argument("the prompt is empty");
-  if (task.prompt.num_rows() >= info_.context_length) {
-    const int64_t largest = model_.decoder->config().context_length;
-    std::string advice = "ask with fewer pictures or words, or begin a new conversation";
-    if (info_.context_length < largest) {
-      advice += format(", or a larger context (up to %lld)", static_cast<long long>(largest));
-    }
-    return resource_exhausted(
-        format("the prompt has %lld tokens, %lld of them from pictures, but the context holds %lld; %s",
-               static_cast<long long>(task.prompt.num_rows()), static_cast<long long>(task.prompt.num_visual()),
-               static_cast<long long>(info_.context_length), advice.c_str()));
+  for (const Picture& picture : task.pictures) {
+    const auto& [width, height] = picture.facts.size;
+    facts.push_back(picture.facts);
+    receipt.pictures.push_back({picture.media.name(), width, height, picture.num_tiles, 0, false});
   }
-  return {};
+  SACCADE_ASSIGN_OR_RETURN(task.prompt, build_prompt(model_, spans, facts));
+  for (const MediaRun& run : task.prompt.media) {
+    receipt.pictures[static_cast<size_t>(run.picture_idx)].visual_tokens += run.num_tokens;
+  }
+  return check_room(task.prompt);
 }
 
-// Rows of the cache that begin the prompt too. The last row is always computed anew: its logits are needed.
-int64_t Engine::Impl::reusable_rows(const Prompt& prompt) const {
-  const auto [prompt_end, cached_end] =
-      std::mismatch(prompt.fingerprints.begin(), prompt.fingerprints.end(), cached_.begin(), cached_.end());
-  return std::min(static_cast<int64_t>(prompt_end - prompt.fingerprints.begin()), prompt.num_rows() - 1);
+Status Engine::Impl::check_room(const Prompt& prompt) const {
+  if (prompt.num_rows() == 0) return invalid_argument("the prompt is empty");
+  if (prompt.num_rows() < info_.context_length) return {};
+  const int64_t largest = model_.decoder->config().context_length;
+  std::string advice = "ask with fewer pictures or words, or begin a new conversation";
+  if (info_.context_length < largest) {
+    advice += format(", or a larger context (up to %lld)", static_cast<long long>(largest));
+  }
+  return resource_exhausted(
+      format("the prompt has %lld tokens, %lld of them from pictures, but the context holds %lld; %s",
+             static_cast<long long>(prompt.num_rows()), static_cast<long long>(prompt.num_visual()),
+             static_cast<long long>(info_.context_length), advice.c_str()));
 }
 
-std::function<bool(double)> Engine::Impl::progress_of(const Task& task, std::string_view stage, double begin,
-                                                      double end) const {
-  if (!task.callbacks.on_progress) return [](double) { return true; };
+ProgressFunction Engine::Impl::progress_of(const Task& task, std::string_view stage, double begin, double end) const {
+  if (!task.callbacks.on_progress) return {};
   return [&task, stage, begin, end](double fraction) {
     return task.callbacks.on_progress({stage, begin + (end - begin) * fraction});
   };
 }
 
-Status Engine::Impl::encode_picture(Task& task, size_t picture_idx) {
-  StageTimes& stages = task.answer.receipt.stages_ms;
-  const Picture& picture = task.pictures[picture_idx];
-  Stopwatch decode_clock;
-  auto image = decode_image(picture.media.bytes(), {options_.max_image_bytes, options_.max_image_pixels});
-  if (!image) return in_picture(picture, image.status());
-  if (image->size() != picture.facts.size) {
-    return in_picture(picture, corrupt_data("the picture decodes to another size than its header says"));
-  }
-  stages.media_decode += decode_clock.elapsed_ms();
-  Stopwatch resize_clock;
-  auto pixels = prepare_pixels(*image, model_.vision->pixel_spec());
-  if (!pixels) return in_picture(picture, pixels.status());
-  stages.resize += resize_clock.elapsed_ms();
-  task.answer.receipt.pictures[picture_idx].num_tiles = pixels->num_tiles();
-  EncodeTrace trace;
-  const double share = 1.0 / static_cast<double>(task.pictures.size());
-  const double begin = share * static_cast<double>(picture_idx);
-  auto pieces = model_.vision->encode(*pixels, pool_, trace, progress_of(task, "encode", begin, begin + share));
-  if (!pieces) return in_picture(picture, pieces.status());
-  stages.encode += trace.encode_ms;
-  stages.project += trace.project_ms;
-  task.encoded[picture_idx] = *std::move(pieces);
-  return {};
-}
-
 Status Engine::Impl::encode_pictures(Task& task, int64_t first_row) {
-  for (const Picture& picture : task.pictures) {
-    task.answer.receipt.pictures.push_back(
-        {picture.media.name(), picture.facts.size.width, picture.facts.size.height, 0, 0});
-  }
+  Receipt& receipt = task.answer.receipt;
+  for (PictureReceipt& picture : receipt.pictures) picture.is_cached = true;
   for (const MediaRun& run : task.prompt.media) {
-    const auto picture_idx = static_cast<size_t>(run.picture_idx);
-    task.answer.receipt.pictures[picture_idx].visual_tokens += run.num_tokens;
-    const bool is_needed = run.first_row + run.num_tokens > first_row;
-    if (is_needed && task.encoded[picture_idx].empty()) {
-      SACCADE_RETURN_IF_ERROR(encode_picture(task, picture_idx));
-    }
+    if (run.first_row + run.num_tokens <= first_row) continue;
+    receipt.pictures[static_cast<size_t>(run.picture_idx)].is_cached = false;
+  }
+  const double share = 1.0 / static_cast<double>(task.pictures.size());
+  for (size_t i = 0; i < task.pictures.size(); ++i) {
+    if (receipt.pictures[i].is_cached) continue;
+    const double begin = share * static_cast<double>(i);
+    SACCADE_RETURN_IF_ERROR(encode_picture(model_, image_limits(), pool_,
+                                           progress_of(task, "encode", begin, begin + share), task.pictures[i],
+                                           receipt.stages_ms));
   }
   return {};
 }
 
-Expected<Tensor> Engine::Impl::prefill(Task& task) {
-  const int64_t first_row = reusable_rows(task.prompt);
-  SACCADE_RETURN_IF_ERROR(encode_pictures(task, first_row));
-  const Stopwatch clock;
+Expected<Tensor> Engine::Impl::prefill(Task& task, int64_t first_row) {
+  const StageTimer timer(task.answer.receipt.stages_ms.prefill);
   std::vector<const MediaTokens*> vectors;
-  for (const MediaRun& run : task.prompt.media) {
-    int media_idx = 0;
-    const MediaTokens* found = nullptr;
-    for (const MediaPiece& piece : task.encoded[static_cast<size_t>(run.picture_idx)]) {
-      const auto* tokens = std::get_if<MediaTokens>(&piece);
-      if (tokens != nullptr && media_idx++ == run.media_idx) found = tokens;
-    }
-    vectors.push_back(found);
-  }
+  for (const MediaRun& run : task.prompt.media) vectors.push_back(find_vectors(task.pictures, run));
   const Tensor rows = embed_rows(model_, task.prompt, first_row, vectors);
-  kv_.truncate(first_row);
-  cached_.resize(static_cast<size_t>(first_row));
-  ForwardArgs args;
-  args.rows = &rows;
-  args.positions = std::span(task.prompt.positions).subspan(static_cast<size_t>(first_row));
-  args.kv = &kv_;
-  args.progress = progress_of(task, "prefill", 0, 1);
-  SACCADE_ASSIGN_OR_RETURN(Tensor logits, model_.decoder->forward(pool_, args));
+  const auto skipped = static_cast<size_t>(first_row);
+  const NewRows more = {rows, std::span(task.prompt.positions).subspan(skipped),
+                        std::span(task.prompt.fingerprints).subspan(skipped)};
+  conversation_.truncate(first_row);
+  SACCADE_ASSIGN_OR_RETURN(Tensor logits,
+                           conversation_.extend(*model_.decoder, pool_, more, progress_of(task, "prefill", 0, 1)));
   if (!std::ranges::all_of(logits.floats(), [](float logit) { return std::isfinite(logit); })) {
-    kv_.truncate(first_row);
+    conversation_.truncate(first_row);
     return corrupt_data(options_.model_path +
                         ": the model computed values that are not numbers; the file may be damaged, compare its "
                         "checksum with the publisher's");
   }
-  cached_ = task.prompt.fingerprints;
-  task.answer.receipt.tokens.cached = first_row;
-  task.answer.receipt.stages_ms.prefill = clock.elapsed_ms();
   return logits;
 }
 
+Expected<Tensor> Engine::Impl::decode_token(TokenId token, int32_t position) {
+  Tensor row({1, model_.decoder->config().model_dim});
+  model_.decoder->embed(token, row.row(0));
+  const TokenPosition here = {position, position, position};
+  const auto fingerprint = static_cast<uint64_t>(token);
+  return conversation_.extend(*model_.decoder, pool_, {row, {&here, 1}, {&fingerprint, 1}});
+}
+
 Status Engine::Impl::generate(Task& task, Tensor logits) {
-  const Stopwatch clock;
   Receipt& receipt = task.answer.receipt;
+  const StageTimer timer(receipt.stages_ms.decode);
   Sampler sampler(task.request.sampling, receipt.seed);
   for (const TokenId token : task.prompt.tokens) {
     if (token != Prompt::kMediaRow) sampler.see(token);
   }
-  DetokenizerStream detokenizer(*model_.tokenizer);
-  StopMatcher stops(task.request.stop);
-  bool is_wanted = true;
-  const auto emit = [&](const std::string& text) {
-    task.answer.text += text;
-    if (!text.empty() && task.callbacks.on_text) is_wanted = task.callbacks.on_text(text);
-  };
-  const int64_t room = info_.context_length - task.prompt.num_rows();
-  const int64_t max_tokens = std::min(task.request.max_tokens, room);
+  AnswerWriter writer(*model_.tokenizer, task.request, task.callbacks, task.answer.text);
+  const int64_t max_tokens = std::min(task.request.max_tokens, info_.context_length - task.prompt.num_rows());
   int32_t position = task.prompt.next_position;
-  Tensor row({1, model_.decoder->config().model_dim});
-  receipt.finish_reason = "length";
+  bool is_ended = false;
   while (true) {
     const TokenId token = sampler.sample(logits.row(0));
-    if (receipt.tokens.generated == 0) receipt.ttft_ms = task.clock.elapsed_ms();
-    ++receipt.tokens.generated;
-    if (model_.tokenizer->is_end(token)) {
-      receipt.finish_reason = "stop";
-      break;
-    }
-    emit(stops.push(detokenizer.push(token)));
-    if (stops.is_stopped()) receipt.finish_reason = "stop";
-    if (!is_wanted) receipt.finish_reason = "cancelled";
-    if (stops.is_stopped() || !is_wanted || receipt.tokens.generated == max_tokens) break;
+    if (receipt.tokens.generated++ == 0) receipt.ttft_ms = task.clock.elapsed_ms();
+    is_ended = model_.tokenizer->is_end(token);
+    if (is_ended) break;
+    writer.push(token);
+    if (writer.is_stopped() || writer.is_cancelled() || receipt.tokens.generated == max_tokens) break;
     sampler.see(token);
-    model_.decoder->embed(token, row.row(0));
-    const TokenPosition here = {position, position, position};
-    ++position;
-    ForwardArgs args;
-    args.rows = &row;
-    args.positions = {&here, 1};
-    args.kv = &kv_;
-    SACCADE_ASSIGN_OR_RETURN(logits, model_.decoder->forward(pool_, args));
-    cached_.push_back(static_cast<uint64_t>(token));
+    SACCADE_ASSIGN_OR_RETURN(logits, decode_token(token, position++));
   }
-  if (is_wanted) emit(stops.push(detokenizer.finish()));
-  if (is_wanted) emit(stops.finish());
-  receipt.stages_ms.decode = clock.elapsed_ms();
+  writer.finish();
+  receipt.finish_reason = is_ended || writer.is_stopped() ? "stop" : "length";
+  if (writer.is_cancelled()) receipt.finish_reason = "cancelled";
   return {};
 }
 
@@ -318,7 +247,7 @@ void Engine::Impl::write_receipt(Task& task) {
     is_load_counted_ = true;
     receipt.stages_ms.load = info_.load_ms;
     receipt.latency_ms += info_.load_ms;
-    receipt.ttft_ms += info_.load_ms;
+    if (receipt.ttft_ms) *receipt.ttft_ms += info_.load_ms;
   }
   receipt.tokens.visual = task.prompt.num_visual();
   receipt.tokens.text = task.prompt.num_rows() - receipt.tokens.visual;
@@ -330,17 +259,26 @@ void Engine::Impl::write_receipt(Task& task) {
   receipt.chat_template_note = model_.chat_template->fallback_reason();
 }
 
+// From the prompt to the last token. The prompt's last row is always computed anew: its logits are needed.
+Status Engine::Impl::run(Task& task) {
+  const int64_t first_row =
+      std::min(conversation_.num_common_rows(task.prompt.fingerprints), task.prompt.num_rows() - 1);
+  task.answer.receipt.tokens.cached = first_row;
+  SACCADE_RETURN_IF_ERROR(encode_pictures(task, first_row));
+  SACCADE_ASSIGN_OR_RETURN(Tensor logits, prefill(task, first_row));
+  return generate(task, std::move(logits));
+}
+
 Expected<Answer> Engine::Impl::answer(const Request& request, const AnswerCallbacks& callbacks) {
-  Task task = {request, callbacks, {}, {}, {}, {}, {}};
+  Task task = {request, callbacks, {}, {}, {}, {}};
   SACCADE_RETURN_IF_ERROR(validate_request(request));
   task.answer.receipt.seed = request.sampling.seed ? *request.sampling.seed : std::random_device{}();
-  SACCADE_RETURN_IF_ERROR(build(task));
-  auto logits = prefill(task);
-  if (!logits && logits.status().code() != StatusCode::kCancelled) return logits.status();
-  if (logits) {
-    SACCADE_RETURN_IF_ERROR(generate(task, *std::move(logits)));
-  } else {
+  SACCADE_RETURN_IF_ERROR(lay_out(task));
+  const Status status = run(task);
+  if (status.code() == StatusCode::kCancelled) {
     task.answer.receipt.finish_reason = "cancelled";
+  } else if (!status.is_ok()) {
+    return status;
   }
   write_receipt(task);
   return std::move(task.answer);
@@ -354,20 +292,16 @@ const ModelInfo& Engine::info() const {
 }
 
 Expected<std::unique_ptr<Engine>> Engine::load(const EngineOptions& options) {
-  try {
-    SACCADE_ASSIGN_OR_RETURN(std::unique_ptr<Impl> impl, Impl::load(options));
-    return std::unique_ptr<Engine>(new Engine(std::move(impl)));
-  } catch (const std::bad_alloc&) {
-    return resource_exhausted(options.model_path + ": there is not enough memory to load the model");
-  }
+  return catch_exceptions(options.model_path + ": there is not enough memory to load the model",
+                          [&]() -> Expected<std::unique_ptr<Engine>> {
+                            SACCADE_ASSIGN_OR_RETURN(std::unique_ptr<Impl> impl, Impl::load(options));
+                            return std::unique_ptr<Engine>(new Engine(std::move(impl)));
+                          });
 }
 
 Expected<Answer> Engine::answer(const Request& request, const AnswerCallbacks& callbacks) {
-  try {
-    return impl_->answer(request, callbacks);
-  } catch (const std::bad_alloc&) {
-    return resource_exhausted("there is not enough memory for this request; use a smaller context or picture");
-  }
+  return catch_exceptions("there is not enough memory for this request; use a smaller context or picture",
+                          [&] { return impl_->answer(request, callbacks); });
 }
 
 }  // namespace saccade

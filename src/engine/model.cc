@@ -1,8 +1,28 @@
 #include "engine/model.h"
 
+#include <algorithm>
+
 #include "base/format.h"
 
 namespace saccade {
+namespace {
+
+// A control token that is not in the vocabulary would go into the prompt as the letters of its name.
+Status check_control_tokens(const Tokenizer& tokenizer, const VisionEncoder& vision) {
+  const ControlTokens tokens = vision.control_tokens();
+  const auto is_known = [&](const std::string& token) { return tokenizer.special(token).has_value(); };
+  const auto missing = [&](const std::string& token) {
+    return unsupported("control token " + quote(token) + ", which " + vision.family() +
+                       " puts around pictures, is not in the vocabulary");
+  };
+  const auto required = std::ranges::find_if_not(tokens.required, is_known);
+  if (required != tokens.required.end()) return missing(*required);
+  if (std::ranges::none_of(tokens.all_or_none, is_known)) return {};
+  const auto optional = std::ranges::find_if_not(tokens.all_or_none, is_known);
+  return optional == tokens.all_or_none.end() ? Status() : missing(*optional);
+}
+
+}  // namespace
 
 std::string Model::family() const {
   const std::string& architecture = decoder->config().architecture;
@@ -41,6 +61,7 @@ Expected<Model> Model::load(const std::string& model_path, const std::string& mm
                          model.vision->family() + " encoder does not go with a " + config.architecture +
                          " language model");
     }
+    if (Status status = check_control_tokens(*model.tokenizer, *model.vision); !status.is_ok()) return in_model(status);
     marker = model.vision->image_marker();
     placeholder = model.vision->image_placeholder();
   }

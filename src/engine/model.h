@@ -1,6 +1,7 @@
 // Everything that a model's files become: the parts that the stages of an answer are run with.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -14,6 +15,9 @@
 
 namespace saccade {
 
+/// Tokens of context where nobody asks for another number, and the model was made for as many.
+inline constexpr int64_t kDefaultContext = 4096;
+
 /// Thread safety: const after load.
 struct Model {
   std::unique_ptr<const ModelFiles> files;
@@ -25,7 +29,8 @@ struct Model {
   /// "llama+llava", or "llama" for a language model alone.
   std::string family() const;
 
-  /// Errors: those of the files, with their paths in the message.
+  /// Errors: those of the files, with their paths in the message; kUnsupported where the two parts do not belong
+  /// together, or a control token of the pictures (by name) is missing in the vocabulary.
   static Expected<Model> load(const std::string& model_path, const std::string& mmproj_path);
 };
 

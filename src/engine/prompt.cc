@@ -38,13 +38,13 @@ class PromptBuilder {
   }
 
   Prompt finish() {
-    flush_text();
+    if (!runs_.empty()) flush_text();
     return std::move(prompt_);
   }
 
  private:
+  // Encodes the text so far. In front of a picture that begins the prompt there is none, but perhaps a BOS to add.
   void flush_text() {
-    if (runs_.empty()) return;
     for (const TokenId token : model_.tokenizer->encode_runs(runs_, prompt_.num_rows() == 0)) {
       const int32_t position = prompt_.next_position++;
       add_row(token, {position, position, position}, static_cast<uint64_t>(token));

@@ -16,9 +16,10 @@ double rounded(double value) {
   return std::round(value * 1000) / 1000;
 }
 
-std::array<std::pair<const char*, double>, 7> stage_list(const StageTimes& stages) {
+std::array<std::pair<const char*, double>, 8> stage_list(const StageTimes& stages) {
   return {{{"load", stages.load},
            {"media_decode", stages.media_decode},
+           {"prompt", stages.prompt},
            {"resize", stages.resize},
            {"encode", stages.encode},
            {"project", stages.project},
@@ -35,7 +36,8 @@ Json receipt_json(const Receipt& receipt) {
                         {"width", picture.width},
                         {"height", picture.height},
                         {"tiles", picture.num_tiles},
-                        {"visual_tokens", picture.visual_tokens}});
+                        {"visual_tokens", picture.visual_tokens},
+                        {"cached", picture.is_cached}});
   }
   Json json = {
       {"model", receipt.model},
@@ -43,7 +45,7 @@ Json receipt_json(const Receipt& receipt) {
       {"isa", receipt.isa},
       {"threads", receipt.threads},
       {"latency_ms", rounded(receipt.latency_ms)},
-      {"ttft_ms", rounded(receipt.ttft_ms)},
+      {"ttft_ms", receipt.ttft_ms ? Json(rounded(*receipt.ttft_ms)) : Json()},
       {"stages_ms", std::move(stages)},
       {"tokens",
        {{"text", receipt.tokens.text},
@@ -71,7 +73,9 @@ std::string answer_json(const Answer& answer) {
 std::string receipt_table(const Receipt& receipt) {
   std::string table = "  stage            ms\n";
   for (const auto& [name, ms] : stage_list(receipt.stages_ms)) table += format("  %-12s %8.1f\n", name, ms);
-  table += format("  %-12s %8.1f   first token after %.1f\n", "total", receipt.latency_ms, receipt.ttft_ms);
+  table += format("  %-12s %8.1f", "total", receipt.latency_ms);
+  if (receipt.ttft_ms) table += format("   first token after %.1f", *receipt.ttft_ms);
+  table += '\n';
   table += format("  tokens: %lld text, %lld visual", static_cast<long long>(receipt.tokens.text),
                   static_cast<long long>(receipt.tokens.visual));
   if (receipt.tokens.cached > 0) table += format(" (%lld cached)", static_cast<long long>(receipt.tokens.cached));

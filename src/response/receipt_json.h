@@ -7,7 +7,8 @@
 
 namespace saccade {
 
-/// {"answer": ..., "receipt": {"latency_ms", "ttft_ms", "stages_ms": {...}, "tokens": {...}, ...}} on one line.
+/// {"answer": ..., "receipt": {"latency_ms", "ttft_ms", "stages_ms": {...}, "tokens": {...}, ...}} on one line. ttft_ms
+/// is null where there was no first token.
 std::string answer_json(const Answer& answer);
 
 /// A few lines, aligned, with a newline at the end of each.

@@ -1,20 +1,23 @@
 // Holds the program to what Transformers computed: tests/parity/data, written by tools/parity/make_golden.py.
 #include <gtest/gtest.h>
 
+#include "engine/testing/temporary_model.h"
 #include "golden.h"
 #include "run_case.h"
-#include "temporary_model.h"
+#include "saccade/engine.h"
 
 namespace saccade::parity {
 namespace {
 
+using ::saccade::testing::TemporaryModel;
+
 const std::string kData = std::string(SACCADE_SOURCE_DIR) + "/tests/parity/data";
 
-std::string name_of(const testing::TestParamInfo<const char*>& parameter) {
+std::string name_of(const ::testing::TestParamInfo<const char*>& parameter) {
   return parameter.param;
 }
 
-class FamilyParity : public testing::TestWithParam<const char*> {};
+class FamilyParity : public ::testing::TestWithParam<const char*> {};
 
 TEST_P(FamilyParity, EveryStageAgreesWithTransformers) {
   const std::string dir = kData + "/" + GetParam();
@@ -35,12 +38,56 @@ TEST_P(FamilyParity, EveryStageAgreesWithTransformers) {
   EXPECT_EQ(model->chat_template->source(), "file") << model->chat_template->fallback_reason();
 }
 
+/// The question as a caller of the engine puts it.
+Request request_for(const GoldenCase& golden) {
+  Request request;
+  auto picture = golden.pictures.begin();
+  for (const ChatMessage& chat : golden.messages) {
+    Message message = {chat.role, {}};
+    for (const ChatPart& part : chat.parts) {
+      const bool is_text = part.kind == ChatPart::Kind::kText;
+      message.content.push_back(
+          {is_text ? ContentPart::Kind::kText : ContentPart::Kind::kImage, part.text, is_text ? "" : *picture++, {}});
+    }
+    request.messages.push_back(std::move(message));
+  }
+  request.max_tokens = static_cast<int64_t>(golden.greedy.size());
+  return request;
+}
+
+TEST_P(FamilyParity, TheEngineAnswersAsTransformers) {
+  const std::string dir = kData + "/" + GetParam();
+  auto family = GoldenFamily::open(dir);
+  ASSERT_TRUE(family) << family.status().message();
+  auto converted = TemporaryModel::convert(dir + "/checkpoint");
+  ASSERT_TRUE(converted) << converted.status().message();
+  auto file = GgufFile::open(converted->path());
+  ASSERT_TRUE(file) << file.status().message();
+  auto tokenizer = Tokenizer::from_metadata(file->metadata());
+  ASSERT_TRUE(tokenizer) << tokenizer.status().message();
+  EngineOptions options;
+  options.model_path = converted->path();
+  options.threads = 2;
+  auto engine = Engine::load(options);
+  ASSERT_TRUE(engine) << engine.status().message();
+  for (const GoldenCase& golden : family->cases) {
+    DetokenizerStream detokenizer(**tokenizer);
+    std::string expected;
+    for (const TokenId token : golden.greedy) expected += detokenizer.push(token);
+    expected += detokenizer.finish();
+    const auto answer = (*engine)->answer(request_for(golden));
+    ASSERT_TRUE(answer) << golden.name << ": " << answer.status().message();
+    EXPECT_EQ(answer->text, expected) << golden.name;
+    EXPECT_EQ(answer->receipt.tokens.generated, static_cast<int64_t>(golden.greedy.size())) << golden.name;
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Golden, FamilyParity,
-                         testing::Values("llava", "llava_next", "smolvlm", "idefics3", "qwen2_vl", "qwen2_5_vl",
-                                         "text_llama3", "text_linear", "text_qwen2"),
+                         ::testing::Values("llava", "llava_next", "smolvlm", "idefics3", "qwen2_vl", "qwen2_5_vl",
+                                           "text_llama3", "text_linear", "text_qwen2"),
                          name_of);
 
-class TokenizerParity : public testing::TestWithParam<const char*> {
+class TokenizerParity : public ::testing::TestWithParam<const char*> {
  protected:
   void SetUp() override {
     auto converted = TemporaryModel::convert(kData + "/tokenizers/" + GetParam());
@@ -83,8 +130,8 @@ class TokenizerParity : public testing::TestWithParam<const char*> {
       if (ours == expected[i]) continue;
       ++num_different;
       if (num_shown++ < 10) {
-        ADD_FAILURE() << "line " << i << " \"" << lines_[i] << "\": " << testing::PrintToString(ours) << ", expected "
-                      << testing::PrintToString(expected[i]);
+        ADD_FAILURE() << "line " << i << " \"" << lines_[i] << "\": " << ::testing::PrintToString(ours) << ", expected "
+                      << ::testing::PrintToString(expected[i]);
       }
     }
     EXPECT_EQ(num_different, 0) << "of " << lines_.size() << " lines";
@@ -119,7 +166,7 @@ TEST_P(TokenizerParity, DecodingGivesTheLineBack) {
   EXPECT_GT(num_same, 4000);
 }
 
-INSTANTIATE_TEST_SUITE_P(Golden, TokenizerParity, testing::Values("spm", "gpt2", "llama_bpe", "qwen2", "smollm"),
+INSTANTIATE_TEST_SUITE_P(Golden, TokenizerParity, ::testing::Values("spm", "gpt2", "llama_bpe", "qwen2", "smollm"),
                          name_of);
 
 }  // namespace

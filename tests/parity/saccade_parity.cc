@@ -14,13 +14,15 @@
 #include <string>
 #include <vector>
 
+#include "engine/testing/temporary_model.h"
 #include "golden.h"
 #include "npy.h"
 #include "run_case.h"
-#include "temporary_model.h"
 
 namespace saccade::parity {
 namespace {
+
+using ::saccade::testing::TemporaryModel;
 
 struct Arguments {
   std::string model;

@@ -1,0 +1,31 @@
+#include "engine/conversation.h"
+
+#include <algorithm>
+
+namespace saccade {
+
+int64_t Conversation::num_common_rows(std::span<const uint64_t> fingerprints) const {
+  const auto [theirs, ours] = std::ranges::mismatch(fingerprints, fingerprints_);
+  return theirs - fingerprints.begin();
+}
+
+void Conversation::truncate(int64_t num_rows) {
+  kv_.truncate(num_rows);
+  fingerprints_.resize(std::min(fingerprints_.size(), static_cast<size_t>(num_rows)));
+}
+
+Expected<Tensor> Conversation::extend(const Decoder& decoder, ThreadPool& pool, const NewRows& more,
+                                      std::function<bool(double fraction)> progress) {
+  kv_.truncate(static_cast<int64_t>(fingerprints_.size()));
+  fingerprints_.reserve(fingerprints_.size() + more.fingerprints.size());  // nothing can fail behind the forward
+  ForwardArgs args;
+  args.rows = &more.rows;
+  args.positions = more.positions;
+  args.kv = &kv_;
+  args.progress = std::move(progress);
+  SACCADE_ASSIGN_OR_RETURN(Tensor logits, decoder.forward(pool, args));
+  fingerprints_.insert(fingerprints_.end(), more.fingerprints.begin(), more.fingerprints.end());
+  return logits;
+}
+
+}  // namespace saccade

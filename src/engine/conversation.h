@@ -1,0 +1,43 @@
+// What the engine keeps between answers: the keys and values of the rows computed last, and what they came from.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "decoder/decoder.h"
+#include "platform/thread_pool.h"
+#include "saccade/status.h"
+#include "tensor/tensor.h"
+
+namespace saccade {
+
+/// Rows to put behind a conversation, each with its position and a fingerprint of what it is computed from.
+struct NewRows {
+  const Tensor& rows;                        // [num_rows, model_dim]
+  std::span<const TokenPosition> positions;  // [num_rows]
+  std::span<const uint64_t> fingerprints;    // [num_rows]
+};
+
+/// Thread safety: one thread at a time.
+class Conversation {
+ public:
+  explicit Conversation(KvSequence kv) : kv_(std::move(kv)) {}
+
+  /// How many of its rows, from the first, a prompt with these fingerprints has too.
+  int64_t num_common_rows(std::span<const uint64_t> fingerprints) const;
+  /// Forgets all but the first `num_rows`.
+  void truncate(int64_t num_rows);
+  /// Runs the rows through the decoder. Returns the logits of the last, [1, vocab_size]. Errors: those of
+  /// Decoder::forward(). Holds what it held before if that fails, or throws.
+  Expected<Tensor> extend(const Decoder& decoder, ThreadPool& pool, const NewRows& more,
+                          std::function<bool(double fraction)> progress = {});
+
+ private:
+  KvSequence kv_;                       // may hold more rows after an exception
+  std::vector<uint64_t> fingerprints_;  // [num_rows]
+};
+
+}  // namespace saccade

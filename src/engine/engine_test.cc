@@ -1,0 +1,264 @@
+// The engine on the tiny models of tests/parity: whatever an engine has been through, it answers as a fresh one.
+#include "saccade/engine.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <memory>
+#include <optional>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/testing/temporary_model.h"
+
+namespace saccade {
+namespace {
+
+using ::saccade::testing::TemporaryModel;
+using ::testing::HasSubstr;
+
+ContentPart text_part(std::string words) {
+  return {ContentPart::Kind::kText, std::move(words), "", {}};
+}
+
+class EngineTest : public ::testing::TestWithParam<const char*> {
+ protected:
+  void SetUp() override {
+    auto model = TemporaryModel::convert(folder() + "checkpoint");
+    ASSERT_TRUE(model) << model.status().message();
+    model_.emplace(*std::move(model));
+  }
+
+  static std::string folder() { return std::string(SACCADE_SOURCE_DIR) + "/tests/parity/data/" + GetParam() + "/"; }
+
+  static ContentPart picture_part(int number) {
+    return {ContentPart::Kind::kImage, "", folder() + "conversation_" + std::to_string(number) + ".png", {}};
+  }
+
+  /// Draws sixteen tokens by a seed: every one depends on the whole distribution before it.
+  static Request ask(std::vector<ContentPart> content) {
+    Request request;
+    request.messages.push_back({"user", std::move(content)});
+    request.sampling.temperature = 1;
+    request.sampling.seed = 11;
+    request.max_tokens = 16;
+    return request;
+  }
+
+  static Request go_on(Request request, const std::string& answer, std::vector<ContentPart> content) {
+    request.messages.push_back({"assistant", {text_part(answer)}});
+    request.messages.push_back({"user", std::move(content)});
+    return request;
+  }
+
+  std::unique_ptr<Engine> load() const {
+    EngineOptions options;
+    options.model_path = model_->path();
+    options.threads = 2;
+    auto engine = Engine::load(options);
+    EXPECT_TRUE(engine) << engine.status().message();
+    return *std::move(engine);
+  }
+
+  static Answer answer(Engine& engine, const Request& request, const AnswerCallbacks& callbacks = {}) {
+    auto answer = engine.answer(request, callbacks);
+    EXPECT_TRUE(answer) << answer.status().message();
+    return answer ? *std::move(answer) : Answer();
+  }
+
+  /// The same text, token for token, as from an engine that has answered nothing yet.
+  void expect_as_fresh(const Answer& answer, const Request& request) const {
+    const Answer fresh = EngineTest::answer(*load(), request);
+    EXPECT_FALSE(fresh.text.empty());
+    EXPECT_EQ(answer.text, fresh.text);
+    EXPECT_EQ(answer.receipt.tokens.generated, fresh.receipt.tokens.generated);
+    EXPECT_EQ(answer.receipt.tokens.text, fresh.receipt.tokens.text);
+    EXPECT_EQ(answer.receipt.tokens.visual, fresh.receipt.tokens.visual);
+    EXPECT_EQ(answer.receipt.finish_reason, fresh.receipt.finish_reason);
+    EXPECT_EQ(fresh.receipt.tokens.cached, 0);
+  }
+
+  std::optional<TemporaryModel> model_;
+};
+
+INSTANTIATE_TEST_SUITE_P(Families, EngineTest,
+                         ::testing::Values("llava", "llava_next", "smolvlm", "qwen2_vl", "qwen2_5_vl"),
+                         [](const auto& family) { return std::string(family.param); });
+
+TEST_P(EngineTest, TheSecondTurnTakesThePictureFromTheCache) {
+  const auto engine = load();
+  const Request first = ask({picture_part(0), text_part("Is the lamp red?")});
+  const Answer opening = answer(*engine, first);
+  const Request second = go_on(first, opening.text, {text_part("And the door?")});
+  const Answer reply = answer(*engine, second);
+  expect_as_fresh(reply, second);
+  EXPECT_GT(reply.receipt.tokens.cached, opening.receipt.tokens.visual);
+  EXPECT_EQ(reply.receipt.stages_ms.encode, 0);
+  ASSERT_EQ(reply.receipt.pictures.size(), 1U);
+  EXPECT_TRUE(reply.receipt.pictures[0].is_cached);
+  EXPECT_FALSE(opening.receipt.pictures[0].is_cached);
+  EXPECT_GT(opening.receipt.pictures[0].num_tiles, 0);
+  EXPECT_EQ(reply.receipt.pictures[0].num_tiles, opening.receipt.pictures[0].num_tiles);
+}
+
+TEST_P(EngineTest, ASecondPictureIsPutBehindTheCachedOne) {
+  const auto engine = load();
+  const Request first = ask({picture_part(0), text_part("Is the lamp red?")});
+  const Request second = go_on(first, answer(*engine, first).text, {picture_part(1), text_part("And in this one?")});
+  const Answer reply = answer(*engine, second);
+  expect_as_fresh(reply, second);
+  ASSERT_EQ(reply.receipt.pictures.size(), 2U);
+  EXPECT_TRUE(reply.receipt.pictures[0].is_cached);
+  EXPECT_FALSE(reply.receipt.pictures[1].is_cached);
+}
+
+TEST_P(EngineTest, AsksTheSamePictureAgain) {
+  const auto engine = load();
+  const Request request = ask({picture_part(0), text_part("What is it?")});
+  const Answer first = answer(*engine, request);
+  const Answer again = answer(*engine, request);
+  expect_as_fresh(again, request);
+  EXPECT_EQ(again.receipt.tokens.cached, again.receipt.tokens.text + again.receipt.tokens.visual - 1);
+  const Request other = ask({picture_part(0), text_part("Where is it?")});
+  expect_as_fresh(answer(*engine, other), other);
+}
+
+TEST_P(EngineTest, LooksAtAnotherPicture) {
+  const auto engine = load();
+  const Request one = ask({picture_part(0), text_part("What is it?")});
+  const Request other = ask({picture_part(1), text_part("What is it?")});
+  const Answer of_one = answer(*engine, one);
+  const Answer of_other = answer(*engine, other);
+  EXPECT_NE(of_other.text, of_one.text);  // or the tests here would prove nothing
+  EXPECT_FALSE(of_other.receipt.pictures[0].is_cached);
+  expect_as_fresh(of_other, other);
+  expect_as_fresh(answer(*engine, one), one);
+}
+
+TEST_P(EngineTest, AnswersRightAfterBeingCancelledBeforeTheFirstToken) {
+  for (const char* stage : {"encode", "prefill"}) {
+    SCOPED_TRACE(stage);
+    const auto engine = load();
+    const Request request = ask({picture_part(0), text_part("Is the lamp red?")});
+    AnswerCallbacks callbacks;
+    callbacks.on_progress = [&](const Progress& now) { return now.stage != stage || now.fraction < 0.4; };
+    const Answer stopped = answer(*engine, request, callbacks);
+    EXPECT_EQ(stopped.receipt.finish_reason, "cancelled");
+    EXPECT_EQ(stopped.text, "");
+    EXPECT_EQ(stopped.receipt.tokens.generated, 0);
+    EXPECT_FALSE(stopped.receipt.ttft_ms.has_value());
+    expect_as_fresh(answer(*engine, request), request);
+
+    const Request second = go_on(request, "No.", {picture_part(1), text_part("And in this one?")});
+    EXPECT_EQ(answer(*engine, second, callbacks).receipt.finish_reason, "cancelled");
+    const Answer reply = answer(*engine, second);
+    EXPECT_TRUE(reply.receipt.pictures[0].is_cached);
+    expect_as_fresh(reply, second);
+  }
+}
+
+TEST_P(EngineTest, AnswersRightAfterBeingCancelledInTheMiddle) {
+  const auto engine = load();
+  const Request request = ask({picture_part(0), text_part("Is the lamp red?")});
+  const std::string whole = answer(*load(), request).text;
+  AnswerCallbacks callbacks;
+  int num_pieces = 0;
+  callbacks.on_text = [&](std::string_view) { return ++num_pieces < 3; };
+  const Answer stopped = answer(*engine, request, callbacks);
+  EXPECT_EQ(num_pieces, 3);
+  EXPECT_EQ(stopped.receipt.finish_reason, "cancelled");
+  EXPECT_TRUE(whole.starts_with(stopped.text));
+  EXPECT_LT(stopped.text.size(), whole.size());
+  EXPECT_TRUE(stopped.receipt.ttft_ms.has_value());
+  const Request second = go_on(request, stopped.text, {text_part("And the door?")});
+  expect_as_fresh(answer(*engine, second), second);
+  expect_as_fresh(answer(*engine, request), request);
+}
+
+TEST_P(EngineTest, AnswersRightAfterABrokenPicture) {
+  const auto engine = load();
+  const Request good = ask({picture_part(0), text_part("Is the lamp red?")});
+  answer(*engine, good);
+  ContentPart broken = picture_part(1);
+  std::ifstream file(broken.path, std::ios::binary);
+  const std::string bytes{std::istreambuf_iterator<char>(file), {}};
+  const auto half = std::as_bytes(std::span(bytes)).first(bytes.size() / 2);
+  broken.bytes.assign(half.begin(), half.end());
+  for (const Request& bad : {go_on(good, "No.", {broken, text_part("And in this one?")}),
+                             ask({picture_part(1), broken, text_part("Which is broken?")})}) {
+    const auto refused = engine->answer(bad);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.status().code(), StatusCode::kCorruptData) << refused.status().message();
+    EXPECT_THAT(refused.status().message(), HasSubstr("conversation_1.png"));
+    expect_as_fresh(answer(*engine, good), good);
+  }
+}
+
+TEST_P(EngineTest, AnswersRightAfterAPromptThatIsTooLong) {
+  const auto engine = load();
+  const Request good = ask({picture_part(0), text_part("Is the lamp red?")});
+  answer(*engine, good);
+  std::string words;
+  for (int i = 0; i < 2000; ++i) words += std::to_string(i) + " ";
+  const auto refused = engine->answer(go_on(good, "No.", {text_part(words)}));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.status().code(), StatusCode::kResourceExhausted);
+  EXPECT_THAT(refused.status().message(), HasSubstr("the context holds"));
+  const Request second = go_on(good, "No.", {text_part("And the door?")});
+  expect_as_fresh(answer(*engine, second), second);
+}
+
+TEST_P(EngineTest, AnswersRightAfterACallbackThrew) {
+  const auto engine = load();
+  const Request request = ask({picture_part(0), text_part("Is the lamp red?")});
+  int num_pieces = 0;
+  AnswerCallbacks in_text;
+  in_text.on_text = [&](std::string_view) { return ++num_pieces < 3 ? true : throw std::runtime_error("no reader"); };
+  AnswerCallbacks in_prefill;
+  in_prefill.on_progress = [](const Progress& now) {
+    return now.stage == "encode" ? true : throw std::runtime_error("no reader");
+  };
+  for (const AnswerCallbacks& callbacks : {in_prefill, in_text}) {
+    const auto failed = engine->answer(request, callbacks);
+    ASSERT_FALSE(failed);
+    EXPECT_EQ(failed.status().code(), StatusCode::kInternal);
+    EXPECT_THAT(failed.status().message(), HasSubstr("no reader"));
+    expect_as_fresh(answer(*engine, request), request);
+  }
+}
+
+TEST_P(EngineTest, StagesAddUpToTheLatency) {
+  const auto engine = load();
+  const Request request = ask({picture_part(0), picture_part(1), text_part("Which is larger?")});
+  AnswerCallbacks stop_early;
+  stop_early.on_progress = [](const Progress& now) { return now.fraction < 0.4; };
+  for (const AnswerCallbacks& callbacks : {AnswerCallbacks(), AnswerCallbacks(), stop_early}) {
+    const Receipt receipt = answer(*engine, request, callbacks).receipt;
+    const StageTimes& ms = receipt.stages_ms;
+    const double sum =
+        ms.load + ms.media_decode + ms.prompt + ms.resize + ms.encode + ms.project + ms.prefill + ms.decode;
+    EXPECT_LE(sum, receipt.latency_ms + 1e-6);
+    EXPECT_GT(sum, 0.95 * receipt.latency_ms - 5);
+    EXPECT_GT(ms.media_decode, 0);
+    EXPECT_GT(ms.prompt, 0);
+    EXPECT_LT(receipt.ttft_ms.value_or(0), receipt.latency_ms);
+  }
+}
+
+TEST(Engine, SaysWhichFileIsMissing) {
+  EngineOptions options;
+  options.model_path = "no/such.gguf";
+  const auto engine = Engine::load(options);
+  ASSERT_FALSE(engine);
+  EXPECT_EQ(engine.status().code(), StatusCode::kNotFound);
+  EXPECT_THAT(engine.status().message(), HasSubstr("no/such.gguf"));
+}
+
+}  // namespace
+}  // namespace saccade
