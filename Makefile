@@ -5,8 +5,8 @@ RELEASE := build/release
 PYTHON ?= python3
 
 # Folders whose tests feed damaged files to the parsers or do arithmetic on raw memory, and those with threads.
-ASAN_FOLDERS := base platform weights text media kernels decoder encoder
-TSAN_FOLDERS := platform kernels
+ASAN_FOLDERS := base platform tensor weights text request media kernels decoder encoder response engine cli parity
+TSAN_FOLDERS := platform kernels decoder encoder engine
 
 # One recipe line: configure, build and run the tests of some folders under a sanitizer preset.
 # $(1) preset, $(2) folders
