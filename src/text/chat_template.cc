@@ -118,6 +118,13 @@ size_t count_image_spans(std::span<const PromptSpan> spans) {
       spans.begin(), spans.end(), [](const PromptSpan& span) { return span.kind == PromptSpan::Kind::kImage; }));
 }
 
+// Whether the probe's text is in the prompt, as text of a message.
+bool has_probe(std::span<const PromptSpan> spans) {
+  return std::ranges::any_of(spans, [](const PromptSpan& span) {
+    return span.kind == PromptSpan::Kind::kUser && span.text.find(kProbeText) != std::string::npos;
+  });
+}
+
 // The text of a role that templates know is theirs; any other name comes from outside.
 Value role_value(const std::string& role) {
   const bool is_known = role == "system" || role == "user" || role == "assistant" || role == "tool";
@@ -191,15 +198,19 @@ struct ChatTemplate::Program {
     if (with_image) message.parts.push_back({ChatPart::Kind::kImage, ""});
     message.parts.push_back({ChatPart::Kind::kText, std::string(kProbeText)});
     SACCADE_ASSIGN_OR_RETURN(const std::vector<PromptSpan> spans, render({&message, 1}, true));
-    bool has_text = false;
     std::string prompt;
-    for (const PromptSpan& span : spans) {
-      has_text = has_text || (span.kind == PromptSpan::Kind::kUser && span.text.find(kProbeText) != std::string::npos);
-      prompt += span.text;
-    }
+    for (const PromptSpan& span : spans) prompt += span.text;
     // A list printed as such, whoever its words are from: the template takes strings only.
     if (prompt.find("'type': ") != std::string::npos) return unsupported("it prints a list of parts as it is");
-    return has_text ? Status() : unsupported("it does not print what the user says");
+    return has_probe(spans) ? Status() : unsupported("it does not print what the user says");
+  }
+
+  // True also where the template refuses system messages: that is an error of the rendering.
+  bool takes_system_message() const {
+    const ChatMessage messages[] = {{"system", {{ChatPart::Kind::kText, std::string(kProbeText)}}},
+                                    {"user", {{ChatPart::Kind::kText, "?"}}}};
+    const auto spans = render(messages, true);
+    return !spans || has_probe(*spans);
   }
 
   // Chooses the style in which the template prints text and, if any does, pictures.
@@ -243,6 +254,7 @@ ChatTemplate ChatTemplate::make(const Metadata& metadata, const Tokenizer& token
     [[maybe_unused]] const Status status = load(family.source);
     assert(status.is_ok());
   }
+  result.takes_system_message_ = program->takes_system_message();
   result.program_ = std::move(program);
   return result;
 }

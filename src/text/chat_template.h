@@ -59,6 +59,8 @@ class ChatTemplate {
   const std::string& source() const { return source_; }
   /// Why the file's template is not used; empty if it is, or if there is none.
   const std::string& fallback_reason() const { return fallback_reason_; }
+  /// False for a template that leaves system messages out of the prompt. One that refuses them has render() fail.
+  bool takes_system_message() const { return takes_system_message_; }
 
   /// The spans hold the rendered text in order, neighbours of one kind joined. Errors: kInvalidArgument where the
   /// template refuses (raise_exception), with its message; kUnsupported where it does for this conversation what is not
@@ -70,6 +72,7 @@ class ChatTemplate {
   std::shared_ptr<const Program> program_;
   std::string source_;
   std::string fallback_reason_;
+  bool takes_system_message_ = true;
 };
 
 }  // namespace saccade

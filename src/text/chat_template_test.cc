@@ -188,6 +188,19 @@ TEST(ChatTemplate, NestingIsBoundedHoweverItIsMade) {
   }
 }
 
+TEST(ChatTemplate, TellsWhetherSystemMessagesAreLeftOut) {
+  EXPECT_TRUE(Fixture(with_template(kChatml)).chat.takes_system_message());
+  EXPECT_FALSE(Fixture(with_template("{% for m in messages %}{% if m['role'] == 'user' %}{{ m['content'] }}{% endif %}"
+                                     "{% endfor %}"))
+                   .chat.takes_system_message());
+  const Fixture refusing(with_template(
+      "{% for m in messages %}{% if m['role'] == 'system' %}{{ raise_exception('no system role') }}{% endif %}"
+      "{{ m['content'] }}{% endfor %}"));
+  EXPECT_TRUE(refusing.chat.takes_system_message());
+  EXPECT_THAT(joined(refusing.chat.render(std::vector{say("system", "s"), say("user", "u")}, true)),
+              HasSubstr("no system role"));
+}
+
 TEST(ChatTemplate, RefusalsReachTheUser) {
   const Fixture f(
       with_template("{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('no system') }}"
