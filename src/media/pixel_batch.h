@@ -85,8 +85,8 @@ struct PixelLayout {
   ImageSize tile;  // every tile's size
 };
 
-/// Errors: kInvalidArgument where the family refuses the shape (Qwen2-VL: an aspect ratio over 200) or the spec makes
-/// no sense; kResourceExhausted where the tiles would come to more than 32 megapixels.
+/// Errors: kUnsupported where the family refuses the shape (Qwen2-VL: an aspect ratio over 200); kInvalidArgument where
+/// the spec makes no sense; kResourceExhausted where the tiles would come to more than 32 megapixels.
 Expected<PixelLayout> plan_pixels(ImageSize original, const PixelSpec& spec);
 
 /// Resizes, pads, tiles and normalises, with the values of Transformers' Pillow processors. The layout and the errors
