@@ -117,9 +117,15 @@ std::string make_header(const GgufKeys& keys, std::span<const GgufTensorPlan> te
 // that was named by mistake, nor a device.
 Expected<std::string> resolve_target(const std::string& path) {
   std::error_code error;
-  const std::filesystem::path target = std::filesystem::weakly_canonical(path, error);
+  // Made absolute first: of a name alone that does not exist yet, weakly_canonical() finds no folder.
+  const std::filesystem::path absolute = std::filesystem::absolute(path, error);
+  const std::filesystem::path target = error ? absolute : std::filesystem::weakly_canonical(absolute, error);
   if (error) return io_error(path + ": cannot write: " + error.message());
-  if (!std::filesystem::is_directory(target.parent_path(), error)) {
+  const bool has_folder = std::filesystem::is_directory(target.parent_path(), error);
+  if (error && error != std::errc::no_such_file_or_directory && error != std::errc::not_a_directory) {
+    return io_error(path + ": cannot write: " + error.message());
+  }
+  if (!has_folder) {
     return not_found(path + ": the folder " + target.parent_path().string() + " does not exist");
   }
   const std::filesystem::file_status status = std::filesystem::status(target, error);

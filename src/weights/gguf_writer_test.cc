@@ -53,6 +53,19 @@ TEST(GgufWriter, ReplacesNothingButGgufFiles) {
   EXPECT_EQ(dir.read("model.safetensors"), "weights");
 }
 
+TEST(GgufWriter, ANameAloneIsAFileInTheCurrentFolder) {
+  const TempDir dir;
+  const std::filesystem::path before = std::filesystem::current_path();
+  std::filesystem::current_path(dir.root());
+  const Status status = testing_files::write_gguf("new.gguf", {}, {{"a", Shape{3}, {}}});
+  const Status lost = testing_files::write_gguf("nowhere/new.gguf", {}, {{"a", Shape{3}, {}}});
+  std::filesystem::current_path(before);
+  EXPECT_TRUE(status.is_ok()) << status.message();
+  EXPECT_TRUE(std::filesystem::exists(dir.path("new.gguf")));
+  EXPECT_EQ(lost.code(), StatusCode::kNotFound);
+  EXPECT_THAT(lost.message(), HasSubstr(dir.path("nowhere")));
+}
+
 TEST(GgufWriter, RefusesTwoTensorsOfOneName) {
   const TempDir dir;
   const std::vector<GgufTensorPlan> plan = {{"a", Shape{3}, {}}, {"a", Shape{3}, {}}};

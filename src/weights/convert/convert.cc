@@ -39,9 +39,11 @@ Status check_options(const ConvertOptions& options) {
                             "; choose f32, f16, bf16, q8_0 or q4_0");
   }
   if (options.out_path.empty()) return invalid_argument("no output file given");
-  std::error_code ignored;
-  if (!options.mmproj_path.empty() && std::filesystem::weakly_canonical(options.out_path, ignored) ==
-                                          std::filesystem::weakly_canonical(options.mmproj_path, ignored)) {
+  const auto place_of = [](const std::string& path) {
+    std::error_code ignored;
+    return std::filesystem::weakly_canonical(std::filesystem::absolute(path, ignored), ignored);
+  };
+  if (!options.mmproj_path.empty() && place_of(options.out_path) == place_of(options.mmproj_path)) {
     return invalid_argument("the two output files have the same name");
   }
   return {};

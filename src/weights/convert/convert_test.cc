@@ -195,6 +195,15 @@ TEST_F(ConvertTest, ErrorsNameWhatIsWrongAndLeaveNothing) {
   EXPECT_THAT(error(wrong), HasSubstr("not a folder"));
 }
 
+TEST_F(ConvertTest, TheTwoFilesOfAPairAreTwo) {
+  write_llava(true);
+  ConvertOptions pair = options();
+  pair.mmproj_path = out_.root() + "/./model.gguf";
+  EXPECT_THAT(error(pair), HasSubstr("the same name"));
+  pair.mmproj_path = std::filesystem::relative(pair.out_path).string();
+  EXPECT_THAT(error(pair), HasSubstr("the same name"));
+}
+
 TEST_F(ConvertTest, TextAloneHasNoMmproj) {
   write_llama();
   ConvertOptions pair = options();
