@@ -4,6 +4,7 @@
 #include "base/format.h"
 #include "cli/commands.h"
 #include "cli/exit_code.h"
+#include "cli/printable_text.h"
 #include "cli/terminal.h"
 #include "weights/convert/convert.h"
 
@@ -26,8 +27,12 @@ int run_convert(ConvertFlags& flags) {
   const auto report = convert_checkpoint(options);
   progress.clear();
   if (!report) return report_error(report.status());
-  for (const std::string& warning : report->warnings) std::fprintf(stderr, "saccade: warning: %s\n", warning.c_str());
-  for (const std::string& fallback : report->fallbacks) std::fprintf(stderr, "saccade: note: %s\n", fallback.c_str());
+  for (const std::string& warning : report->warnings) {
+    std::fprintf(stderr, "saccade: warning: %s\n", one_line(warning).c_str());
+  }
+  for (const std::string& fallback : report->fallbacks) {
+    std::fprintf(stderr, "saccade: note: %s\n", one_line(fallback).c_str());
+  }
   std::printf("%s (%s): %s parameters in the language model, %s in the vision part\n", report->family.c_str(),
               report->architecture.c_str(), format_count(report->num_language_parameters).c_str(),
               format_count(report->num_vision_parameters).c_str());
@@ -36,7 +41,7 @@ int run_convert(ConvertFlags& flags) {
                 static_cast<long long>(count.num_tensors), format_bytes(count.num_bytes).c_str());
   }
   for (const ConvertReport::File& file : report->files) {
-    std::printf("%s: %s\n", file.path.c_str(), format_bytes(file.num_bytes).c_str());
+    std::printf("%s: %s\n", one_line(file.path).c_str(), format_bytes(file.num_bytes).c_str());
   }
   return kExitOk;
 }

@@ -2,16 +2,21 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
-#include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "base/format.h"
+#include "cli/ask_turn.h"
 #include "cli/commands.h"
 #include "cli/eval_score.h"
 #include "cli/exit_code.h"
+#include "cli/json_output.h"
 #include "cli/model_options.h"
+#include "cli/option_checks.h"
+#include "cli/printable_text.h"
 #include "cli/terminal.h"
+#include "platform/whole_file.h"
 #include "saccade/engine.h"
 
 namespace saccade {
@@ -27,6 +32,9 @@ struct EvalOptions {
   bool shows_failures = false;
 };
 
+// A set is text; this is for the file that was named by mistake.
+constexpr uint64_t kMaxSetBytes = 1ull << 30;
+
 struct Tally {
   int64_t num_asked = 0;
   int64_t num_right = 0;
@@ -37,6 +45,8 @@ struct Outcome {
   std::map<std::string, Tally> by_kind;
   Tally all;
   std::vector<double> latencies_ms;
+  int64_t num_questions = 0;
+  Status end;  // why fewer were asked; ok if all were
 
   double median_ms() const {
     if (latencies_ms.empty()) return 0;
@@ -47,8 +57,8 @@ struct Outcome {
 };
 
 Expected<std::vector<EvalItem>> read_set(const std::string& path, int64_t limit) {
-  std::ifstream in(path);
-  if (!in) return not_found(path + ": cannot open the evaluation set");
+  SACCADE_ASSIGN_OR_RETURN(const std::vector<std::byte> bytes, read_whole_file(path, kMaxSetBytes));
+  std::istringstream in(std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
   std::vector<EvalItem> items;
   std::string line;
   for (int64_t line_idx = 1; std::getline(in, line); ++line_idx) {
@@ -63,79 +73,105 @@ Expected<std::vector<EvalItem>> read_set(const std::string& path, int64_t limit)
 }
 
 Request request_for(const EvalItem& item, const EvalOptions& options) {
-  ContentPart picture;
-  picture.kind = ContentPart::Kind::kImage;
-  picture.path = (std::filesystem::path(options.data_path).parent_path() / item.image).string();
-  ContentPart question;
-  question.text = item.question;
+  const auto folder = std::filesystem::path(options.data_path).parent_path();
   Request request;
   request.max_tokens = options.max_tokens;
-  request.messages.push_back({"user", {std::move(picture), std::move(question)}});
+  request.messages.push_back(user_message({(folder / item.image).string()}, item.question));
   return request;
 }
 
-Expected<Outcome> ask_all(Engine& engine, const std::vector<EvalItem>& items, const EvalOptions& options) {
-  Outcome outcome;
-  ProgressLine progress;
+void show_failure(const EvalItem& item, const std::string& answer) {
+  std::fprintf(stderr, "%s [%s] %s\n  expected %s, got %s\n", one_line(item.image).c_str(), one_line(item.kind).c_str(),
+               one_line(item.question).c_str(), quote(item.answer, 200).c_str(), quote(answer, 200).c_str());
+}
+
+// Asks one question and counts it.
+Status ask(Engine& engine, const EvalItem& item, const EvalOptions& options, Outcome& outcome) {
   AnswerCallbacks callbacks;
   callbacks.on_progress = [](const Progress&) { return !is_interrupted(); };
   callbacks.on_text = [](std::string_view) { return !is_interrupted(); };
+  const auto answer = engine.answer(request_for(item, options), callbacks);
+  if (is_interrupted()) return cancelled("interrupted");
+  if (!answer) return answer.status().with_context(item.where);
+  const bool good = is_right(item, answer->text);
+  for (Tally* tally : {&outcome.by_kind[item.kind], &outcome.all}) {
+    ++tally->num_asked;
+    tally->num_right += good ? 1 : 0;
+  }
+  outcome.latencies_ms.push_back(answer->receipt.latency_ms - answer->receipt.stages_ms.load);
+  if (!good && options.shows_failures) show_failure(item, answer->text);
+  return {};
+}
+
+Outcome ask_all(Engine& engine, const std::vector<EvalItem>& items, const EvalOptions& options) {
+  Outcome outcome;
+  outcome.num_questions = static_cast<int64_t>(items.size());
+  ProgressLine progress;
   for (const EvalItem& item : items) {
-    SACCADE_ASSIGN_OR_RETURN(const Answer answer, engine.answer(request_for(item, options), callbacks));
-    if (is_interrupted()) return cancelled("interrupted");
-    const bool good = is_right(item, answer.text);
-    for (Tally* tally : {&outcome.by_kind[item.kind], &outcome.all}) {
-      ++tally->num_asked;
-      tally->num_right += good ? 1 : 0;
-    }
-    outcome.latencies_ms.push_back(answer.receipt.latency_ms - answer.receipt.stages_ms.load);
-    if (!good && options.shows_failures) {
-      progress.clear();
-      std::fprintf(stderr, "%s [%s] %s\n  expected %s, got %s\n", item.image.c_str(), item.kind.c_str(),
-                   item.question.c_str(), quote(item.answer, 200).c_str(), quote(answer.text, 200).c_str());
-    }
+    if (options.shows_failures) progress.clear();
+    outcome.end = ask(engine, item, options, outcome);
+    if (!outcome.end.is_ok()) break;
     progress.show("asking", static_cast<double>(outcome.all.num_asked) / static_cast<double>(items.size()));
   }
   return outcome;
 }
 
-void print_json(const Outcome& outcome, const ModelInfo& info) {
+void print_object(const Outcome& outcome, const ModelInfo& info, const EvalOptions& options) {
   nlohmann::ordered_json kinds = nlohmann::ordered_json::object();
   for (const auto& [kind, tally] : outcome.by_kind) {
     kinds[kind] = {{"asked", tally.num_asked}, {"right", tally.num_right}, {"share", tally.share()}};
   }
-  const nlohmann::ordered_json json = {{"asked", outcome.all.num_asked},
-                                       {"right", outcome.all.num_right},
-                                       {"share", outcome.all.share()},
-                                       {"median_ms", outcome.median_ms()},
-                                       {"isa", info.isa},
-                                       {"threads", info.threads},
-                                       {"kinds", kinds}};
-  std::printf("%s\n", json.dump().c_str());
+  nlohmann::ordered_json json = {{"model", options.engine.model_path},
+                                 {"set", options.data_path},
+                                 {"questions", outcome.num_questions},
+                                 {"asked", outcome.all.num_asked},
+                                 {"right", outcome.all.num_right},
+                                 {"share", outcome.all.share()},
+                                 {"median_ms", outcome.median_ms()},
+                                 {"isa", info.isa},
+                                 {"threads", info.threads},
+                                 {"kinds", kinds}};
+  if (!outcome.end.is_ok()) json["error"] = error_json(outcome.end);
+  print_json(json);
 }
 
-void print_table(const Outcome& outcome, const ModelInfo& info) {
+void print_table(const Outcome& outcome, const ModelInfo& info, const EvalOptions& options) {
+  std::printf("model %s\nset   %s, %lld questions\n", one_line(options.engine.model_path).c_str(),
+              one_line(options.data_path).c_str(), static_cast<long long>(outcome.num_questions));
+  if (!outcome.end.is_ok()) {
+    std::printf("partial: only %lld of %lld were asked\n", static_cast<long long>(outcome.all.num_asked),
+                static_cast<long long>(outcome.num_questions));
+  }
   size_t width = 4;
-  for (const auto& [kind, tally] : outcome.by_kind) width = std::max(width, kind.size());
+  for (const auto& [kind, tally] : outcome.by_kind) width = std::max(width, one_line(kind).size());
   const auto row = [&](const std::string& name, const Tally& tally) {
     std::printf("%-*s %6lld %6lld  %5.1f %%\n", static_cast<int>(width), name.c_str(),
                 static_cast<long long>(tally.num_asked), static_cast<long long>(tally.num_right), 100 * tally.share());
   };
   std::printf("%-*s %6s %6s  %7s\n", static_cast<int>(width), "kind", "asked", "right", "share");
-  for (const auto& [kind, tally] : outcome.by_kind) row(kind, tally);
+  for (const auto& [kind, tally] : outcome.by_kind) row(one_line(kind), tally);
   row("all", outcome.all);
   std::printf("median %.0f ms an answer, %s, %d threads\n", outcome.median_ms(), info.isa.c_str(), info.threads);
 }
 
+int judge(const Tally& all, double min_share) {
+  if (all.share() >= min_share) return kExitOk;
+  print_error(format("%lld of %lld answers are right, a share of %.3f; --min-share asks for %g",
+                     static_cast<long long>(all.num_right), static_cast<long long>(all.num_asked), all.share(),
+                     min_share));
+  return kExitFailed;
+}
+
 int run_eval(const EvalOptions& options) {
   const auto items = read_set(options.data_path, options.limit);
-  if (!items) return report_error(items.status());
+  if (!items) return report_error(items.status(), options.is_json);
   auto engine = Engine::load(options.engine);
-  if (!engine) return report_error(engine.status());
-  const auto outcome = ask_all(**engine, *items, options);
-  if (!outcome) return report_error(outcome.status());
-  options.is_json ? print_json(*outcome, (*engine)->info()) : print_table(*outcome, (*engine)->info());
-  return outcome->all.share() < options.min_share ? kExitFailed : kExitOk;
+  if (!engine) return report_error(engine.status(), options.is_json);
+  const Outcome outcome = ask_all(**engine, *items, options);
+  if (outcome.all.num_asked == 0) return report_error(outcome.end, options.is_json);
+  const ModelInfo& info = (*engine)->info();
+  options.is_json ? print_object(outcome, info, options) : print_table(outcome, info, options);
+  return outcome.end.is_ok() ? judge(outcome.all, options.min_share) : report_error(outcome.end);
 }
 
 }  // namespace
@@ -148,10 +184,10 @@ void add_eval_command(CLI::App& app, int& exit_code) {
       ->add_option("--data", options->data_path,
                    "JSON lines: image (relative to the file), question, answer; optional accept, tolerance, kind")
       ->required();
-  command->add_option("--limit", options->limit, "Ask only the first so many")->check(CLI::PositiveNumber);
-  command->add_option("-n,--max-tokens", options->max_tokens, "Longest answer, in tokens")->capture_default_str();
+  command->add_option("--limit", options->limit, "Ask only the first so many")->check(at_least<int64_t>(1));
+  add_max_tokens(*command, options->max_tokens);
   command->add_option("--min-share", options->min_share, "Exit with 1 if a smaller share (0 to 1) is right")
-      ->check(CLI::Range(0.0, 1.0));
+      ->check(between(0.0, 1.0));
   command->add_flag("--failures", options->shows_failures, "List the wrong answers on stderr");
   command->add_flag("--json", options->is_json, "Print one JSON object instead of a table");
   command->footer(

@@ -25,6 +25,7 @@ Expected<EvalItem> parse_eval_item(std::string_view json, std::string_view where
   const auto line = nlohmann::json::parse(json, nullptr, /*allow_exceptions=*/false);
   if (!line.is_object()) return fail("is not a JSON object");
   EvalItem item;
+  item.where = where;
   for (const auto& [name, target] :
        {std::pair{"image", &item.image}, {"question", &item.question}, {"answer", &item.answer}}) {
     if (!line.contains(name) || !line[name].is_string()) return fail(std::string("needs the string ") + name);

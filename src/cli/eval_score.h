@@ -12,6 +12,7 @@ namespace saccade {
 
 /// One line of an evaluation set.
 struct EvalItem {
+  std::string where;  // the line it is from, "set.jsonl:12"
   std::string image;  // as written, relative to the set's file
   std::string question;
   std::string answer;

@@ -6,6 +6,9 @@
 #include "base/format.h"
 #include "cli/commands.h"
 #include "cli/exit_code.h"
+#include "cli/json_output.h"
+#include "cli/option_checks.h"
+#include "cli/printable_text.h"
 #include "engine/model.h"
 #include "weights/inspect.h"
 
@@ -56,14 +59,14 @@ RunFacts try_to_load(const InspectOptions& options) {
   return facts;
 }
 
-void print_json(const ModelFiles& files, const ModelFacts& facts, const RunFacts& run, int64_t context_length) {
+void print_facts(const ModelFiles& files, const ModelFacts& facts, const RunFacts& run, int64_t context_length) {
   nlohmann::ordered_json types = nlohmann::ordered_json::object();
   for (const TypeShare& type : facts.types) {
     types[std::string(traits_of(type.dtype).name)] = {{"tensors", type.num_tensors}, {"bytes", type.num_bytes}};
   }
   nlohmann::ordered_json pictures = nlohmann::ordered_json::object();
   for (const auto& [size, tokens] : run.tokens_per_picture) pictures[size] = tokens;
-  const nlohmann::ordered_json json = {
+  print_json({
       {"path", files.language_file().path()},
       {"name", facts.name},
       {"gguf_version", files.language_file().version()},
@@ -91,12 +94,11 @@ void print_json(const ModelFiles& files, const ModelFacts& facts, const RunFacts
         {"total_bytes", estimated_memory_bytes(facts, context_length, kPrefillTokens, sizeof(float))}}},
       {"tokens_per_picture", pictures},
       {"problem", run.problem},
-  };
-  std::printf("%s\n", json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace).c_str());
+  });
 }
 
 void print_row(const char* name, const std::string& value) {
-  std::printf("  %-17s %s\n", name, value.c_str());
+  std::printf("  %-17s %s\n", name, one_line(value).c_str());
 }
 
 void print_table(const ModelFiles& files, const ModelFacts& facts, const RunFacts& run, int64_t context_length) {
@@ -105,7 +107,7 @@ void print_table(const ModelFiles& files, const ModelFacts& facts, const RunFact
     types += format("%s%lld x %s", types.empty() ? "" : ", ", static_cast<long long>(type.num_tensors),
                     std::string(traits_of(type.dtype).name).c_str());
   }
-  std::printf("%s\n", files.language_file().path().c_str());
+  std::printf("%s\n", one_line(files.language_file().path()).c_str());
   if (!facts.name.empty()) print_row("name", facts.name);
   print_row("file", format("GGUF %u, %s%s", files.language_file().version(), format_bytes(facts.file_bytes).c_str(),
                            facts.is_single_file ? "" : " with its vision part"));
@@ -137,13 +139,13 @@ void print_table(const ModelFiles& files, const ModelFacts& facts, const RunFact
 
 int run_inspect(const InspectOptions& options) {
   const auto files = ModelFiles::open(options.model_path, options.mmproj_path);
-  if (!files) return report_error(files.status());
+  if (!files) return report_error(files.status(), options.is_json);
   const auto facts = inspect_model(*files);
-  if (!facts) return report_error(facts.status());
+  if (!facts) return report_error(facts.status(), options.is_json);
   const int64_t context_length =
       options.context_length > 0 ? options.context_length : std::min(facts->context_length, kDefaultContext);
   const RunFacts run = try_to_load(options);
-  options.is_json ? print_json(*files, *facts, run, context_length) : print_table(*files, *facts, run, context_length);
+  options.is_json ? print_facts(*files, *facts, run, context_length) : print_table(*files, *facts, run, context_length);
   return kExitOk;
 }
 
@@ -155,7 +157,7 @@ void add_inspect_command(CLI::App& app, int& exit_code) {
   command->add_option("FILE", options->model_path, "GGUF file")->required();
   command->add_option("--mmproj", options->mmproj_path, "GGUF file of the vision part, where the model is a pair");
   command->add_option("-c,--context", options->context_length, "Tokens to reckon memory for (default: up to 4096)")
-      ->check(CLI::PositiveNumber);
+      ->check(at_least<int64_t>(1));
   command->add_flag("--json", options->is_json, "Print one JSON object");
   command->footer(
       "Examples:\n"

@@ -1,5 +1,7 @@
 #include "cli/model_options.h"
 
+#include "cli/option_checks.h"
+
 namespace saccade {
 
 void add_model_options(CLI::App& command, EngineOptions& options) {
@@ -7,27 +9,41 @@ void add_model_options(CLI::App& command, EngineOptions& options) {
       ->required();
   command.add_option("--mmproj", options.mmproj_path, "GGUF file of the vision part, where the model is a pair");
   command.add_option("-t,--threads", options.threads, "Threads to compute with (default: the cores of this process)")
-      ->check(CLI::Range(1, 1024));
+      ->check(between(1, 1024));
   command
       .add_option("-c,--context", options.context_length,
                   "Tokens of prompt and answer together (default: the model's, up to 4096)")
-      ->check(CLI::PositiveNumber);
+      ->check(at_least<int64_t>(1));
 }
 
+// The bounds are those of validate_request(), told by the option's name and before a model is loaded.
 void add_sampling_options(CLI::App& command, Request& request) {
   Sampling& sampling = request.sampling;
-  command.add_option("-n,--max-tokens", request.max_tokens, "Longest answer, in tokens")->capture_default_str();
+  add_max_tokens(command, request.max_tokens);
   command.add_option("--temperature", sampling.temperature, "0 takes the likeliest token every time")
+      ->check(between(0.0f, 100.0f))
       ->capture_default_str();
-  command.add_option("--top-k", sampling.top_k, "Draw from the k likeliest tokens; 0: from all")->capture_default_str();
+  command.add_option("--top-k", sampling.top_k, "Draw from the k likeliest tokens; 0: from all")
+      ->check(at_least(0))
+      ->capture_default_str();
   command.add_option("--top-p", sampling.top_p, "Draw from the likeliest tokens that make up this share")
+      ->check(between(0.0f, 1.0f))
       ->capture_default_str();
-  command.add_option("--min-p", sampling.min_p, "Drop tokens under this share of the likeliest")->capture_default_str();
+  command.add_option("--min-p", sampling.min_p, "Drop tokens under this share of the likeliest")
+      ->check(between(0.0f, 1.0f))
+      ->capture_default_str();
   command.add_option("--repetition-penalty", sampling.repetition_penalty, "Over 1 discourages repetition")
+      ->check(between(0.01f, 100.0f))
       ->capture_default_str();
-  command.add_option("--seed", sampling.seed, "Makes drawing repeatable");
+  command.add_option("--seed", sampling.seed, "Makes drawing repeatable")->check(at_least<uint64_t>(0));
   command.add_option("--stop", request.stop, "End the answer before this text; may be given several times")
       ->allow_extra_args(false);
+}
+
+void add_max_tokens(CLI::App& command, int64_t& max_tokens) {
+  command.add_option("-n,--max-tokens", max_tokens, "Longest answer, in tokens")
+      ->check(at_least<int64_t>(1))
+      ->capture_default_str();
 }
 
 }  // namespace saccade

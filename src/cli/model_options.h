@@ -13,4 +13,7 @@ void add_model_options(CLI::App& command, EngineOptions& options);
 /// Adds --max-tokens, --temperature, --top-k, --top-p, --min-p, --repetition-penalty, --seed and --stop.
 void add_sampling_options(CLI::App& command, Request& request);
 
+/// Adds --max-tokens alone.
+void add_max_tokens(CLI::App& command, int64_t& max_tokens);
+
 }  // namespace saccade

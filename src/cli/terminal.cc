@@ -7,14 +7,29 @@
 #include <cstdio>
 
 #include "base/format.h"
+#include "cli/exit_code.h"
+#include "cli/printable_text.h"
 
 namespace saccade {
 namespace {
 
 volatile std::sig_atomic_t g_interrupts = 0;
+volatile std::sig_atomic_t g_is_terminated = 0;
+volatile std::sig_atomic_t g_is_waiting = 0;
+volatile std::sig_atomic_t g_is_stderr_terminal = 0;
+
+// Calls only what a signal handler may.
+[[noreturn]] void end_wait() {
+  if (g_is_stderr_terminal != 0) {
+    [[maybe_unused]] const ssize_t ignored = ::write(STDERR_FILENO, "\n", 1);
+  }
+  ::_exit(kExitInterrupted);
+}
 
 extern "C" void on_interrupt(int signal_number) {
   g_interrupts = g_interrupts + 1;
+  if (signal_number != SIGINT) g_is_terminated = 1;
+  if (g_is_waiting != 0) end_wait();
   if (g_interrupts > 1) {
     std::signal(signal_number, SIG_DFL);
     std::raise(signal_number);
@@ -24,10 +39,15 @@ extern "C" void on_interrupt(int signal_number) {
 }  // namespace
 
 void watch_for_interrupt() {
+  g_is_stderr_terminal = ::isatty(STDERR_FILENO);
   struct sigaction action = {};
   action.sa_handler = on_interrupt;
   ::sigemptyset(&action.sa_mask);
-  ::sigaction(SIGINT, &action, nullptr);  // no SA_RESTART: a read at the prompt ends too
+  ::sigaction(SIGINT, &action, nullptr);
+  ::sigaction(SIGTERM, &action, nullptr);
+  struct sigaction inherited = {};
+  ::sigaction(SIGHUP, nullptr, &inherited);
+  if (inherited.sa_handler != SIG_IGN) ::sigaction(SIGHUP, &action, nullptr);
   // A reader that goes away (`saccade ask ... | head`) shows up as a failed write, not as a signal.
   std::signal(SIGPIPE, SIG_IGN);
 }
@@ -36,8 +56,28 @@ bool is_interrupted() {
   return g_interrupts > 0;
 }
 
+bool is_terminated() {
+  return g_is_terminated != 0;
+}
+
 void clear_interrupt() {
   g_interrupts = 0;
+}
+
+// Whichever comes first, a signal or this object: it ends the program here or in the handler.
+InputWait::InputWait() {
+  g_is_waiting = 1;
+  if (is_interrupted()) end_wait();
+}
+
+InputWait::~InputWait() {
+  g_is_waiting = 0;
+}
+
+bool write_out(std::string_view text) {
+  const bool is_terminal = ::isatty(STDOUT_FILENO) == 1;
+  const std::string shown = is_terminal ? printable(text) : std::string(text);
+  return std::fwrite(shown.data(), 1, shown.size(), stdout) == shown.size() && std::fflush(stdout) == 0;
 }
 
 ProgressLine::ProgressLine() : is_terminal_(::isatty(STDERR_FILENO) == 1) {}

@@ -4,6 +4,8 @@
 import json
 import os
 import pathlib
+import pty
+import re
 import shutil
 import signal
 import subprocess
@@ -11,6 +13,7 @@ import sys
 import tempfile
 import time
 import unittest
+import zlib
 
 PROGRAM = sys.argv[1]
 ROOT = pathlib.Path(sys.argv[2]).resolve()
@@ -21,8 +24,32 @@ PICTURE = ROOT / "samples" / DEMO[0]["image"]
 
 def run(*args, stdin="", env=None):
     return subprocess.run(
-        [PROGRAM, *map(str, args)], input=stdin, capture_output=True, text=True, timeout=300, env={**os.environ, **(env or {})}
+        [PROGRAM, *map(str, args)],
+        input=stdin, capture_output=True, text=True, timeout=300, env={**os.environ, **(env or {})},
     )
+
+
+def png(width, height):
+    """A grey picture, all black."""
+
+    def chunk(kind, data):
+        body = kind + data
+        return len(data).to_bytes(4, "big") + body + zlib.crc32(body).to_bytes(4, "big")
+
+    header = width.to_bytes(4, "big") + height.to_bytes(4, "big") + b"\x08\0\0\0\0"
+    rows = zlib.compress(bytes((width + 1) * height))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+
+
+def read_until(stream, text):
+    """What comes from the pipe up to and with `text`, or to its end."""
+    got = b""
+    while text not in got:
+        piece = os.read(stream.fileno(), 4096)
+        if not piece:
+            break
+        got += piece
+    return got
 
 
 class ProgramTest(unittest.TestCase):
@@ -35,6 +62,9 @@ class ProgramTest(unittest.TestCase):
         """The run ended with `code` and one line on stderr that holds all of `words`."""
         self.assertEqual(result.returncode, code, result.stderr)
         self.assertEqual(result.stdout, "")
+        self.has_error_line(*words, result=result)
+
+    def has_error_line(self, *words, result):
         self.assertEqual(result.stderr.count("\n"), 1, result.stderr)
         self.assertTrue(result.stderr.startswith("saccade: error: "), result.stderr)
         for word in words:
@@ -99,6 +129,35 @@ class Ask(ProgramTest):
         self.assertTrue(second["receipt"]["pictures"][0]["cached"])
         self.assertEqual(second["receipt"]["pictures"][0]["tiles"], first["receipt"]["pictures"][0]["tiles"])
 
+    def test_says_that_the_template_leaves_out_the_system_message(self):
+        result = run("ask", MODEL, "-q", "-n", 1, "--system", "Be brief.", "x")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn("--system does nothing", result.stderr)
+
+    def test_says_where_the_answer_was_cut(self):
+        sampling = ("--temperature", 100, "--seed", 1)
+        self.assertIn("cut at --max-tokens 2\n", run("ask", MODEL, "-n", 2, *sampling, "x").stderr)
+        self.assertIn("the context of 24 tokens is full", run("ask", MODEL, "-c", 24, *sampling, "x").stderr)
+
+    def test_control_characters_reach_files_but_no_terminal(self):
+        args = ("ask", MODEL, "-q", "-n", 100, "--temperature", 100, "--seed", 1, "x")
+        controls = re.compile(rb"[\x00-\x08\x0b-\x1f\x7f]")
+        piped = subprocess.run([PROGRAM, *map(str, args)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=60)
+        self.assertRegex(piped.stdout, controls)
+        master, slave = pty.openpty()
+        process = subprocess.Popen([PROGRAM, *map(str, args)], stdout=slave, stderr=subprocess.DEVNULL)
+        os.close(slave)
+        shown = b""
+        try:
+            while piece := os.read(master, 4096):
+                shown += piece
+        except OSError:  # how Linux says that the other side is closed
+            pass
+        os.close(master)
+        self.assertEqual(process.wait(timeout=60), 0)
+        self.assertNotRegex(shown.replace(b"\r\n", b"\n"), controls)
+        self.assertIn(b"\\u00", shown)
+
     def test_several_pictures(self):
         result = run("ask", MODEL, "--image", PICTURE, "--image", PICTURE, "--json", "-n", 4, "Compare them.")
         self.assertEqual(result.returncode, 0, result.stderr)
@@ -117,6 +176,69 @@ class Ask(ProgramTest):
         self.assertEqual(result.returncode, 0, result.stderr)
         cut = result.stdout.removesuffix("\n")
         self.assertEqual(cut, full[: full.find(stop)])
+
+
+class Conversation(ProgramTest):
+    def turns(self, *lines, args=()):
+        """What -i does with the lines: its outcome, and the objects it printed."""
+        result = run("ask", MODEL, "--json", "-n", 4, *args, "-i", stdin="".join(line + "\n" for line in lines))
+        return result, [json.loads(line) for line in result.stdout.splitlines()]
+
+    def test_a_bad_picture_is_refused_before_the_question(self):
+        lines = (f"/image {PICTURE}", "/image no/such.png", f"/image {MODEL}", "What?")
+        result, (refused, kind, answer) = self.turns(*lines)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertEqual(refused["error"]["code"], "not_found")
+        self.assertEqual(kind["error"]["code"], "unsupported")
+        self.assertEqual([picture["name"] for picture in answer["receipt"]["pictures"]], [str(PICTURE)])
+        result, (nameless,) = self.turns("/image")
+        self.assertIn("needs the name", nameless["error"]["message"])
+
+    def test_a_failed_turn_can_be_asked_again(self):
+        lines = ("first", "word " * 60, "/again", "/drop", "/reset", "/again", "short", "/again")
+        args = ("-c", 300, "--image", PICTURE)
+        result, (first, *failed, kept, short) = self.turns(*lines, args=args)
+        self.assertIn("receipt", first)
+        self.assertEqual([turn["error"]["code"] for turn in failed], ["resource_exhausted"] * 2)
+        self.assertEqual(result.stderr.count("/again asks it once more, after /reset without"), 2)
+        self.assertEqual(kept["receipt"]["pictures"], [])
+        self.assertGreater(kept["receipt"]["tokens"]["text"], 60)
+        self.assertIn("receipt", short)
+        self.assertIn("every message has its answer", result.stderr)
+
+    def test_commands_and_messages_that_look_like_them(self):
+        result, answers = self.turns("/etc/passwd is what?", "//etc is what?", "  ", "/quit ")
+        self.assertIn("no such command: /etc/passwd", result.stderr)
+        self.assertIn("//...", result.stderr)
+        self.assertEqual(len(answers), 1)
+        unix = run("ask", MODEL, "--json", "-n", 4, "/etc is what?")
+        self.assertEqual(answers[0]["answer"], json.loads(unix.stdout)["answer"])
+
+    def test_line_ends_of_dos(self):
+        _, (dos,) = self.turns(f"/image {PICTURE}\r", "What?\r", "/quit\r")
+        _, (unix,) = self.turns(f"/image {PICTURE}", "What?", "/quit")
+        self.assertEqual(dos["answer"], unix["answer"])
+        self.assertEqual(dos["receipt"]["tokens"], unix["receipt"]["tokens"])
+
+    def test_ctrl_c_ends_the_answer_then_the_conversation(self):
+        master, slave = pty.openpty()
+        self.addCleanup(os.close, master)
+        args = ("ask", MODEL, "--temperature", 100, "--seed", 1, "-n", 900, "-i")
+        process = subprocess.Popen(
+            [PROGRAM, *map(str, args)], stdin=slave, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            env={**os.environ, "SACCADE_ISA": "reference"},
+        )
+        self.addCleanup(process.stdout.close)
+        self.addCleanup(process.stderr.close)
+        self.addCleanup(process.kill)
+        os.close(slave)
+        read_until(process.stderr, b"> ")
+        os.write(master, b"Say something.\n")
+        self.assertTrue(os.read(process.stdout.fileno(), 1))
+        process.send_signal(signal.SIGINT)
+        self.assertTrue(read_until(process.stderr, b"\n> ").endswith(b"\n> "))
+        process.send_signal(signal.SIGINT)
+        self.assertEqual(process.wait(timeout=60), 130)
 
 
 class Errors(ProgramTest):
@@ -167,11 +289,64 @@ class Errors(ProgramTest):
         self.assertEqual(result.returncode, 4)
 
     def test_usage(self):
-        self.assertEqual(run().returncode, 2)
-        self.assertEqual(run("ask", MODEL, "--no-such-flag", "x").returncode, 2)
-        self.assertEqual(run("ask", MODEL).returncode, 2)
-        self.assertEqual(run("ask", MODEL, "--top-p", 7, "x").returncode, 2)
-        self.assertEqual(run("ask", MODEL, "x", env={"SACCADE_ISA": "z80"}).returncode, 2)
+        self.fails(2, "subcommand", "`saccade --help`", result=run())
+        self.fails(2, "--no-such-flag", "`saccade ask --help`", result=run("ask", MODEL, "--no-such-flag", "x"))
+        self.fails(2, "PROMPT", result=run("ask", MODEL))
+        self.fails(2, "FILE", "`saccade inspect --help`", result=run("inspect"))
+        self.fails(2, "--image", result=run("ask", MODEL, "x", "--image"))
+        self.fails(2, "SACCADE_ISA", result=run("ask", MODEL, "x", env={"SACCADE_ISA": "z80"}))
+        self.fails(2, "prompt", "UTF-8", result=run("ask", MODEL, "\udcff"))
+
+    def test_option_values_out_of_range(self):
+        for option, value, allowed in (
+            ("--top-p", 7, "0 to 1"),
+            ("--temperature", "nan", "0 to 100"),
+            ("--max-tokens", 0, "1 or more"),
+            ("--context", "many", "1 or more"),
+            ("--threads", 2000, "1 to 1024"),
+            ("--seed", -1, "0 or more"),
+        ):
+            with self.subTest(option=option):
+                self.fails(2, f'{option}: "{value}"', allowed, result=run("ask", "no.gguf", option, value, "x"))
+
+    def test_json_has_the_error(self):
+        for code, name, args in (
+            (2, "invalid_argument", ("ask", MODEL, "--json", "--no-such-flag", "x")),
+            (2, "invalid_argument", ("ask", MODEL, "--json")),
+            (3, "not_found", ("ask", "no/such\x1b.gguf", "--json", "x")),
+            (4, "unsupported", ("ask", MODEL, "--image", MODEL, "--json", "x")),
+            (4, "unsupported", ("inspect", PICTURE, "--json")),
+            (3, "not_found", ("eval", MODEL, "--data", "no/such.jsonl", "--json")),
+        ):
+            with self.subTest(args=args):
+                result = run(*args)
+                self.assertEqual(result.returncode, code, result.stderr)
+                self.has_error_line(result=result)
+                error = json.loads(result.stdout)["error"]
+                self.assertEqual(error["code"], name)
+                self.assertTrue(error["message"])
+                self.assertNotIn("\x1b", result.stderr)
+
+    def test_the_system_refuses(self):
+        loop = self.folder / "loop"
+        loop.symlink_to(loop)
+        self.fails(6, "loop", result=run("eval", MODEL, "--data", loop))
+        self.fails(6, "directory", result=run("eval", MODEL, "--data", self.folder))
+        self.fails(6, "loop", result=run("convert", loop, self.folder / "out.gguf"))
+        checkpoint = ROOT / "tests" / "parity" / "data" / "text_qwen2" / "checkpoint"
+        self.fails(6, "loop", result=run("convert", checkpoint, loop / "out.gguf"))
+
+    def test_interrupt_while_the_prompt_is_typed(self):
+        process = subprocess.Popen(
+            [PROGRAM, "ask", str(MODEL), "-"], stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        catches_sigint = re.compile(r"SigCgt:.*[2367abef]\n")  # bit 1 of the last digit
+        status = pathlib.Path(f"/proc/{process.pid}/status")
+        while process.poll() is None and not catches_sigint.search(status.read_text()):
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        _, stderr = process.communicate(timeout=60)
+        self.assertEqual((process.returncode, stderr), (130, ""))
 
     def test_over_the_context(self):
         self.fails(5, "context", "pictures", result=run("ask", MODEL, "-c", 100, "--image", PICTURE, "x"))
@@ -181,16 +356,6 @@ class Errors(ProgramTest):
             result = subprocess.run([PROGRAM, "ask", str(MODEL), "-q", "--image", str(PICTURE), DEMO[0]["question"]],
                                     stdout=full, stderr=subprocess.PIPE, text=True, timeout=300)
         self.assertEqual(result.returncode, 6, result.stderr)
-
-    def test_interrupt_ends_with_130(self):
-        process = subprocess.Popen(
-            [PROGRAM, "eval", str(MODEL), "--data", str(ROOT / "samples" / "heldout" / "set.jsonl")],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        )
-        time.sleep(1.0)
-        process.send_signal(signal.SIGINT)
-        _, stderr = process.communicate(timeout=60)
-        self.assertEqual(process.returncode, 130, stderr)
 
 
 class Files(ProgramTest):
@@ -205,19 +370,69 @@ class Files(ProgramTest):
         self.assertGreaterEqual(min(facts["tokens_per_picture"].values()), 256)
         self.assertIn("quantisation", run("inspect", MODEL).stdout)
 
-    def test_eval_counts(self):
-        data = self.folder / "set.jsonl"
+    def test_inspect_shows_names_without_their_control_characters(self):
+        path = self.folder / "red.gguf"
+        name = b"\x06\0\0\0\0\0\0\0export"
+        whole = MODEL.read_bytes()
+        self.assertEqual(whole.count(name), 1)
+        path.write_bytes(whole.replace(name, name[:8] + b"\x1b[31m\n"))
+        self.assertIn("\\u001b[31m\\u000a\n", run("inspect", path).stdout)
+
+    def test_a_picture_too_long_for_its_family(self):
+        model = self.folder / "qwen.gguf"
+        checkpoint = ROOT / "tests" / "parity" / "data" / "qwen2_vl" / "checkpoint"
+        self.assertEqual(run("convert", checkpoint, model).returncode, 0)
+        picture = self.folder / "long.png"
+        picture.write_bytes(png(4020, 20))
+        self.fails(4, "long.png", "4020 x 20", "200 times", result=run("ask", model, "--image", picture, "x"))
+
+    def eval_set(self, *changes):
+        """A set of one question with changes; its answer is what the model says."""
         answer = run("ask", MODEL, "--image", PICTURE, "-q", "-n", 128, DEMO[0]["question"]).stdout
         good = {"image": str(PICTURE), "question": DEMO[0]["question"], "answer": answer, "kind": "good"}
-        bad = {**good, "answer": "certainly not this", "kind": "bad"}
-        data.write_text(json.dumps(good) + "\n\n" + json.dumps(bad) + "\n")
+        data = self.folder / "set.jsonl"
+        data.write_text("\n\n".join(json.dumps({**good, **change}) for change in changes))
+        return data
+
+    def test_eval_counts(self):
+        data = self.eval_set({}, {"answer": "certainly not this", "kind": "b\x1bad"})
         result = run("eval", MODEL, "--data", data, "--json")
         self.assertEqual(result.returncode, 0, result.stderr)
         outcome = json.loads(result.stdout)
-        self.assertEqual((outcome["asked"], outcome["right"]), (2, 1))
-        self.assertEqual(run("eval", MODEL, "--data", data, "--min-share", 0.9).returncode, 1)
+        self.assertEqual((outcome["questions"], outcome["asked"], outcome["right"]), (2, 2, 1))
+        self.assertNotIn("error", outcome)
+        missed = run("eval", MODEL, "--data", data, "--min-share", 0.9)
+        self.assertEqual(missed.returncode, 1)
+        self.has_error_line("1 of 2", "0.500", "0.9", result=missed)
+        for word in (str(MODEL), str(data), "2 questions", "b\\u001bad"):
+            self.assertIn(word, missed.stdout)
         data.write_text('{"image": "x"}\n')
         self.fails(4, "set.jsonl:1", "question", result=run("eval", MODEL, "--data", data))
+
+    def test_eval_keeps_what_was_done_before_a_failure(self):
+        data = self.eval_set({}, {"image": "no/such.png"}, {})
+        result = run("eval", MODEL, "--data", data)
+        self.assertEqual(result.returncode, 3)
+        self.has_error_line("set.jsonl:3", "no/such.png", result=result)
+        self.assertIn("partial: only 1 of 3", result.stdout)
+        outcome = json.loads(run("eval", MODEL, "--data", data, "--json").stdout)
+        self.assertEqual((outcome["questions"], outcome["asked"], outcome["right"]), (3, 1, 1))
+        self.assertEqual(outcome["error"]["code"], "not_found")
+        data.write_text(data.read_text().split("\n\n")[1])
+        self.fails(3, "set.jsonl:1", result=run("eval", MODEL, "--data", data))
+
+    def test_eval_keeps_what_was_done_before_an_interrupt(self):
+        data = self.eval_set(*[{"answer": "certainly not this"}] * 5000)
+        process = subprocess.Popen(
+            [PROGRAM, "eval", str(MODEL), "--data", str(data), "--failures"],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )
+        process.stderr.readline()  # the first answer that is wrong
+        process.send_signal(signal.SIGINT)
+        stdout, stderr = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 130, stderr)
+        self.assertIn("interrupted", stderr)
+        self.assertRegex(stdout, r"partial: only \d+ of 5000")
 
     def test_convert_replaces_nothing_but_gguf_files(self):
         checkpoint = self.folder / "checkpoint"

@@ -1,0 +1,82 @@
+#include "cli/ask_turn.h"
+
+#include <cstdio>
+
+#include "base/format.h"
+#include "base/utf8.h"
+#include "cli/printable_text.h"
+#include "cli/terminal.h"
+#include "response/receipt_json.h"
+
+namespace saccade {
+namespace {
+
+// Why an answer that is not finished ends where it does; empty for one that is.
+std::string cut_note(const Engine& engine, const Request& request, const Receipt& receipt) {
+  if (receipt.finish_reason != "length") return "";
+  if (receipt.tokens.generated == request.max_tokens) {
+    return format("cut at --max-tokens %lld", static_cast<long long>(request.max_tokens));
+  }
+  return format("cut: the context of %lld tokens is full (--context)",
+                static_cast<long long>(engine.info().context_length));
+}
+
+void show_receipt(const Receipt& receipt, const std::string& cut) {
+  std::fprintf(stderr, "\n%s", receipt_table(receipt).c_str());
+  if (!receipt.chat_template_note.empty()) {
+    std::fprintf(stderr, "  chat template: %s (%s)\n", one_line(receipt.chat_template).c_str(),
+                 one_line(receipt.chat_template_note).c_str());
+  }
+  if (!cut.empty()) std::fprintf(stderr, "  the answer is %s\n", cut.c_str());
+}
+
+}  // namespace
+
+Message text_message(std::string role, std::string text) {
+  ContentPart part;
+  part.text = std::move(text);
+  return {std::move(role), {std::move(part)}};
+}
+
+Message user_message(const std::vector<std::string>& images, std::string text) {
+  Message message = {"user", {}};
+  for (const std::string& path : images) {
+    ContentPart part;
+    part.kind = ContentPart::Kind::kImage;
+    part.path = path;
+    message.content.push_back(std::move(part));
+  }
+  message.content.push_back(text_message("user", std::move(text)).content.front());
+  return message;
+}
+
+Status check_text(std::string_view text, std::string_view what) {
+  if (is_valid_utf8(text)) return {};
+  return invalid_argument(std::string(what) + " is not valid UTF-8");
+}
+
+Expected<Answer> answer_once(Engine& engine, const Request& request, const AskOptions& options) {
+  ProgressLine progress;
+  AnswerCallbacks callbacks;
+  callbacks.on_progress = [&](const Progress& now) {
+    progress.show(now.stage == "encode" ? "looking" : "reading", now.fraction);
+    return !is_interrupted();
+  };
+  bool is_reader_there = true;
+  callbacks.on_text = [&](std::string_view text) {
+    progress.clear();
+    if (!options.is_json) is_reader_there = write_out(text);
+    return is_reader_there && !is_interrupted();
+  };
+  auto answer = engine.answer(request, callbacks);
+  progress.clear();
+  if (!answer) return answer;
+  if (!is_reader_there) return io_error("cannot write the answer: the reader of the output is gone");
+  if (!write_out(options.is_json ? answer_json(*answer) + "\n" : "\n")) {
+    return io_error("cannot write the answer to the standard output");
+  }
+  if (!options.is_json && !options.is_quiet) show_receipt(answer->receipt, cut_note(engine, request, answer->receipt));
+  return answer;
+}
+
+}  // namespace saccade
