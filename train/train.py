@@ -35,7 +35,7 @@ from train.questions import PAGE_NAMES
 from train.optimizer import Average, MuonAdamW
 
 VISION_MIX = {"dense": 15, "soup": 1.5, "panel": 1.5, "receipt": 1, "form": 1, "label": 1, "letter": 1, "table": 1, "bar chart": 0.7, "line chart": 0.7, "scene": 0.7}
-FULL_MIX = {"dense": 0.5, "soup": 1.0, "panel": 1.6, "receipt": 1.2, "form": 1.4, "label": 1.2, "letter": 1.0, "table": 1.2, "bar chart": 1.0, "line chart": 0.6, "scene": 1.0}
+FULL_MIX = {"dense": 1.5, "soup": 1.0, "panel": 1.6, "receipt": 1.2, "form": 1.4, "label": 1.2, "letter": 1.0, "table": 1.2, "bar chart": 1.0, "line chart": 0.6, "scene": 1.0}
 
 
 class Trainee(nn.Module):
@@ -258,7 +258,7 @@ def main() -> None:
     parser.add_argument("--dir", type=Path, default=Path.home() / "saccade-train")
     parser.add_argument("--batch_size", type=int, default=12)
     parser.add_argument("--num_text", type=int, default=288, help="text tokens a picture in stage full")
-    parser.add_argument("--dense_weight", type=float, default=0.5, help="weight of the dense loss in stage full")
+    parser.add_argument("--dense_weight", type=float, default=1.5, help="weight of the dense loss in stage full")
     parser.add_argument("--pointer_weight", type=float, default=0.4, help="weight of the pointing heads' loss in stage full")
     parser.add_argument("--muon_lr", type=float, default=0.008)
     parser.add_argument("--adam_lr", type=float, default=1e-3)
