@@ -40,8 +40,7 @@ TEST(ExitCode, WhatIsThrownIsReported) {
   const Outcome memory = capture([] { return run_guarded(true, []() -> int { throw std::bad_alloc(); }); });
   EXPECT_EQ(memory.exit_code, kExitLimit);
   EXPECT_EQ(memory.err, "saccade: error: there is not enough memory\n");
-  EXPECT_EQ(memory.out,
-            "{\"error\":{\"code\":\"resource_exhausted\",\"message\":\"there is not enough memory\"}}\n");
+  EXPECT_EQ(memory.out, "{\"error\":{\"code\":\"resource_exhausted\",\"message\":\"there is not enough memory\"}}\n");
   const Outcome other = capture([] { return run_guarded(false, []() -> int { throw std::runtime_error("odd"); }); });
   EXPECT_EQ(other.exit_code, kExitFailed);
   EXPECT_EQ(other.err, "saccade: error: an unexpected failure: odd\n");

@@ -18,7 +18,9 @@ TEST(PrintableText, EscapesWhatATerminalWouldObey) {
 }
 
 TEST(PrintableText, EscapesBytesThatAreNotUtf8) {
-  EXPECT_EQ(printable("\x9b" "31m \xc3"), "\\x9b31m \\xc3");
+  EXPECT_EQ(printable("\x9b"
+                      "31m \xc3"),
+            "\\x9b31m \\xc3");
 }
 
 TEST(PrintableText, OnlyALineLosesItsNewlines) {

@@ -51,9 +51,10 @@ Expected<PixelLayout> plan_tiles(ImageSize original, const DynamicResolutionSpec
   const double aspect =
       static_cast<double>(std::max(original.width, original.height)) / std::min(original.width, original.height);
   if (aspect > kMaxAspect) {
-    return unsupported(format("picture of %d x %d pixels is too long for this model: at most %.0f times as long "
-                              "as wide; crop it",
-                              original.width, original.height, kMaxAspect));
+    return unsupported(
+        format("picture of %d x %d pixels is too long for this model: at most %.0f times as long "
+               "as wide; crop it",
+               original.width, original.height, kMaxAspect));
   }
   const Sides sides = smart_size(original, spec);
   if (sides.width > kMaxSide || sides.height > kMaxSide) {
