@@ -81,16 +81,13 @@ std::optional<uint64_t> cgroup_memory_left(const std::string& folder) {
 }
 
 uint64_t available_memory_bytes() {
+  constexpr uint64_t kNoLimit = std::numeric_limits<uint64_t>::max();
   const uint64_t system = number_of("/proc/meminfo", "MemAvailable:") * 1024;
-  uint64_t available = system == 0 ? std::numeric_limits<uint64_t>::max() : system;
-  bool is_known = system != 0;
+  uint64_t available = system == 0 ? kNoLimit : system;
   for (const char* folder : {"/sys/fs/cgroup", "/sys/fs/cgroup/memory"}) {
-    const std::optional<uint64_t> left = cgroup_memory_left(folder);
-    if (!left) continue;
-    available = std::min(available, *left);
-    is_known = true;
+    available = std::min(available, cgroup_memory_left(folder).value_or(kNoLimit));
   }
-  return is_known ? available : 0;
+  return available;
 }
 
 int usable_cores() {
