@@ -102,7 +102,7 @@ class PageStream(IterableDataset):
         num_uses = 1 if self.packer is not None else 2
         indices = range(first + self.part * num_uses, first + self.batch_size, self.num_parts * num_uses)
         samples = [sample for index in indices for sample in self.samples(index, num_uses)]
-        batch = {k: np.stack([s[k] for s in samples]) for k in ("image", "chars", "things", "colours")}
+        batch = {k: np.stack([s[k] for s in samples]) for k in ("image", "chars", "others", "things", "colours")}
         out = {"image": torch.from_numpy(batch.pop("image")), "next": first + self.batch_size}
         out["labels"] = {k: torch.from_numpy(v) for k, v in batch.items()}
         if self.packer is not None:

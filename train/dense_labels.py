@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from train.model import ModelConfig
@@ -13,32 +12,55 @@ from train.pages.page import COLOUR_NAMES, THINGS, Page
 # A patch is cut into cells, each of which can hold the centre of one character. Where a character stands is read off
 # its own pixels; its number in reading order would depend on all the others in the patch.
 CELL_COLS, CELL_ROWS = 5, 2
-MARGIN_COLS, MARGIN_ROWS = 0.25, 0.12  # in cells
+# A centre this near to a border (in cells) may as well be told in the cell beyond: half of the loss was such doubt.
+MARGIN_COLS, MARGIN_ROWS = 0.3, 0.25
 IGNORED = -100
 NUM_SLOTS = CELL_COLS * CELL_ROWS
 NUM_CHARS = 96  # class 0: no character; class c: chr(31 + c)
 NUM_COLOURS = 1 + len(COLOUR_NAMES)
 
 
+def _beyond(place: float, margin: float, num_cells: int) -> int:
+    """The cell that a coordinate is in, or the one beyond the border that it is near."""
+    for moved in (place - margin, place + margin):
+        if int(moved) != int(place) and 0 <= moved < num_cells:
+            return int(moved)
+    return int(place)
+
+
+def _cell_index(x: int, y: int, grid: int) -> int:
+    """Cells are numbered patch by patch."""
+    return ((y // CELL_ROWS * grid + x // CELL_COLS) * CELL_ROWS + y % CELL_ROWS) * CELL_COLS + x % CELL_COLS
+
+
 def patch_labels(page: Page, cfg: ModelConfig, ratio: float, offset_x: float, offset_y: float) -> dict[str, np.ndarray]:
-    """Labels of a page that was padded by the offsets and scaled by `ratio`. Arrays of [num_patches, ...]."""
+    """Labels of a page that was padded by the offsets and scaled by `ratio`. Arrays of [num_patches, ...].
+
+    `chars` are the classes of the cells; `others` the cell that would be as right, else the cell's own index.
+    """
     num_cols, num_rows = cfg.grid * CELL_COLS, cfg.grid * CELL_ROWS
-    cells = np.zeros((num_rows, num_cols), dtype=np.int64)
-    shared = np.zeros_like(cells, dtype=bool)
+    chars = np.zeros(num_rows * num_cols, dtype=np.int64)
+    others = np.arange(num_rows * num_cols)
+    near_borders = []
     for glyph in page.glyphs:
         x = (glyph.x + offset_x) * ratio / cfg.patch_size * CELL_COLS
         y = (glyph.y + offset_y) * ratio / cfg.patch_size * CELL_ROWS
         code = ord(glyph.char) - 31
-        if 0 <= x < num_cols and 0 <= y < num_rows and 0 < code < NUM_CHARS:
-            cells[int(y), int(x)] = code
-            # A centre this near to a border could as well lie beyond it: the cell there is not told that it is empty.
-            top, bottom = max(0, int(y - MARGIN_ROWS)), min(num_rows - 1, int(y + MARGIN_ROWS))
-            left, right = max(0, int(x - MARGIN_COLS)), min(num_cols - 1, int(x + MARGIN_COLS))
-            shared[top : bottom + 1, left : right + 1] = True
-    cells[shared & (cells == 0)] = IGNORED
-    chars = cells.reshape(cfg.grid, CELL_ROWS, cfg.grid, CELL_COLS).transpose(0, 2, 1, 3).reshape(cfg.num_patches, NUM_SLOTS)
+        if not (0 <= x < num_cols and 0 <= y < num_rows and 0 < code < NUM_CHARS):
+            continue
+        own = _cell_index(int(x), int(y), cfg.grid)
+        chars[own] = code
+        beyond_x, beyond_y = _beyond(x, MARGIN_COLS, num_cols), _beyond(y, MARGIN_ROWS, num_rows)
+        for other in ((beyond_x, int(y)), (int(x), beyond_y), (beyond_x, beyond_y)):
+            near_borders.append((own, _cell_index(*other, cfg.grid)))
+    for own, other in near_borders:
+        if chars[other] <= 0:  # taken by no character
+            chars[other] = IGNORED
+            if others[own] == own:
+                others[own] = other
     return {
-        "chars": np.ascontiguousarray(chars),
+        "chars": chars.reshape(cfg.num_patches, NUM_SLOTS),
+        "others": others.reshape(cfg.num_patches, NUM_SLOTS),
         "things": _cover(page.things, cfg, ratio, offset_x, offset_y),
         "colours": _cover(page.colours, cfg, ratio, offset_x, offset_y),
     }
@@ -68,18 +90,29 @@ class DenseHeads(nn.Module):
     def forward(self, features: torch.Tensor, labels: dict[str, torch.Tensor]) -> tuple[torch.Tensor, dict[str, float]]:
         """Features [batch, num_patches, vision_dim] and labels to the loss and accuracies where there is something."""
         x = self.norm(features)
-        outputs = {
-            "chars": self.chars(x).float().unflatten(-1, (NUM_SLOTS, NUM_CHARS)),
-            "things": self.things(x).float(),
-            "colours": self.colours(x).float(),
-        }
-        total, report = 0.0, {}
-        for name, weight in (("chars", 1.0), ("things", 0.3), ("colours", 0.2)):
-            logits, target = outputs[name].flatten(0, -2), labels[name].flatten()
-            loss = F.cross_entropy(logits, target, reduction="none", ignore_index=IGNORED)
-            present = target > 0
-            importance = torch.where(present, 1.0, 0.2) * (target != IGNORED)
-            total = total + weight * (loss * importance).sum() / importance.sum()
-            hits = (logits.argmax(-1) == target)[present].float()
-            report[name] = hits.mean().item() if hits.numel() else float("nan")
-        return total, report
+        chars = self.chars(x).float().reshape(-1, NUM_CHARS)
+        cells_of_image = labels["others"][0].numel()
+        first_cells = torch.arange(len(x), device=x.device) * cells_of_image
+        others = (labels["others"].flatten(1) + first_cells[:, None]).flatten()
+        losses = {"chars": _loss(chars, labels["chars"], others), "things": _loss(self.things(x), labels["things"]),
+                  "colours": _loss(self.colours(x), labels["colours"])}
+        total = losses["chars"][0] + 0.3 * losses["things"][0] + 0.2 * losses["colours"][0]
+        return total, {name: accuracy for name, (_, accuracy) in losses.items()}
+
+
+def _loss(logits: torch.Tensor, labels: torch.Tensor, others: torch.Tensor | None = None) -> tuple[torch.Tensor, float]:
+    """Cross entropy, places with something weighing most, and the accuracy there. What `others` [num_places] point to
+    may tell the label instead."""
+    log_probs = logits.float().flatten(0, -2).log_softmax(-1)
+    target = labels.flatten()
+    present = target > 0
+    importance = torch.where(present, 1.0, 0.2) * (target != IGNORED)
+    told = log_probs.gather(1, target.clamp(min=0)[:, None])[:, 0]
+    right = log_probs.argmax(-1) == target
+    if others is not None:
+        has_other = others != torch.arange(len(others), device=others.device)
+        place, other = torch.nonzero(has_other)[:, 0], others[has_other]
+        told = told.index_put((place,), torch.logaddexp(told[place], log_probs[other, target[place]]))
+        right[place] |= log_probs[other].argmax(-1) == target[place]
+    hits = right[present].float()
+    return -(told * importance).sum() / importance.sum(), hits.mean().item() if hits.numel() else float("nan")
