@@ -57,15 +57,16 @@ def shade(rng: random.Random, pixels: np.ndarray) -> np.ndarray:
     return pixels * light
 
 
-def finish(page: Page, noise_rng: np.random.Generator) -> Image.Image:
-    """Shrinks the canvas to final pixels and degrades it mildly. Updates the page's labels."""
+def finish(page: Page, noise_rng: np.random.Generator, enlarged: float = 1.0) -> Image.Image:
+    """Shrinks the canvas to final pixels, `enlarged` by a factor, and degrades it mildly. Updates the page's labels, but
+    for that factor."""
     rng = page.rng
     image = page.image
-    if page.scale != 1:
+    if page.scale != 1 or enlarged != 1:
         method = rng.choice((Image.Resampling.BICUBIC, Image.Resampling.LANCZOS, Image.Resampling.BOX, Image.Resampling.BILINEAR))
         if rng.random() < 0.25 and abs(d := rng.uniform(-2.2, 2.2)) > 0.2:
             image = rotate(page, image, d)
-        image = image.resize((page.width, page.height), method, reducing_gap=None)
+        image = image.resize((round(page.width * enlarged), round(page.height * enlarged)), method, reducing_gap=None)
     roll = rng.random()
     if roll < 0.10:
         image = image.filter(ImageFilter.GaussianBlur(rng.uniform(0.2, 0.6)))

@@ -60,15 +60,42 @@ def draw_page_surely(seed: int, page_type: str, wants_questions: bool) -> Page:
             seed += 1_000_000_000
 
 
-def finish_shifted(page: Page, noise_rng: np.random.Generator, reach: int) -> tuple[Image.Image, Page, int, int]:
-    """A copy of a drawn page, degraded and moved by up to `reach` pixels; the shift too. What it loses at an edge is gone."""
+def finish_shifted(page: Page, noise_rng: np.random.Generator, reach: int, side: int) -> tuple[Image.Image, Page, tuple[float, float, float]]:
+    """A copy of a drawn page as a picture of side x side pixels, degraded and moved by up to `reach` pixels (what it loses
+    at an edge is gone); how its coordinates are to be scaled after adding two offsets.
+
+    A page that was drawn large may be shrunk to the final size at once, as a large picture is, else to its own pixels.
+    """
     page = copy.copy(page)
     page.glyphs = [copy.copy(g) for g in page.glyphs]  # a rotation moves them
-    image = finish(page, noise_rng)
+    enlarged = side / max(page.width, page.height) if page.scale > 1 and page.rng.random() < 0.5 else 1.0
+    image = finish(page, noise_rng, enlarged)
     dx, dy = (page.rng.randint(-reach, reach) for _ in range(2))
     moved = Image.new("RGB", image.size, page.paper)
     moved.paste(image, (dx, dy))
-    return moved, page, dx, dy
+    square, ratio, ox, oy = pad_to_square(moved, side)
+    return square, page, (ratio * enlarged, (ox + dx) / enlarged, (oy + dy) / enlarged)
+
+
+# A patch is empty if it is this even (standard deviation of a channel) and this near to the picture's usual colour.
+EVEN, NEAR = 12.0, 30.0
+
+
+def inked_patches(image: np.ndarray, cfg: ModelConfig) -> np.ndarray:
+    """Which patches of a picture [image_size, image_size, 3] hold something, [num_patches] booleans."""
+    p, grid = cfg.patch_size, cfg.grid
+    patches = image.reshape(grid, p, grid, p, 3).transpose(0, 2, 1, 3, 4).reshape(cfg.num_patches, p * p, 3).astype(np.float32)
+    means = patches.mean(1)
+    return ((patches.std(1) > EVEN) | (np.abs(means - np.median(means, 0)) > NEAR)).any(1)
+
+
+def pick_places(image: np.ndarray, cfg: ModelConfig, rng: random.Random, whole_share: float) -> np.ndarray:
+    """The patches to look at: all of them in a share of the pictures; else what holds something and a few of the empty ones."""
+    roll = rng.random()
+    empty_share = 1.0 if roll < whole_share else 0.0 if roll > 0.5 else rng.uniform(0, 0.3)
+    chance = np.random.default_rng(rng.getrandbits(32)).random(cfg.num_patches)
+    places = np.flatnonzero(inked_patches(image, cfg) | (chance < empty_share))
+    return places if len(places) else np.arange(cfg.num_patches)
 
 
 class PageStream(IterableDataset):
@@ -78,7 +105,8 @@ class PageStream(IterableDataset):
     drawing costs more than that and where a character lies in its patch matters as much as which it is.
     """
 
-    def __init__(self, cfg: ModelConfig, mix: dict[str, float], batch_size: int, first: int, packer=None, part=0, num_parts=1):
+    def __init__(self, cfg: ModelConfig, mix: dict[str, float], batch_size: int, first: int, packer=None, part=0, num_parts=1, whole_share=0.1):
+        self.whole_share = whole_share
         self.cfg, self.mix, self.batch_size, self.first, self.packer = cfg, mix, batch_size, first, packer
         self.part, self.num_parts = part, num_parts
 
@@ -90,11 +118,12 @@ class PageStream(IterableDataset):
         out = []
         for use in range(num_uses):
             noise_rng = np.random.default_rng((index * 2 + 1, use))
-            image, placed, dx, dy = finish_shifted(page, noise_rng, reach=0 if self.packer is not None else self.cfg.patch_size // 2)
-            image, ratio, ox, oy = pad_to_square(image, self.cfg.image_size)
-            sample = {"image": np.asarray(image), **patch_labels(placed, self.cfg, ratio, ox + dx, oy + dy)}
+            reach = 0 if self.packer is not None else self.cfg.patch_size // 2
+            image, placed, fit = finish_shifted(page, noise_rng, reach, self.cfg.image_size)
+            sample = {"image": np.asarray(image), **patch_labels(placed, self.cfg, *fit)}
             if self.packer is not None:
-                sample["lesson"] = (page.questions, rng, PageText(placed, self.cfg, ratio, ox + dx, oy + dy))
+                sample["places"] = torch.from_numpy(pick_places(sample["image"], self.cfg, rng, self.whole_share))
+                sample["lesson"] = (page.questions, rng, PageText(placed, self.cfg, *fit))
             out.append(sample)
         return out
 
@@ -106,6 +135,7 @@ class PageStream(IterableDataset):
         out = {"image": torch.from_numpy(batch.pop("image")), "next": first + self.batch_size}
         out["labels"] = {k: torch.from_numpy(v) for k, v in batch.items()}
         if self.packer is not None:
+            out["places"] = [s["places"] for s in samples]
             out["packed"] = self.packer.pack([s["lesson"] for s in samples])
         return out
 
@@ -120,7 +150,7 @@ class PageStream(IterableDataset):
             first += step
 
 
-def stream(cfg: ModelConfig, mix: dict[str, float], batch_size: int, first: int, packer=None, part=0, num_parts=1, num_workers=1) -> DataLoader:
+def stream(cfg: ModelConfig, mix: dict[str, float], batch_size: int, first: int, packer=None, part=0, num_parts=1, num_workers=1, whole_share=0.1) -> DataLoader:
     """The same batches from worker processes."""
-    dataset = PageStream(cfg, mix, batch_size, first, packer, part, num_parts)
+    dataset = PageStream(cfg, mix, batch_size, first, packer, part, num_parts, whole_share)
     return DataLoader(dataset, batch_size=None, num_workers=num_workers, prefetch_factor=6)

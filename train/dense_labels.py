@@ -11,7 +11,7 @@ from train.pages.page import COLOUR_NAMES, THINGS, Page
 
 # A patch is cut into cells, each of which can hold the centre of one character. Where a character stands is read off
 # its own pixels; its number in reading order would depend on all the others in the patch.
-CELL_COLS, CELL_ROWS = 5, 2
+CELL_COLS, CELL_ROWS = 4, 1
 # A centre this near to a border (in cells) may as well be told in the cell beyond: half of the loss was such doubt.
 MARGIN_COLS, MARGIN_ROWS = 0.3, 0.25
 IGNORED = -100
@@ -110,7 +110,7 @@ def _loss(logits: torch.Tensor, labels: torch.Tensor, others: torch.Tensor | Non
     told = log_probs.gather(1, target.clamp(min=0)[:, None])[:, 0]
     right = log_probs.argmax(-1) == target
     if others is not None:
-        has_other = others != torch.arange(len(others), device=others.device)
+        has_other = present & (others != torch.arange(len(others), device=others.device))
         place, other = torch.nonzero(has_other)[:, 0], others[has_other]
         told = told.index_put((place,), torch.logaddexp(told[place], log_probs[other, target[place]]))
         right[place] |= log_probs[other].argmax(-1) == target[place]

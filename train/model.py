@@ -18,10 +18,10 @@ from torch import nn
 class ModelConfig:
     """All sizes of the model. Dimensions are multiples of 32 so that every matrix can be Q8_0."""
 
-    image_size: int = 256
-    patch_size: int = 16
-    vision_dim: int = 320
-    vision_ffn_dim: int = 1280
+    image_size: int = 288
+    patch_size: int = 12
+    vision_dim: int = 256
+    vision_ffn_dim: int = 1024
     vision_layers: int = 6
     model_dim: int = 256
     ffn_dim: int = 704
@@ -69,6 +69,33 @@ def attend(scores: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
     return torch.softmax(scores, -1, dtype=v.dtype) @ v
 
 
+def self_attention(q, k, v, lengths: list[int] | None = None, masks=None):
+    """Attention of q on k and v [batch, heads, tokens, head_dim]; returns the output, of the same shape, and the scores.
+
+    With `lengths` the batch is ragged: the tokens of several pictures stand one after another in one row, each picture
+    sees itself only, and masks and scores are lists. Tokens that were left out then cost nothing.
+    """
+    if lengths is None:
+        scores = attention_scores(q, k, masks)
+        return attend(scores, v), scores
+    parts = zip(*(t.split(lengths, dim=2) for t in (q, k)), masks or [None] * len(lengths))
+    scores = [attention_scores(*part) for part in parts]
+    return torch.cat([attend(s, values) for s, values in zip(scores, v.split(lengths, dim=2))], dim=2), scores
+
+
+def split_windows(x: torch.Tensor, windows: int) -> torch.Tensor:
+    """[batch, grid * grid, dim] to [batch * windows * windows, part * part, dim], part = grid / windows."""
+    batch_size, num_patches, dim = x.shape
+    part = math.isqrt(num_patches) // windows
+    return x.view(batch_size, windows, part, windows, part, dim).transpose(2, 3).reshape(-1, part * part, dim)
+
+
+def join_windows(x: torch.Tensor, windows: int) -> torch.Tensor:
+    """The opposite of `split_windows`."""
+    part, dim = math.isqrt(x.shape[1]), x.shape[2]
+    return x.view(-1, windows, windows, part, part, dim).transpose(2, 3).reshape(-1, (windows * part) ** 2, dim)
+
+
 class VisionAttention(nn.Module):
     def __init__(self, dim: int, head_dim: int):
         super().__init__()
@@ -78,10 +105,10 @@ class VisionAttention(nn.Module):
         self.v_proj = nn.Linear(dim, dim)
         self.out_proj = nn.Linear(dim, dim)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: torch.Tensor, lengths: list[int] | None = None) -> torch.Tensor:
         b, n, d = x.shape
         q, k, v = (p(x).view(b, n, -1, self.head_dim).transpose(1, 2) for p in (self.q_proj, self.k_proj, self.v_proj))
-        return self.out_proj(attend(attention_scores(q, k), v).transpose(1, 2).reshape(b, n, d))
+        return self.out_proj(self_attention(q, k, v, lengths)[0].transpose(1, 2).reshape(b, n, d))
 
 
 class VisionMlp(nn.Module):
@@ -102,8 +129,8 @@ class VisionLayer(nn.Module):
         self.mlp = VisionMlp(cfg.vision_dim, cfg.vision_ffn_dim)
         self.layer_norm2 = nn.LayerNorm(cfg.vision_dim, eps=1e-5)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        x = x + self.self_attn(self.layer_norm1(x))
+    def forward(self, x: torch.Tensor, lengths: list[int] | None = None) -> torch.Tensor:
+        x = x + self.self_attn(self.layer_norm1(x), lengths)
         return x + self.mlp(self.layer_norm2(x))
 
 
@@ -114,14 +141,18 @@ class VisionEmbeddings(nn.Module):
         self.patch_embedding = nn.Conv2d(3, cfg.vision_dim, cfg.patch_size, cfg.patch_size, bias=False)
         self.position_embedding = nn.Embedding(cfg.num_patches + 1, cfg.vision_dim)
 
-    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        patches = self.patch_embedding(pixels).flatten(2).transpose(1, 2)  # [batch, num_patches, vision_dim]
-        cls = self.class_embedding.to(patches.dtype).expand(patches.shape[0], 1, -1)
-        return torch.cat([cls, patches], dim=1) + self.position_embedding.weight
+    def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The class row [vision_dim] and the patches [batch, num_patches, vision_dim]."""
+        patches = self.patch_embedding(pixels).flatten(2).transpose(1, 2)
+        return self.class_embedding + self.position_embedding.weight[0], patches + self.position_embedding.weight[1:]
 
 
 class VisionTower(nn.Module):
-    """Pixels [batch, 3, image_size, image_size] to patch features [batch, num_patches, vision_dim], the class row dropped."""
+    """Pixels [batch, 3, image_size, image_size] to patch features [batch, num_patches, vision_dim], the class row dropped.
+
+    With `windows` above 1 the picture is cut into windows x windows parts that do not see each other: reading is local,
+    so it can be learned that way, at a fraction of the attention's cost.
+    """
 
     def __init__(self, cfg: ModelConfig):
         super().__init__()
@@ -129,11 +160,23 @@ class VisionTower(nn.Module):
         self.pre_layrnorm = nn.LayerNorm(cfg.vision_dim, eps=1e-5)
         self.layers = nn.ModuleList(VisionLayer(cfg) for _ in range(cfg.vision_layers))
 
-    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        x = self.pre_layrnorm(self.embeddings(pixels))
+    def forward(self, pixels: torch.Tensor, windows: int = 1) -> torch.Tensor:
+        cls, patches = self.embeddings(pixels)
+        patches = split_windows(patches, windows)
+        x = self.pre_layrnorm(torch.cat([cls.expand(patches.shape[0], 1, -1), patches], dim=1))
         for layer in self.layers:
             x = layer(x)
-        return x[:, 1:]
+        return join_windows(x[:, 1:], windows)
+
+    def forward_places(self, pixels: torch.Tensor, places: list[torch.Tensor]) -> list[torch.Tensor]:
+        """Of each picture only the patches at `places`: features [num_places, vision_dim] a picture."""
+        cls, patches = self.embeddings(pixels)
+        rows = [row for kept, place in zip(patches, places) for row in (cls[None], kept[place])]
+        lengths = [1 + len(place) for place in places]
+        x = self.pre_layrnorm(torch.cat(rows)[None])
+        for layer in self.layers:
+            x = layer(x, lengths)
+        return [features[1:] for features in x[0].split(lengths)]
 
 
 class Projector(nn.Module):
@@ -178,7 +221,7 @@ class DecoderAttention(nn.Module):
         self.v_proj = nn.Linear(cfg.model_dim, cfg.model_dim, bias=False)
         self.o_proj = nn.Linear(cfg.model_dim, cfg.model_dim, bias=False)
 
-    def forward(self, x, rope, mask, cache=None):
+    def forward(self, x, rope, mask, cache=None, lengths=None):
         """Returns the output and the scores."""
         b, n, d = x.shape
         q, k, v = (p(x).view(b, n, -1, self.head_dim).transpose(1, 2) for p in (self.q_proj, self.k_proj, self.v_proj))
@@ -187,8 +230,8 @@ class DecoderAttention(nn.Module):
             if "k" in cache:
                 k, v = torch.cat([cache["k"], k], dim=2), torch.cat([cache["v"], v], dim=2)
             cache["k"], cache["v"] = k, v
-        scores = attention_scores(q, k, mask)
-        return self.o_proj(attend(scores, v).transpose(1, 2).reshape(b, n, d)), scores
+        attended, scores = self_attention(q, k, v, lengths, mask)
+        return self.o_proj(attended.transpose(1, 2).reshape(b, n, d)), scores
 
 
 class DecoderMlp(nn.Module):
@@ -210,8 +253,8 @@ class DecoderLayer(nn.Module):
         self.input_layernorm = RmsNorm(cfg.model_dim, cfg.norm_eps)
         self.post_attention_layernorm = RmsNorm(cfg.model_dim, cfg.norm_eps)
 
-    def forward(self, x, rope, mask, cache=None):
-        attended, scores = self.self_attn(self.input_layernorm(x), rope, mask, cache)
+    def forward(self, x, rope, mask, cache=None, lengths=None):
+        attended, scores = self.self_attn(self.input_layernorm(x), rope, mask, cache, lengths)
         x = x + attended
         return x + self.mlp(self.post_attention_layernorm(x)), scores
 
@@ -226,13 +269,14 @@ class Decoder(nn.Module):
         self.layers = nn.ModuleList(DecoderLayer(cfg) for _ in range(cfg.num_layers))
         self.norm = RmsNorm(cfg.model_dim, cfg.norm_eps)
 
-    def forward(self, x, positions, mask, caches=None, watched=None):
-        """`watched` takes the scores of head 0, [batch, num_tokens, num_keys], in the layers that it names."""
+    def forward(self, x, positions, mask, caches=None, watched=None, lengths=None):
+        """With `lengths` the batch is ragged (see `self_attention`), `mask` a list, and `watched` takes the scores of head 0,
+        [num_tokens, num_keys] of each picture, in the layers that it names."""
         rope = rope_table(positions, self.cfg.head_dim, self.cfg.rope_theta)
         for i, layer in enumerate(self.layers):
-            x, scores = layer(x, rope, mask, caches[i] if caches is not None else None)
+            x, scores = layer(x, rope, mask, caches[i] if caches is not None else None, lengths)
             if watched is not None and i in watched:
-                watched[i] = scores[:, 0]
+                watched[i] = [s[0, 0] for s in scores]
         return self.norm(x)
 
 

@@ -109,36 +109,45 @@ class Packer:
         row["ahead"] += [UNKNOWN] * (len(prompt.ids) - 1) + answer.first + [UNKNOWN]
 
 
-def packed_hidden(model: SaccadeMini, visual: torch.Tensor, packed: Packed, watched: dict[int, torch.Tensor]) -> torch.Tensor:
-    """Hidden states [batch, num_text, model_dim] of the text part, given visual tokens [batch, num_patches, model_dim].
+def packed_hidden(model: SaccadeMini, visual: list[torch.Tensor], places: list[torch.Tensor], packed: Packed, watched: dict[int, list]) -> torch.Tensor:
+    """Hidden states [batch, num_text, model_dim] of the text part, given each picture's visual tokens [num_places, model_dim]
+    and the patches that they stand for.
 
     `watched` takes the scores of head 0 in the layers that it names."""
-    batch_size, num_patches = visual.shape[:2]
-    embed = model.language_model.embed_tokens
-    device = visual.device
-    start = embed(torch.full((batch_size, 1), tokenizer.BOS, device=device))
-    x = torch.cat([start, visual.float(), embed(packed.ids)], dim=1)
-    prefix = torch.zeros(batch_size, 1 + num_patches, dtype=torch.long, device=device)
-    block_ids = torch.cat([prefix, packed.block_ids], dim=1)
-    positions = torch.cat([torch.arange(1 + num_patches, device=device).expand(batch_size, -1), packed.positions], dim=1)
-    mask = torch.where(packed_mask(block_ids), 0.0, float("-inf"))
-    mask = mask.to(torch.bfloat16 if torch.is_autocast_enabled(device.type) else torch.float32)
-    return model.language_model(x, positions, mask, watched=watched)[:, 1 + num_patches:]
+    embed, device = model.language_model.embed_tokens, packed.ids.device
+    start = embed(torch.full((1,), tokenizer.BOS, device=device))
+    num_text = (packed.block_ids >= 0).sum(1).tolist()
+    text = embed(packed.ids)
+    rows, positions, masks = [], [], []
+    for i, (tokens, place) in enumerate(zip(visual, places)):
+        n = num_text[i]
+        rows += [start, tokens.float(), text[i, :n]]
+        positions += [place.new_zeros(1), 1 + place, packed.positions[i, :n]]
+        block_ids = torch.cat([place.new_zeros(1 + len(place)), packed.block_ids[i, :n]])
+        mask = torch.where(packed_mask(block_ids[None])[0], 0.0, float("-inf"))
+        masks.append(mask.to(torch.bfloat16 if torch.is_autocast_enabled(device.type) else torch.float32))
+    lengths = [mask.shape[-1] for mask in masks]
+    hidden = model.language_model(torch.cat(rows)[None], torch.cat(positions)[None], masks, watched=watched, lengths=lengths)[0]
+    width = packed.ids.shape[1]
+    return torch.stack([torch.nn.functional.pad(h[len(h) - n:], (0, 0, 0, width - n)) for h, n in zip(hidden.split(lengths), num_text)])
+
+
+def all_places(model: SaccadeMini, packed: Packed) -> list[torch.Tensor]:
+    return [torch.arange(model.cfg.num_patches, device=packed.ids.device)] * len(packed.ids)
 
 
 def packed_logits(model: SaccadeMini, visual: torch.Tensor, packed: Packed) -> torch.Tensor:
-    """Logits [batch, num_text, vocab_size] of the text part."""
-    return model.logits(packed_hidden(model, visual, packed, {}))
+    """Logits [batch, num_text, vocab_size] of the text part, all visual tokens [batch, num_patches, model_dim] being there."""
+    return model.logits(packed_hidden(model, list(visual), all_places(model, packed), packed, {}))
 
 
-def question_losses(model: SaccadeMini, visual: torch.Tensor, packed: Packed) -> tuple[torch.Tensor, torch.Tensor, dict[str, float]]:
+def question_losses(model: SaccadeMini, visual: list[torch.Tensor], places: list[torch.Tensor], packed: Packed) -> tuple[torch.Tensor, torch.Tensor, dict[str, float]]:
     """The loss of the answers, that of the pointing heads, and a report."""
     watched = dict.fromkeys((HERE_LAYER, AHEAD_LAYER))
-    logits = model.logits(packed_hidden(model, visual, packed, watched))
+    logits = model.logits(packed_hidden(model, visual, places, packed, watched))
     loss, exact = answer_loss(logits, packed)
-    num_prefix = 1 + visual.shape[1]
-    here_loss, here = pointer_loss(watched[HERE_LAYER], packed.here, num_prefix)
-    ahead_loss, ahead = pointer_loss(watched[AHEAD_LAYER], packed.ahead, num_prefix)
+    here_loss, here = pointer_loss(watched[HERE_LAYER], packed.here, places, model.cfg.num_patches)
+    ahead_loss, ahead = pointer_loss(watched[AHEAD_LAYER], packed.ahead, places, model.cfg.num_patches)
     return loss, here_loss + ahead_loss, {"answer": loss.item(), "exact": exact, "here": here, "ahead": ahead}
 
 

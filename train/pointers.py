@@ -104,15 +104,21 @@ class PageText:
         return self.point(answer, [(0, len(answer))] if kind in PRINTED_KINDS else [])
 
 
-def pointer_loss(scores: torch.Tensor, pointers: torch.Tensor, num_prefix: int) -> tuple[torch.Tensor, float]:
+def pointer_loss(scores: list[torch.Tensor], pointers: torch.Tensor, places: list[torch.Tensor], num_patches: int) -> tuple[torch.Tensor, float]:
     """Mean -log of the attention on the right patch, and how often it has the most.
 
-    `scores` [batch, num_tokens, num_tokens] of one head before the softmax, the mask applied; `pointers` [batch, num_text]
-    patches; `num_prefix` tokens stand before the text: `<s>` and the picture.
+    `scores` of one head before the softmax, the mask applied, [num_tokens, num_tokens] of each picture: `<s>`, the patches at
+    `places`, the text; `pointers` [batch, num_text] patches.
     """
-    known = pointers != UNKNOWN
-    rows = scores[:, num_prefix:][known].float()
-    wanted = pointers[known] + 1
-    if wanted.numel() == 0:
-        return scores.sum() * 0.0, float("nan")
-    return torch.nn.functional.cross_entropy(rows, wanted), (rows.argmax(-1) == wanted).float().mean().item()
+    losses, hits = [], []
+    for picture, pointer, place in zip(scores, pointers, places):
+        column = torch.full((num_patches + 1,), UNKNOWN, device=place.device)  # the last is UNKNOWN's
+        column[place] = 1 + torch.arange(len(place), device=place.device)
+        text = picture[1 + len(place):]
+        wanted = column[pointer[:len(text)]]
+        known = wanted != UNKNOWN
+        rows = text[known].float()
+        losses.append(torch.nn.functional.cross_entropy(rows, wanted[known], reduction="none"))
+        hits.append(rows.argmax(-1) == wanted[known])
+    loss, hit = torch.cat(losses), torch.cat(hits).float()
+    return (loss.mean(), hit.mean().item()) if len(loss) else (scores[0].sum() * 0.0, float("nan"))

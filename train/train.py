@@ -38,6 +38,10 @@ VISION_MIX = {"dense": 15, "soup": 1.5, "panel": 1.5, "receipt": 1, "form": 1, "
 FULL_MIX = {"dense": 1.5, "soup": 1.0, "panel": 1.6, "receipt": 1.2, "form": 1.4, "label": 1.2, "letter": 1.0, "table": 1.2, "bar chart": 1.0, "line chart": 0.6, "scene": 1.0}
 
 
+# Reading is learned on quarters of the picture.
+READING_WINDOWS = 2
+
+
 class Trainee(nn.Module):
     """The model and the read-outs that exist in training only."""
 
@@ -48,14 +52,29 @@ class Trainee(nn.Module):
         self.heads = DenseHeads(cfg)
 
     def vision_loss(self, batch: dict):
-        features = self.model.vision_tower(to_pixels(batch["image"]))
+        features = self.model.vision_tower(to_pixels(batch["image"]), READING_WINDOWS)
         return self.heads(features, batch["labels"])
 
     def full_loss(self, batch: dict, dense_weight: float, pointer_weight: float):
-        features = self.model.vision_tower(to_pixels(batch["image"]))
-        dense, report = self.heads(features, batch["labels"])
-        answers, pointers, more = question_losses(self.model, self.model.multi_modal_projector(features), batch["packed"])
+        places = batch["places"]
+        features = self.model.vision_tower.forward_places(to_pixels(batch["image"]), places)
+        dense, report = self.heads(*on_the_grid(features, places, batch["labels"]))
+        visual = self.model.multi_modal_projector(torch.cat(features)).split([len(place) for place in places])
+        answers, pointers, more = question_losses(self.model, visual, places, batch["packed"])
         return answers + dense_weight * dense + pointer_weight * pointers, report | more
+
+
+def on_the_grid(features: list[torch.Tensor], places: list[torch.Tensor], labels: dict) -> tuple[torch.Tensor, dict]:
+    """Features [batch, num_patches, vision_dim], nothing where a patch was left out, and the labels without those patches."""
+    num_patches = labels["things"].shape[1]
+    rows = torch.cat([i * num_patches + place for i, place in enumerate(places)])
+    flat = features[0].new_zeros(len(places) * num_patches, features[0].shape[-1]).index_copy(0, rows, torch.cat(features))
+    left_out = torch.ones(len(flat), dtype=torch.bool, device=flat.device)
+    left_out[rows] = False
+    left_out = left_out.view(len(places), num_patches)
+    kept = {name: value.masked_fill(left_out.view(left_out.shape + (1,) * (value.ndim - 2)), IGNORED) if name != "others" else value
+            for name, value in labels.items()}
+    return flat.view(len(places), num_patches, -1), kept
 
 
 def to_device(batch: dict, device: torch.device) -> dict:
@@ -63,6 +82,8 @@ def to_device(batch: dict, device: torch.device) -> dict:
     def moved(value):
         if isinstance(value, dict):
             return {name: moved(inner) for name, inner in value.items()}
+        if isinstance(value, list):
+            return [moved(inner) for inner in value]
         return value.to(device, non_blocking=True) if isinstance(value, (torch.Tensor, Packed)) else value
     return moved(batch)
 
@@ -91,7 +112,7 @@ def load(path: Path, trainee: Trainee, optimizer: MuonAdamW, average: Average) -
 
 
 @torch.no_grad()
-def check_reading(trainee: Trainee, average: Average, num_pages: int = 27) -> tuple[float, float]:
+def check_reading(trainee: Trainee, average: Average, windows: int, num_pages: int = 27) -> tuple[float, float]:
     """Share of characters told right from patch features, with the averaged weights: pages full of small type, and all types."""
     results, device = [], next(trainee.parameters()).device
     with average.in_place():
@@ -103,7 +124,7 @@ def check_reading(trainee: Trainee, average: Average, num_pages: int = 27) -> tu
                 labels = {k: torch.from_numpy(v)[None].to(device) for k, v in patch_labels(page, trainee.cfg, *place).items()}
                 pixels = to_pixels(torch.from_numpy(np.array(square))[None].to(device))
                 with torch.autocast(device.type, torch.bfloat16):
-                    _, report = trainee.heads(trainee.model.vision_tower(pixels), labels)
+                    _, report = trainee.heads(trainee.model.vision_tower(pixels, windows), labels)
                 count = int((labels["chars"] > 0).sum())
                 right, total = right + report["chars"] * count if count else right, total + count
             results.append(right / total)
@@ -206,7 +227,7 @@ def train(rank: int, args: argparse.Namespace) -> None:
     window = {"loss": 0.0, "count": 0}
     is_full = args.stage == "full"
     packer = Packer(trainee.cfg, args.num_text) if is_full else None
-    for batch in stream(trainee.cfg, FULL_MIX if is_full else VISION_MIX, args.batch_size, progress["next_sample"], packer, rank, args.processes, args.workers):
+    for batch in stream(trainee.cfg, FULL_MIX if is_full else VISION_MIX, args.batch_size, progress["next_sample"], packer, rank, args.processes, args.workers, args.whole_share):
         started = time.time()
         batch = to_device(batch, device)
         with torch.autocast(device.type, torch.bfloat16):
@@ -234,7 +255,7 @@ def train(rank: int, args: argparse.Namespace) -> None:
         if args.max_seconds and now - began > args.max_seconds:
             wishes.append(GOAL_REACHED)
         if is_first and now - last_check > args.check_every_s:
-            dense, pages = check_reading(trainee, average)
+            dense, pages = check_reading(trainee, average, 1 if is_full else READING_WINDOWS)
             log.write(f"check chars: dense {dense:.3f} pages {pages:.3f}\n")
             if args.until_chars and dense >= args.until_chars:
                 wishes.append(GOAL_REACHED)
@@ -257,7 +278,8 @@ def main() -> None:
     parser.add_argument("--stage", choices=("vision", "full"), required=True)
     parser.add_argument("--dir", type=Path, default=Path.home() / "saccade-train")
     parser.add_argument("--batch_size", type=int, default=12)
-    parser.add_argument("--num_text", type=int, default=288, help="text tokens a picture in stage full")
+    parser.add_argument("--num_text", type=int, default=384, help="text tokens a picture in stage full")
+    parser.add_argument("--whole_share", type=float, default=0.1, help="share of pictures in stage full whose empty patches are all kept")
     parser.add_argument("--dense_weight", type=float, default=1.5, help="weight of the dense loss in stage full")
     parser.add_argument("--pointer_weight", type=float, default=0.4, help="weight of the pointing heads' loss in stage full")
     parser.add_argument("--muon_lr", type=float, default=0.008)

@@ -2,14 +2,16 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
 
 from train import tokenizer
+from train.data import inked_patches
 from train.evaluate import is_right
 from train.export_hf import export, hf_tensors
 from train.generate import Reader
-from train.model import ModelConfig, SaccadeMini
+from train.model import ModelConfig, SaccadeMini, join_windows, split_windows
 from train.packing import IGNORED, Packed, Packer, packed_logits, prompt_ids
 from train.pages import make_page
 from train.pages.page import Question
@@ -45,6 +47,37 @@ def test_packed_blocks_equal_single_questions(model):
             alone = packed_logits(model, visual, single(ids, SMALL.num_patches))[0, 1:]
             block = together[packed.block_ids[0] == i + 1]
             assert torch.allclose(block, alone, atol=1e-5)
+
+
+def test_all_places_equal_the_whole_picture(model):
+    pixels = torch.randn(2, 3, 64, 64)
+    places = [torch.arange(SMALL.num_patches)] * 2
+    with torch.no_grad():
+        whole, ragged = model.vision_tower(pixels), model.vision_tower.forward_places(pixels, places)
+    assert torch.allclose(whole, torch.stack(ragged), atol=1e-5)
+
+
+def test_a_picture_does_not_see_its_neighbour_in_a_ragged_batch(model):
+    pixels = torch.randn(2, 3, 64, 64)
+    places = [torch.tensor([1, 5, 7]), torch.tensor([0, 2])]
+    with torch.no_grad():
+        together = model.vision_tower.forward_places(pixels, places)
+        alone = model.vision_tower.forward_places(pixels[1:], places[1:])
+    assert [len(t) for t in together] == [3, 2]
+    assert torch.allclose(together[1], alone[0], atol=1e-5)
+
+
+def test_windows_are_joined_as_they_were_split():
+    x = torch.randn(2, 36, 4)
+    assert torch.equal(join_windows(split_windows(x, 3), 3), x)
+    assert torch.equal(split_windows(x, 3)[1], x[0, [2, 3, 8, 9]])
+
+
+def test_empty_patches_are_told():
+    image = np.full((64, 64, 3), 250, np.uint8)
+    image[17:20, 33:40] = 0
+    cfg = ModelConfig(image_size=64, patch_size=16)
+    assert np.flatnonzero(inked_patches(image, cfg)).tolist() == [6]
 
 
 def test_targets_are_the_answers():
