@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import random
 import sys
 import traceback
@@ -98,41 +99,45 @@ def pick_places(image: np.ndarray, cfg: ModelConfig, rng: random.Random, whole_s
     return places if len(places) else np.arange(cfg.num_patches)
 
 
-class PageStream(IterableDataset):
-    """Shares of batches of `batch_size` samples from number `first` on, without end: part `part` of `num_parts`.
+# What a picture costs in stage full, in those of a usual one: a visual token goes through the tower and the decoder.
+COST_OF_TEXT, COST_OF_PATCH = 0.36, 0.0023
 
-    Without a packer the samples are for reading alone: each drawn page is used twice, degraded and placed anew, since
-    drawing costs more than that and where a character lies in its patch matters as much as which it is.
+
+class PageStream(IterableDataset):
+    """Shares of batches from sample number `first` on, without end: part `part` of `num_parts`.
+
+    A share has `batch_size / num_parts` samples; in stage full as many as cost the same, so that no process waits for
+    another. Without a packer the samples are for reading alone: each drawn page is used twice, degraded and placed anew,
+    since drawing costs more than that and where a character lies in its patch matters as much as which it is.
     """
 
     def __init__(self, cfg: ModelConfig, mix: dict[str, float], batch_size: int, first: int, packer=None, part=0, num_parts=1, whole_share=0.1):
         self.whole_share = whole_share
         self.cfg, self.mix, self.batch_size, self.first, self.packer = cfg, mix, batch_size, first, packer
         self.part, self.num_parts = part, num_parts
+        self.num_uses = 1 if packer is not None else 2
 
-    def samples(self, index: int, num_uses: int) -> list[dict]:
+    def samples(self, index: int) -> list[dict]:
         rng = random.Random(index * 7919 + 13)
         page = draw_page_surely(index * 2 + 1, pick_page_type(rng, self.mix), wants_questions=self.packer is not None)
         if self.packer is not None:
             add_reading(page, rng)
         out = []
-        for use in range(num_uses):
+        for use in range(self.num_uses):
             noise_rng = np.random.default_rng((index * 2 + 1, use))
             reach = 0 if self.packer is not None else self.cfg.patch_size // 2
             image, placed, fit = finish_shifted(page, noise_rng, reach, self.cfg.image_size)
-            sample = {"image": np.asarray(image), **patch_labels(placed, self.cfg, *fit)}
+            sample = {"image": np.asarray(image), "cost": 1.0, **patch_labels(placed, self.cfg, *fit)}
             if self.packer is not None:
                 sample["places"] = torch.from_numpy(pick_places(sample["image"], self.cfg, rng, self.whole_share))
+                sample["cost"] = COST_OF_TEXT + COST_OF_PATCH * len(sample["places"])
                 sample["lesson"] = (page.questions, rng, PageText(placed, self.cfg, *fit))
             out.append(sample)
         return out
 
-    def batch(self, first: int) -> dict:
-        num_uses = 1 if self.packer is not None else 2
-        indices = range(first + self.part * num_uses, first + self.batch_size, self.num_parts * num_uses)
-        samples = [sample for index in indices for sample in self.samples(index, num_uses)]
+    def batch(self, samples: list[dict], next_index: int) -> dict:
         batch = {k: np.stack([s[k] for s in samples]) for k in ("image", "chars", "others", "things", "colours")}
-        out = {"image": torch.from_numpy(batch.pop("image")), "next": first + self.batch_size}
+        out = {"image": torch.from_numpy(batch.pop("image")), "next": next_index}
         out["labels"] = {k: torch.from_numpy(v) for k, v in batch.items()}
         if self.packer is not None:
             out["places"] = [s["places"] for s in samples]
@@ -140,14 +145,20 @@ class PageStream(IterableDataset):
         return out
 
     def __iter__(self):
-        """Worker w of n makes every n-th batch; the loader takes them in turn."""
+        """Every worker of every part takes its own pages."""
         torch.set_num_threads(1)
         worker = get_worker_info()
-        step = self.batch_size * (worker.num_workers if worker else 1)
-        first = self.first + self.batch_size * (worker.id if worker else 0)
-        while True:
-            yield self.batch(first)
-            first += step
+        num_streams = self.num_parts * (worker.num_workers if worker else 1)
+        stream = self.part + self.num_parts * (worker.id if worker else 0)
+        room = self.batch_size / self.num_parts
+        share, cost = [], 0.0
+        for round_first in itertools.count(self.first, num_streams * self.num_uses):
+            for sample in self.samples(round_first + stream * self.num_uses):
+                if share and cost + sample["cost"] > room:
+                    yield self.batch(share, round_first)
+                    share, cost = [], 0.0
+                share.append(sample)
+                cost += sample["cost"]
 
 
 def stream(cfg: ModelConfig, mix: dict[str, float], batch_size: int, first: int, packer=None, part=0, num_parts=1, num_workers=1, whole_share=0.1) -> DataLoader:

@@ -69,18 +69,29 @@ def attend(scores: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
     return torch.softmax(scores, -1, dtype=v.dtype) @ v
 
 
-def self_attention(q, k, v, lengths: list[int] | None = None, masks=None):
+def self_attention(q, k, v, lengths: list[int] | None = None, masks=None, num_first: list[int] | None = None):
     """Attention of q on k and v [batch, heads, tokens, head_dim]; returns the output, of the same shape, and the scores.
 
     With `lengths` the batch is ragged: the tokens of several pictures stand one after another in one row, each picture
-    sees itself only, and masks and scores are lists. Tokens that were left out then cost nothing.
+    sees itself only, and masks and scores are lists. Tokens that were left out then cost nothing. With `num_first` that many
+    tokens of each picture do not see the others, and the scores are those of the others.
     """
     if lengths is None:
         scores = attention_scores(q, k, masks)
         return attend(scores, v), scores
-    parts = zip(*(t.split(lengths, dim=2) for t in (q, k)), masks or [None] * len(lengths))
-    scores = [attention_scores(*part) for part in parts]
-    return torch.cat([attend(s, values) for s, values in zip(scores, v.split(lengths, dim=2))], dim=2), scores
+    outputs, scores = [], []
+    rows = zip(*(t.split(lengths, dim=2) for t in (q, k, v)), masks or [None] * len(lengths), num_first or [0] * len(lengths))
+    for q_i, k_i, v_i, mask, n in rows:
+        if n:
+            outputs.append(attend(attention_scores(q_i[:, :, :n], k_i[:, :, :n], mask[..., :n, :n]), v_i[:, :, :n]))
+        scores.append(attention_scores(q_i[:, :, n:], k_i, mask[..., n:, :] if mask is not None else None))
+        outputs.append(attend(scores[-1], v_i))
+    return torch.cat(outputs, dim=2), scores
+
+
+def cast_once(x: torch.Tensor) -> torch.Tensor:
+    """Under autocast the type that products take: a norm's output goes into several of them."""
+    return x.to(torch.get_autocast_dtype(x.device.type)) if torch.is_autocast_enabled(x.device.type) else x
 
 
 def split_windows(x: torch.Tensor, windows: int) -> torch.Tensor:
@@ -130,7 +141,7 @@ class VisionLayer(nn.Module):
         self.layer_norm2 = nn.LayerNorm(cfg.vision_dim, eps=1e-5)
 
     def forward(self, x: torch.Tensor, lengths: list[int] | None = None) -> torch.Tensor:
-        x = x + self.self_attn(self.layer_norm1(x), lengths)
+        x = x + self.self_attn(cast_once(self.layer_norm1(x)), lengths)
         return x + self.mlp(self.layer_norm2(x))
 
 
@@ -196,7 +207,7 @@ class RmsNorm(nn.Module):
         self.eps = eps
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return F.rms_norm(x.float(), (x.shape[-1],), self.weight, self.eps)
+        return cast_once(F.rms_norm(x.float(), (x.shape[-1],), self.weight, self.eps))
 
 
 def rope_table(positions: torch.Tensor, head_dim: int, theta: float) -> tuple[torch.Tensor, torch.Tensor]:
@@ -221,7 +232,7 @@ class DecoderAttention(nn.Module):
         self.v_proj = nn.Linear(cfg.model_dim, cfg.model_dim, bias=False)
         self.o_proj = nn.Linear(cfg.model_dim, cfg.model_dim, bias=False)
 
-    def forward(self, x, rope, mask, cache=None, lengths=None):
+    def forward(self, x, rope, mask, cache=None, lengths=None, num_first=None):
         """Returns the output and the scores."""
         b, n, d = x.shape
         q, k, v = (p(x).view(b, n, -1, self.head_dim).transpose(1, 2) for p in (self.q_proj, self.k_proj, self.v_proj))
@@ -230,7 +241,7 @@ class DecoderAttention(nn.Module):
             if "k" in cache:
                 k, v = torch.cat([cache["k"], k], dim=2), torch.cat([cache["v"], v], dim=2)
             cache["k"], cache["v"] = k, v
-        attended, scores = self_attention(q, k, v, lengths, mask)
+        attended, scores = self_attention(q, k, v, lengths, mask, num_first)
         return self.o_proj(attended.transpose(1, 2).reshape(b, n, d)), scores
 
 
@@ -253,8 +264,8 @@ class DecoderLayer(nn.Module):
         self.input_layernorm = RmsNorm(cfg.model_dim, cfg.norm_eps)
         self.post_attention_layernorm = RmsNorm(cfg.model_dim, cfg.norm_eps)
 
-    def forward(self, x, rope, mask, cache=None, lengths=None):
-        attended, scores = self.self_attn(self.input_layernorm(x), rope, mask, cache, lengths)
+    def forward(self, x, rope, mask, cache=None, lengths=None, num_first=None):
+        attended, scores = self.self_attn(self.input_layernorm(x), rope, mask, cache, lengths, num_first)
         x = x + attended
         return x + self.mlp(self.post_attention_layernorm(x)), scores
 
@@ -269,12 +280,12 @@ class Decoder(nn.Module):
         self.layers = nn.ModuleList(DecoderLayer(cfg) for _ in range(cfg.num_layers))
         self.norm = RmsNorm(cfg.model_dim, cfg.norm_eps)
 
-    def forward(self, x, positions, mask, caches=None, watched=None, lengths=None):
+    def forward(self, x, positions, mask, caches=None, watched=None, lengths=None, num_first=None):
         """With `lengths` the batch is ragged (see `self_attention`), `mask` a list, and `watched` takes the scores of head 0,
-        [num_tokens, num_keys] of each picture, in the layers that it names."""
+        [num_tokens - num_first, num_tokens] of each picture, in the layers that it names."""
         rope = rope_table(positions, self.cfg.head_dim, self.cfg.rope_theta)
         for i, layer in enumerate(self.layers):
-            x, scores = layer(x, rope, mask, caches[i] if caches is not None else None, lengths)
+            x, scores = layer(x, rope, mask, caches[i] if caches is not None else None, lengths, num_first)
             if watched is not None and i in watched:
                 watched[i] = [s[0, 0] for s in scores]
         return self.norm(x)

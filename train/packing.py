@@ -127,7 +127,8 @@ def packed_hidden(model: SaccadeMini, visual: list[torch.Tensor], places: list[t
         mask = torch.where(packed_mask(block_ids[None])[0], 0.0, float("-inf"))
         masks.append(mask.to(torch.bfloat16 if torch.is_autocast_enabled(device.type) else torch.float32))
     lengths = [mask.shape[-1] for mask in masks]
-    hidden = model.language_model(torch.cat(rows)[None], torch.cat(positions)[None], masks, watched=watched, lengths=lengths)[0]
+    num_first = [1 + len(place) for place in places]
+    hidden = model.language_model(torch.cat(rows)[None], torch.cat(positions)[None], masks, watched=watched, lengths=lengths, num_first=num_first)[0]
     width = packed.ids.shape[1]
     return torch.stack([torch.nn.functional.pad(h[len(h) - n:], (0, 0, 0, width - n)) for h, n in zip(hidden.split(lengths), num_text)])
 

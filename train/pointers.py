@@ -107,17 +107,16 @@ class PageText:
 def pointer_loss(scores: list[torch.Tensor], pointers: torch.Tensor, places: list[torch.Tensor], num_patches: int) -> tuple[torch.Tensor, float]:
     """Mean -log of the attention on the right patch, and how often it has the most.
 
-    `scores` of one head before the softmax, the mask applied, [num_tokens, num_tokens] of each picture: `<s>`, the patches at
-    `places`, the text; `pointers` [batch, num_text] patches.
+    `scores` of one head before the softmax, the mask applied, [num_text, num_tokens] of each picture: the tokens are `<s>`,
+    the patches at `places`, the text; `pointers` [batch, num_text] patches.
     """
     losses, hits = [], []
     for picture, pointer, place in zip(scores, pointers, places):
         column = torch.full((num_patches + 1,), UNKNOWN, device=place.device)  # the last is UNKNOWN's
         column[place] = 1 + torch.arange(len(place), device=place.device)
-        text = picture[1 + len(place):]
-        wanted = column[pointer[:len(text)]]
+        wanted = column[pointer[:len(picture)]]
         known = wanted != UNKNOWN
-        rows = text[known].float()
+        rows = picture[known].float()
         losses.append(torch.nn.functional.cross_entropy(rows, wanted[known], reduction="none"))
         hits.append(rows.argmax(-1) == wanted[known])
     loss, hit = torch.cat(losses), torch.cat(hits).float()

@@ -224,7 +224,7 @@ def train(rank: int, args: argparse.Namespace) -> None:
     wishes = [KEEP_ON]
     signal.signal(signal.SIGTERM, lambda *_: wishes.append(INTERRUPTED))
     began = last_save = last_log = last_check = time.time()
-    window = {"loss": 0.0, "count": 0}
+    window = {"loss": 0.0, "count": 0, "pictures": 0}
     is_full = args.stage == "full"
     packer = Packer(trainee.cfg, args.num_text) if is_full else None
     for batch in stream(trainee.cfg, FULL_MIX if is_full else VISION_MIX, args.batch_size, progress["next_sample"], packer, rank, args.processes, args.workers, args.whole_share):
@@ -245,13 +245,14 @@ def train(rank: int, args: argparse.Namespace) -> None:
         progress["seconds"] += time.time() - started
         window["loss"] += loss.item()
         window["count"] += 1
+        window["pictures"] += len(batch["image"]) * args.processes
         now = time.time()
         if now - last_log > 30:
-            speed = window["count"] * args.batch_size / (now - last_log)
+            speed = window["pictures"] / (now - last_log)
             detail = " ".join(f"{k} {v:.3f}" for k, v in report.items())
             log.write(f"{time.strftime('%H:%M:%S')} step {progress['step']} sample {progress['next_sample']} "
                       f"loss {window['loss'] / window['count']:.4f} {detail} norm {norm:.2f} img/s {speed:.1f}\n")
-            window, last_log = {"loss": 0.0, "count": 0}, now
+            window, last_log = {"loss": 0.0, "count": 0, "pictures": 0}, now
         if args.max_seconds and now - began > args.max_seconds:
             wishes.append(GOAL_REACHED)
         if is_first and now - last_check > args.check_every_s:
