@@ -43,7 +43,7 @@ def rotate(page: Page, image: Image.Image, degrees: float) -> Image.Image:
     page.colours = page.colours.rotate(degrees, Image.Resampling.NEAREST)
     a = math.radians(degrees)
     cx, cy = page.width / 2, page.height / 2
-    for g in page.glyphs:
+    for g in page.glyphs + page.marks:
         dx, dy = g.x - cx, g.y - cy
         g.x, g.y = cx + dx * math.cos(a) + dy * math.sin(a), cy - dx * math.sin(a) + dy * math.cos(a)
     return turned

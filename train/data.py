@@ -68,7 +68,7 @@ def finish_shifted(page: Page, noise_rng: np.random.Generator, reach: int, side:
     A page that was drawn large may be shrunk to the final size at once, as a large picture is, else to its own pixels.
     """
     page = copy.copy(page)
-    page.glyphs = [copy.copy(g) for g in page.glyphs]  # a rotation moves them
+    page.glyphs, page.marks = ([copy.copy(g) for g in glyphs] for glyphs in (page.glyphs, page.marks))  # a rotation moves them
     enlarged = side / max(page.width, page.height) if page.scale > 1 and page.rng.random() < 0.5 else 1.0
     image = finish(page, noise_rng, enlarged)
     dx, dy = (page.rng.randint(-reach, reach) for _ in range(2))

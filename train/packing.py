@@ -78,8 +78,8 @@ class Packer:
         row = {key: [value] for key, value in EMPTY.items()} | {"ids": newline[:], "positions": [first], "block_ids": [0], "kinds": []}
         previous = None
         for question in self._order(questions, rng):
-            prompt = joined(text.point_question(question.question), unpointed(newline)) if text else unpointed(prompt_ids(question.question))
-            answer = text.point_answer(question.kind, question.answer) if text else unpointed(tokenizer.encode(question.answer))
+            prompt = joined(text.point_question(question), unpointed(newline)) if text else unpointed(prompt_ids(question.question))
+            answer = text.point_answer(question) if text else unpointed(tokenizer.encode(question.answer))
             answer = joined(answer, unpointed([tokenizer.EOS]))
             lead = previous if previous and rng.random() < self.two_turn_share else unpointed([])
             room = self.num_text - len(row["ids"])

@@ -14,7 +14,7 @@ import torch
 
 from train import tokenizer
 from train.model import ModelConfig
-from train.pages.page import Page
+from train.pages.page import Glyph, Page, Question
 
 UNKNOWN = -1
 HERE_LAYER, AHEAD_LAYER = 1, 3  # head 0 of each
@@ -42,6 +42,12 @@ class PageText:
     """The printed characters of a page in reading order, spaces left out, each with its patch."""
 
     def __init__(self, page: Page, cfg: ModelConfig, ratio: float, offset_x: float, offset_y: float):
+        def patch_of(glyph: Glyph) -> int:
+            x, y = (glyph.x + offset_x) * ratio, (glyph.y + offset_y) * ratio
+            is_inside = 0 <= x < cfg.image_size and 0 <= y < cfg.image_size
+            return int(y) // cfg.patch_size * cfg.grid + int(x) // cfg.patch_size if is_inside else UNKNOWN
+
+        self.marks = [patch_of(mark) for mark in page.marks]
         chars, self.patches, self.edges = [], [], {0}
         for line in page.lines_of_runs():
             for run in line:
@@ -50,9 +56,7 @@ class PageText:
                     if char == " ":
                         self.edges.add(len(chars))
                         continue
-                    x, y = ((page.glyphs[glyph].x + offset_x) * ratio, (page.glyphs[glyph].y + offset_y) * ratio)
-                    is_inside = 0 <= x < cfg.image_size and 0 <= y < cfg.image_size
-                    self.patches.append(int(y) // cfg.patch_size * cfg.grid + int(x) // cfg.patch_size if is_inside else UNKNOWN)
+                    self.patches.append(patch_of(page.glyphs[glyph]))
                     chars.append(char)
                     glyph += 1
                 self.edges.add(len(chars))
@@ -75,9 +79,9 @@ class PageText:
                 return places[0] if len(places) == 1 else None
         return None
 
-    def point(self, text: str, spans: list[tuple[int, int]]) -> Pointed:
-        """Tokens of a text; the characters of `spans` that are found as a whole know their patches."""
-        patches = [UNKNOWN] * len(text)
+    def point(self, text: str, spans: list[tuple[int, int]], seen: dict[int, int]) -> Pointed:
+        """Tokens of a text; characters know their patches where `seen` tells, and those of `spans` that are found as a whole."""
+        patches = [seen.get(i, UNKNOWN) for i in range(len(text))]
         for begin, end in spans:
             letters = [i for i in range(begin, end) if not text[i].isspace()]
             place = self.find("".join(text[i] for i in letters))
@@ -88,8 +92,10 @@ class PageText:
         inked = [[patches[i] for i in range(begin, end) if not text[i].isspace()] or [UNKNOWN] for begin, end in encoding.offsets]
         return Pointed(encoding.ids, [p[0] for p in inked], [p[-1] for p in inked])
 
-    def point_question(self, question: str) -> Pointed:
+    def point_question(self, asked: Question) -> Pointed:
         """Each word by itself; its first character could still be any word's."""
+        question = asked.question
+        seen = {question.index(name) + i: self.marks[mark] for name, mark in asked.seen.items() if name in question for i in range(len(name))}
         spans, end = [], 0
         for word in question.split():
             begin = question.index(word, end)
@@ -98,10 +104,12 @@ class PageText:
             if len(inner) > 1:
                 begin += word.index(inner)
                 spans.append((begin, begin + len(inner)))
-        return self.point(question, spans)
+        return self.point(question, spans, seen)
 
-    def point_answer(self, kind: str, answer: str) -> Pointed:
-        return self.point(answer, [(0, len(answer))] if kind in PRINTED_KINDS else [])
+    def point_answer(self, asked: Question) -> Pointed:
+        """An answer that is printed on the page, or the place where its first character is to be had from."""
+        seen = {0: self.marks[asked.seen_answer]} if asked.seen_answer is not None else {}
+        return self.point(asked.answer, [(0, len(asked.answer))] if asked.kind in PRINTED_KINDS else [], seen)
 
 
 def pointer_loss(scores: list[torch.Tensor], pointers: torch.Tensor, places: list[torch.Tensor], num_patches: int) -> tuple[torch.Tensor, float]:

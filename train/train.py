@@ -35,7 +35,7 @@ from train.questions import PAGE_NAMES
 from train.optimizer import Average, MuonAdamW
 
 VISION_MIX = {"dense": 15, "soup": 1.5, "panel": 1.5, "receipt": 1, "form": 1, "label": 1, "letter": 1, "table": 1, "bar chart": 0.7, "line chart": 0.7, "scene": 0.7}
-FULL_MIX = {"dense": 1.5, "soup": 1.0, "panel": 1.6, "receipt": 1.2, "form": 1.4, "label": 1.2, "letter": 1.0, "table": 1.2, "bar chart": 1.0, "line chart": 0.6, "scene": 1.0}
+FULL_MIX = {"dense": 1.0, "soup": 0.8, "panel": 2.0, "receipt": 1.2, "form": 1.4, "label": 1.2, "letter": 1.0, "table": 1.3, "bar chart": 1.2, "line chart": 0.8, "scene": 1.6}
 
 
 # Reading is learned on quarters of the picture.

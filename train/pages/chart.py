@@ -68,14 +68,15 @@ def bar_colours(page: Page, count: int) -> list[tuple[str, tuple[int, int, int]]
     return [(name, jitter(rng, PALETTE[name], 20)) for name in (rng.choice(usable) for _ in range(count))]
 
 
-def ask_bars(page: Page, names: list[str], values: list[int], top: float, is_printed: bool) -> None:
+def ask_bars(page: Page, names: list[str], values: list[int], top: float, is_printed: bool, places: list[tuple[float, float]]) -> None:
+    """`places` are where the values are to be read: printed numbers, or the ends of the bars."""
     rng = page.rng
     ranked = sorted(range(len(names)), key=lambda i: values[i])
     for _ in range(2):
         page.ask("bar_largest", names[ranked[-1]])
     page.ask("bar_smallest", names[ranked[0]])
     for i in rng.sample(range(len(names)), min(4, len(names))):
-        page.ask("bar_value", str(values[i]), tolerance=None if is_printed else 0.06 * top, bar=rng.choice((names[i], names[i], names[i].lower())))
+        page.ask("bar_value", str(values[i]), tolerance=None if is_printed else 0.06 * top, seen_answer=places[i], bar=rng.choice((names[i], names[i], names[i].lower())))
     for _ in range(2):
         a, b = rng.sample(range(len(names)), 2)
         if abs(values[a] - values[b]) > 0.06 * top:
@@ -100,6 +101,12 @@ def ticks(page: Page, axis: Axis, type_: Type, vertical: bool, across: tuple[flo
             page.line([(at, across[1]), (at, across[1] + 3)])
             page.text(at, across[1] + 4, str(value), type_, anchor="m")
         value += STEPS[axis.top]
+
+
+def first_digit(box: tuple[float, float, float, float]) -> tuple[float, float]:
+    """About the centre of the first character of a text that was set."""
+    left, top, _, bottom = box
+    return left + 0.25 * (bottom - top), (top + bottom) / 2
 
 
 def upright_bars(page: Page, outlined: bool = False) -> None:
@@ -129,14 +136,16 @@ def upright_bars(page: Page, outlined: bool = False) -> None:
         page.line([(x0, y0), (x0, y1)])
     width = slot * rng.uniform(0.45, 0.85)
     radius = rng.choice((0, 0, 0, 2, 4))
+    places = []
     for i, ((name_of, fill), name, value) in enumerate(zip(bar_colours(page, count), names, values)):
         x = x0 + (i + 0.5) * slot
         page.rect(x - width / 2, axis.at(value), x + width / 2, y1, fill=fill, outline=page.ink if outlined else None, radius=min(radius, (y1 - axis.at(value)) / 2.5), thing="bar", colour_name=name_of)
         page.text(x, y1 + 3, name, type_, anchor="m")
+        places.append((x, axis.at(value)))
         if is_printed:
-            page.text(x, axis.at(value) - size * 1.25, str(value), type_, anchor="m")
+            places[-1] = first_digit(page.text(x, axis.at(value) - size * 1.25, str(value), type_, anchor="m"))
     page.line([(x0, y1), (x1, y1)])
-    ask_bars(page, names, values, top, is_printed)
+    ask_bars(page, names, values, top, is_printed, places)
 
 
 def lying_bars(page: Page) -> None:
@@ -159,14 +168,16 @@ def lying_bars(page: Page) -> None:
         ticks(page, axis, type_, False, (y0, y1), rng.random() < 0.6)
         page.line([(x0, y1), (x1, y1)])
     width = min(slot * rng.uniform(0.45, 0.8), 40)
+    places = []
     for i, ((name_of, fill), name, value) in enumerate(zip(bar_colours(page, count), names, values)):
         y = y0 + (i + 0.5) * slot
         page.rect(x0, y - width / 2, axis.at(value), y + width / 2, fill=fill, thing="bar", colour_name=name_of)
         page.text(x0 - 5, y - size * 0.6, name, type_, anchor="r")
+        places.append((axis.at(value), y))
         if is_printed:
-            page.text(axis.at(value) + 4, y - size * 0.6, str(value), type_)
+            places[-1] = first_digit(page.text(axis.at(value) + 4, y - size * 0.6, str(value), type_))
     page.line([(x0, y0), (x0, y1)])
-    ask_bars(page, names, values, top, is_printed)
+    ask_bars(page, names, values, top, is_printed, places)
 
 
 def outlined_bars(page: Page) -> None:
@@ -226,7 +237,7 @@ def line_chart(page: Page, dots: bool | None = None, filled: bool = False) -> No
         page.ask("line_peak", names[highest])
         page.ask("line_low", names[lowest])
     rising = values[-1] > values[0]
-    page.ask("line_trend", "rising" if rising else "falling", accept=["up", "rise"] if rising else ["down", "fall"])
+    page.ask("line_trend", "rising" if rising else "falling", accept=["up", "rise"] if rising else ["down", "fall"], seen_answer=points[-1])
 
 
 def area_chart(page: Page) -> None:

@@ -65,14 +65,15 @@ def tick_boxes(page: Page, x: float, y: float, right: float, step: float, type_,
         else:
             tick_box(page, cursor, y + type_.size * 0.6 - size / 2 + 1, size, i in chosen, style)
             page.text(cursor + size + 5, y, option, type_)
-        drawn.append((option, i in chosen))
+        box_x = end + 4 if behind else cursor
+        drawn.append((option, i in chosen, (box_x + size / 2, y + type_.size * 0.6 + 1)))
         if stacked:
             y += step
         else:
             cursor += width
-    for option, is_checked in drawn:
-        page.ask("is_checked", "yes" if is_checked else "no", option=rng.choice((option, option, option.lower())))
-    checked = [o for o, c in drawn if c]
+    for option, is_checked, place in drawn:
+        page.ask("is_checked", "yes" if is_checked else "no", seen_answer=place, option=rng.choice((option, option, option.lower())))
+    checked = [o for o, c, _ in drawn if c]
     if len(checked) == 1:
         page.ask("which_checked", checked[0])
         page.ask("which_checked", checked[0])
@@ -112,8 +113,8 @@ def ending(page: Page, y: float, size: float, type_) -> None:
     signed = rng.random() < 0.55
     if signed:
         signature(page, x + rng.uniform(2, 20), base - 2, rng.uniform(45, 80))
-    page.ask("is_signed", "yes" if signed else "no")
-    page.ask("is_signed", "yes" if signed else "no")
+    for _ in range(2):
+        page.ask("is_signed", "yes" if signed else "no", seen_answer=(x + 25, base - 6))
 
 
 def inline(page: Page) -> None:

@@ -33,11 +33,14 @@ class Question:
     answer: str
     accept: list[str] = field(default_factory=list)
     tolerance: float | None = None
+    # What is not printed but seen: words of the question, and the answer, with the number of their mark on the page.
+    seen: dict[str, int] = field(default_factory=dict)
+    seen_answer: int | None = None
 
 
 @dataclass
 class Glyph:
-    """One character, its centre in pixels."""
+    """One character, its centre in pixels. A mark has none: it is the place of something that a question is about."""
 
     x: float
     y: float
@@ -117,6 +120,7 @@ class Page:
         self.colours = Image.new("L", (self.width, self.height), 0)
         self.colours_draw = ImageDraw.Draw(self.colours)
         self.glyphs: list[Glyph] = []
+        self.marks: list[Glyph] = []
         self.runs: list[Run] = []
         self.questions: list[Question] = []
         self.face = rng.choice(fonts.faces(heldout))
@@ -249,14 +253,23 @@ class Page:
     def text_lines(self) -> list[str]:
         return [" ".join(run.text for run in line) for line in self.lines_of_runs()]
 
-    def words(self) -> list[str]:
-        """Plain words of three letters or more, as printed."""
-        return [w for run in self.runs for w in (t.strip(".,:;!?()") for t in run.text.split()) if len(w) >= 3 and w.isalpha()]
+    def words(self) -> list[tuple[str, tuple[float, float]]]:
+        """Plain words of three letters or more, as printed, and their centres."""
+        return [(w, ((left + right) / 2, (run.y0 + run.y1) / 2)) for run in self.runs
+                for w, left, right in ((t.strip(".,:;!?()"), left, right) for t, left, right in run.word_boxes()) if len(w) >= 3 and w.isalpha()]
 
     # Questions.
 
-    def ask(self, kind: str, answer: str, accept: list[str] | None = None, tolerance: float | None = None, **slots) -> None:
-        self.questions.append(Question(kind, phrase(kind, self.rng, **slots), answer, accept or [], tolerance))
+    def ask(self, kind: str, answer: str, accept: list[str] | None = None, tolerance: float | None = None,
+            seen: dict[str, tuple[float, float]] | None = None, seen_answer: tuple[float, float] | None = None, **slots) -> None:
+        """`seen` tells where the things stand that words of the question name, `seen_answer` where one has to look for the answer."""
+        marks = {word: self._mark(place) for word, place in (seen or {}).items()}
+        self.questions.append(Question(kind, phrase(kind, self.rng, **slots), answer, accept or [], tolerance, marks,
+                                       self._mark(seen_answer) if seen_answer else None))
+
+    def _mark(self, place: tuple[float, float]) -> int:
+        self.marks.append(Glyph(*place, ""))
+        return len(self.marks) - 1
 
     def cell_of(self, x: float, y: float, margin: float = 0.045) -> str | None:
         """Name of the grid cell of a point, or None where it is too near a border of cells to be asked about."""
@@ -272,9 +285,9 @@ class Page:
     def ask_words(self, num_present: int = 1, num_absent: int = 1) -> None:
         """Is this word on the page? Absent words are new, or a word of the page with one letter changed."""
         rng, words = self.rng, self.words()
-        present = {w.lower() for w in words}
-        for word in rng.sample(words, min(num_present, len(words))):
-            self.ask("has_word", "yes", word=rng.choice((word, word, word.lower())))
+        present = {w.lower() for w, _ in words}
+        for word, place in rng.sample(words, min(num_present, len(words))):
+            self.ask("has_word", "yes", seen_answer=place, word=rng.choice((word, word, word.lower())))
         for _ in range(num_absent):
             word = self.source.cased(self.source.word())
             if word.lower() not in present:
@@ -288,7 +301,7 @@ class Page:
         for word, left, right, run in boxes:
             cell = self.cell_of((left + right) / 2, (run.y0 + run.y1) / 2)
             if count > 0 and cell and len(word) >= 3 and seen.count(word.lower()) == 1:
-                self.ask("where_text", cell, word=word)
+                self.ask("where_text", cell, seen_answer=((left + right) / 2, (run.y0 + run.y1) / 2), word=word)
                 count -= 1
 
     def is_inside(self, x0: float, y0: float, x1: float, y1: float) -> bool:

@@ -72,6 +72,7 @@ def lamps(page: Page, area: Area, stacked: bool | None = None) -> None:
     if stacked and mirrored:
         area = Area(area.x0, area.y0, min(area.x1, area.x0 + rng.uniform(90, 200)), area.y1)
     per_row = count if stacked else math.ceil(count / rows)
+    places = []
     for i, (name, state) in enumerate(zip(names, states)):
         if stacked and mirrored:
             step = area.height / count
@@ -91,16 +92,19 @@ def lamps(page: Page, area: Area, stacked: bool | None = None) -> None:
                 y += size * 1.2
             lamp(page, x, y, radius, state, shape)
             page.text(x, y - radius - size * 1.3 if above else y + radius + 2, name, page.fit(name, type_, cell - 3), anchor="m")
-    ask_lamps(page, names, states)
+        places.append((x, y))
+    ask_lamps(page, names, states, places)
 
 
-def ask_lamps(page: Page, names: list[str], states: list[str]) -> None:
+def ask_lamps(page: Page, names: list[str], states: list[str], places: list[tuple[float, float]]) -> None:
     rng = page.rng
-    for name, state in zip(names, states):
-        page.ask("lamp_color", state, accept=["dark", "black", "gray", "grey"] if state == "off" else None, lamp=rng.choice((name, name, name.lower())))
+    for name, state, place in zip(names, states, places):
+        page.ask("lamp_color", state, accept=["dark", "black", "gray", "grey"] if state == "off" else None, seen_answer=place,
+                 lamp=rng.choice((name, name, name.lower())))
     for state in sorted(set(states)):
         if states.count(state) == 1:
-            page.ask("which_lamp", names[states.index(state)], color=state)
+            which = states.index(state)
+            page.ask("which_lamp", names[which], seen={state: places[which]}, color=state)
     on = sum(s != "off" for s in states)
     counted = [("on", on), ("off", len(states) - on)] + [(c, states.count(c)) for c in LAMP_COLOURS if c in states or rng.random() < 0.12]
     for colour, number in rng.sample(counted, min(3, len(counted))):
@@ -132,9 +136,10 @@ def band_gauge(page: Page, area: Area) -> None:
         page.text(x, y, f"{high * i / num_steps:g}", type_, anchor=anchor)
     value = needle_value(page, high, red_from)
     needle = rng.choice((page.ink, page.ink, (200, 30, 30)))
-    page.line([(cx, cy), at(value, radius * rng.uniform(0.75, 1))], needle, line=rng.choice((2, 2.5, 3)), thing="needle")
+    tip = at(value, radius * rng.uniform(0.75, 1))
+    page.line([(cx, cy), tip], needle, line=rng.choice((2, 2.5, 3)), thing="needle")
     page.ellipse(cx - 4, cy - 4, cx + 4, cy + 4, fill=needle)
-    ask_gauge(page, value, high, red_from)
+    ask_gauge(page, value, high, red_from, tip)
 
 
 GAUGE_STEPS = {6: 6, 8: 4, 10: 5, 12: 6, 16: 4, 20: 4, 40: 4, 50: 5, 60: 6, 80: 4, 100: 5, 120: 6, 160: 4, 200: 4, 300: 6, 400: 4, 500: 5, 1000: 5}
@@ -149,13 +154,13 @@ def needle_value(page: Page, high: float, red_from: float | None) -> float:
             return value
 
 
-def ask_gauge(page: Page, value: float, high: float, red_from: float | None) -> None:
+def ask_gauge(page: Page, value: float, high: float, red_from: float | None, tip: tuple[float, float]) -> None:
     shown = f"{value:.1f}" if high <= 20 else f"{value:.0f}"
     for _ in range(3):
-        page.ask("gauge_value", shown, tolerance=0.05 * high)
+        page.ask("gauge_value", shown, tolerance=0.05 * high, seen_answer=tip)
     if red_from:
         for _ in range(2):
-            page.ask("gauge_zone", "yes" if value > red_from else "no")
+            page.ask("gauge_zone", "yes" if value > red_from else "no", seen_answer=tip)
 
 
 def gauge(page: Page, area: Area) -> None:
@@ -201,7 +206,7 @@ def round_gauge(page: Page, area: Area) -> None:
     needle = rng.choice(((200, 30, 30), ink, ink, (230, 110, 20)))
     page.line([tail, tip], needle, line=rng.choice((1.5, 2, 2.5)), thing="needle")
     page.ellipse(cx - radius * 0.08, cy - radius * 0.08, cx + radius * 0.08, cy + radius * 0.08, fill=needle)
-    ask_gauge(page, value, high, red_from)
+    ask_gauge(page, value, high, red_from, tip)
 
 
 def display(page: Page, area: Area) -> None:

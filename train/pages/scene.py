@@ -21,6 +21,11 @@ class Item:
     def name(self) -> str:
         return f"{self.colour} {self.shape}"
 
+    @property
+    def place(self) -> tuple[float, float]:
+        """A point that the shape covers."""
+        return self.x, self.y - (0.42 * self.size if self.shape == "ring" else 0)
+
 
 def place_items(page: Page, count: int, low: float, high: float) -> list[Item]:
     """Shapes that do not touch, in colours that stand out from the paper."""
@@ -54,10 +59,11 @@ def ask_scene(page: Page, items: list[Item]) -> None:
     grey = ["grey"]
     for shape, found in by_shape.items():
         if len(found) == 1:
-            page.ask("shape_color", found[0].colour, accept=grey if found[0].colour == "gray" else None, shape=shape)
+            page.ask("shape_color", found[0].colour, accept=grey if found[0].colour == "gray" else None,
+                     seen={shape: found[0].place}, seen_answer=found[0].place, shape=shape)
     for colour, found in by_colour.items():
         if len(found) == 1:
-            page.ask("which_shape", found[0].shape, color=colour)
+            page.ask("which_shape", found[0].shape, seen={colour: found[0].place}, seen_answer=found[0].place, color=colour)
     page.ask("count_shapes", str(len(items)), what="shapes")
     counted = [(plural(s), len(f)) for s, f in by_shape.items() if f or rng.random() < 0.1]
     counted += [(f"{c} shapes", len(f)) for c, f in by_colour.items() if f or rng.random() < 0.1]
@@ -69,7 +75,7 @@ def ask_scene(page: Page, items: list[Item]) -> None:
     ask_presence(page, items, by_shape)
     ranked = sorted(items, key=lambda i: -i.size)
     if len(ranked) > 1 and ranked[0].size > 1.3 * ranked[1].size:
-        page.ask("largest_shape", ranked[0].shape, accept=[ranked[0].name])
+        page.ask("largest_shape", ranked[0].shape, accept=[ranked[0].name], seen_answer=ranked[0].place)
 
 
 def ask_places(page: Page, items, by_shape, by_colour) -> None:
@@ -82,7 +88,8 @@ def ask_places(page: Page, items, by_shape, by_colour) -> None:
         if len(by_colour[item.colour]) == 1:
             names.append(f"{item.colour} shape")
         if cell and names and rng.random() < 0.6:
-            page.ask("where_shape", cell, what=rng.choice(names))
+            what = rng.choice(names)
+            page.ask("where_shape", cell, seen={what: item.place}, seen_answer=item.place, what=what)
     single = [i for i in items if sum(j.name == i.name for j in items) == 1]
     for _ in range(2):
         if len(single) < 2:
@@ -94,13 +101,15 @@ def ask_places(page: Page, items, by_shape, by_colour) -> None:
             continue
         first, second = ("left of", "right of") if across else ("above", "below")
         side = rng.choice((first, second))
-        page.ask("side_of", "yes" if (gap > 0) == (side == first) else "no", a=a.name, b=b.name, side=side)
+        page.ask("side_of", "yes" if (gap > 0) == (side == first) else "no",
+                 seen={a.name: a.place, b.name: b.place}, a=a.name, b=b.name, side=side)
 
 
 def ask_presence(page: Page, items, by_shape) -> None:
     rng = page.rng
     item = rng.choice(items)
-    page.ask("is_there", "yes", what=rng.choice((item.shape, item.name)))
+    what = rng.choice((item.shape, item.name))
+    page.ask("is_there", "yes", seen={what: item.place}, seen_answer=item.place, what=what)
     names = {i.name for i in items}
     other = f"{rng.choice([i.colour for i in items])} {rng.choice([i.shape for i in items])}"
     if other not in names:

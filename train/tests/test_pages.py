@@ -9,7 +9,9 @@ from train.augment import pad_to_square
 from train.model import ModelConfig
 from train.packing import Packer
 from train.pages import LAYOUTS, make_page
+from train.pages.page import THINGS
 from train.pointers import UNKNOWN, PageText
+from train.questions import SHAPES
 
 PAGES_PER_TYPE = 12
 
@@ -98,9 +100,26 @@ def test_pointed_patches_hold_the_characters(page_type):
     for image, page in pages(page_type):
         _, *place = pad_to_square(image, cfg.image_size)
         chars = patch_labels(page, cfg, *place)["chars"]
-        packed = Packer(cfg, 300).pack([(page.questions, random.Random(0), PageText(page, cfg, *place))])
+        printed = [q for q in page.questions if q.seen_answer is None]
+        packed = Packer(cfg, 300).pack([(printed, random.Random(0), PageText(page, cfg, *place))])
         for target, patch in zip(packed.targets[0].tolist(), packed.ahead[0].tolist()):
             if patch != UNKNOWN:
                 num_held += tokenizer.decode([target]).strip()[0] in [chr(31 + c) for c in chars[patch] if c > 0]
                 num_known += 1
     assert num_known > 100 and num_held > 0.97 * num_known  # two narrow characters may share a cell
+
+
+@pytest.mark.parametrize(("page_type", "kind", "things"), [
+    ("scene", "shape_color", SHAPES), ("scene", "which_shape", SHAPES), ("panel", "lamp_color", ["lamp"]), ("panel", "gauge_value", ["needle"]),
+    ("form", "is_checked", ["checked", "unchecked"]), ("line chart", "line_trend", ["line", "point"])])
+def test_what_is_seen_is_marked_where_it_stands(page_type, kind, things):
+    num_asked = num_right = 0
+    for _, page in pages(page_type):
+        planes = np.asarray(page.things)
+        for question in page.questions:
+            if question.kind == kind:
+                x, y = int(page.marks[question.seen_answer].x), int(page.marks[question.seen_answer].y)
+                near = planes[max(0, y - 2):y + 3, max(0, x - 2):x + 3]
+                num_right += any(THINGS.index(thing) in near for thing in things)
+                num_asked += 1
+    assert num_asked > 3 and num_right > 0.95 * num_asked
