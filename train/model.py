@@ -30,7 +30,7 @@ class ModelConfig:
     vocab_size: int = 512
     rope_theta: float = 10000.0
     norm_eps: float = 1e-5
-    max_positions: int = 1024
+    max_positions: int = 2048
 
     @property
     def grid(self) -> int:
