@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 
 from train import tokenizer
-from train.model import ModelConfig, SaccadeMini, packed_mask
+from train.model import ModelConfig, SaccadeMini, cast_once, packed_mask
 from train.pages.page import Question
 from train.pointers import AHEAD_LAYER, HERE_LAYER, UNKNOWN, PageText, Pointed, pointer_loss
 
@@ -124,8 +124,7 @@ def packed_hidden(model: SaccadeMini, visual: list[torch.Tensor], places: list[t
         rows += [start, tokens.float(), text[i, :n]]
         positions += [place.new_zeros(1), 1 + place, packed.positions[i, :n]]
         block_ids = torch.cat([place.new_zeros(1 + len(place)), packed.block_ids[i, :n]])
-        mask = torch.where(packed_mask(block_ids[None])[0], 0.0, float("-inf"))
-        masks.append(mask.to(torch.bfloat16 if torch.is_autocast_enabled(device.type) else torch.float32))
+        masks.append(cast_once(torch.where(packed_mask(block_ids[None])[0], 0.0, float("-inf"))))
     lengths = [mask.shape[-1] for mask in masks]
     num_first = [1 + len(place) for place in places]
     hidden = model.language_model(torch.cat(rows)[None], torch.cat(positions)[None], masks, watched=watched, lengths=lengths, num_first=num_first)[0]
