@@ -99,19 +99,21 @@ def pick_places(image: np.ndarray, cfg: ModelConfig, rng: random.Random, whole_s
     return places if len(places) else np.arange(cfg.num_patches)
 
 
-# What a picture costs in stage full, in those of a usual one: a visual token goes through the tower and the decoder.
+# What a picture costs, in those of a usual one of stage full.
 COST_OF_TEXT, COST_OF_PATCH = 0.36, 0.0023
 
 
 class PageStream(IterableDataset):
     """Shares of batches from sample number `first` on, without end: part `part` of `num_parts`.
 
-    A share has `batch_size / num_parts` samples; in stage full as many as cost the same, so that no process waits for
-    another. Without a packer the samples are for reading alone: each drawn page is used twice, degraded and placed anew,
-    since drawing costs more than that and where a character lies in its patch matters as much as which it is.
+    A share has `batch_size / num_parts` usual pictures, or as many as cost the same, so that no process waits for another.
+    Without a packer the samples are for the tower alone: each drawn page is used twice, degraded and placed anew, since
+    drawing costs more than that and where a character lies in its patch matters as much as which it is. With neither packer
+    nor facts they are for reading alone, and all patches are looked at.
     """
 
-    def __init__(self, cfg: ModelConfig, mix: dict[str, float], batch_size: int, first: int, packer=None, part=0, num_parts=1, whole_share=0.1):
+    def __init__(self, cfg: ModelConfig, mix: dict[str, float], batch_size: int, first: int, packer=None, part=0, num_parts=1, whole_share=0.1, with_facts=True):
+        self.with_facts = with_facts or packer is not None
         self.whole_share = whole_share
         self.cfg, self.mix, self.batch_size, self.first, self.packer = cfg, mix, batch_size, first, packer
         self.part, self.num_parts = part, num_parts
@@ -119,7 +121,7 @@ class PageStream(IterableDataset):
 
     def samples(self, index: int) -> list[dict]:
         rng = random.Random(index * 7919 + 13)
-        page = draw_page_surely(index * 2 + 1, pick_page_type(rng, self.mix), wants_questions=self.packer is not None)
+        page = draw_page_surely(index * 2 + 1, pick_page_type(rng, self.mix), wants_questions=self.with_facts)
         if self.packer is not None:
             add_reading(page, rng)
         out = []
@@ -128,19 +130,21 @@ class PageStream(IterableDataset):
             reach = 0 if self.packer is not None else self.cfg.patch_size // 2
             image, placed, fit = finish_shifted(page, noise_rng, reach, self.cfg.image_size)
             sample = {"image": np.asarray(image), "cost": 1.0, **patch_labels(placed, self.cfg, *fit)}
-            if self.packer is not None:
+            if self.with_facts:
                 sample["places"] = torch.from_numpy(pick_places(sample["image"], self.cfg, rng, self.whole_share))
-                sample["cost"] = COST_OF_TEXT + COST_OF_PATCH * len(sample["places"])
+                sample["cost"] = COST_OF_TEXT * (self.packer is not None) + COST_OF_PATCH * len(sample["places"])
+            if self.packer is not None:
                 sample["lesson"] = (page.questions, rng, PageText(placed, self.cfg, *fit))
             out.append(sample)
         return out
 
     def batch(self, samples: list[dict], next_index: int) -> dict:
-        batch = {k: np.stack([s[k] for s in samples]) for k in ("image", "chars", "others", "things", "colours")}
+        batch = {k: np.stack([s[k] for s in samples]) for k in ("image", "chars", "others", "things", "colours", "facts", "links")}
         out = {"image": torch.from_numpy(batch.pop("image")), "next": next_index}
         out["labels"] = {k: torch.from_numpy(v) for k, v in batch.items()}
-        if self.packer is not None:
+        if self.with_facts:
             out["places"] = [s["places"] for s in samples]
+        if self.packer is not None:
             out["packed"] = self.packer.pack([s["lesson"] for s in samples])
         return out
 
@@ -161,7 +165,7 @@ class PageStream(IterableDataset):
                 cost += sample["cost"]
 
 
-def stream(cfg: ModelConfig, mix: dict[str, float], batch_size: int, first: int, packer=None, part=0, num_parts=1, num_workers=1, whole_share=0.1) -> DataLoader:
+def stream(cfg: ModelConfig, mix: dict[str, float], batch_size: int, first: int, packer=None, part=0, num_parts=1, num_workers=1, whole_share=0.1, with_facts=True) -> DataLoader:
     """The same batches from worker processes."""
-    dataset = PageStream(cfg, mix, batch_size, first, packer, part, num_parts, whole_share)
+    dataset = PageStream(cfg, mix, batch_size, first, packer, part, num_parts, whole_share, with_facts)
     return DataLoader(dataset, batch_size=None, num_workers=num_workers, prefetch_factor=6)

@@ -1,4 +1,7 @@
-"""Dense supervision of the vision tower: which characters lie in each patch, and what covers it."""
+"""Dense supervision of the vision tower: which characters lie in each patch, what covers it, and what is to be known about it.
+
+The facts (`FACTS` in pages/page.py) are what a question needs beyond reading: the highest of the bars, the line of a word, the
+lamp beside a name. Told at their places they teach in each picture what an answer of one word would teach much slower."""
 
 from __future__ import annotations
 
@@ -7,7 +10,8 @@ import torch
 from torch import nn
 
 from train.model import ModelConfig
-from train.pages.page import COLOUR_NAMES, THINGS, Page
+from train.pages.page import COLOUR_NAMES, FACTS, LINKS, THINGS, Glyph, Page
+from train.pointers import UNKNOWN, pointer_loss
 
 # A patch is cut into cells, each of which can hold the centre of one character. Where a character stands is read off
 # its own pixels; its number in reading order would depend on all the others in the patch.
@@ -36,7 +40,8 @@ def _cell_index(x: int, y: int, grid: int) -> int:
 def patch_labels(page: Page, cfg: ModelConfig, ratio: float, offset_x: float, offset_y: float) -> dict[str, np.ndarray]:
     """Labels of a page that was padded by the offsets and scaled by `ratio`. Arrays of [num_patches, ...].
 
-    `chars` are the classes of the cells; `others` the cell that would be as right, else the cell's own index.
+    `chars` are the classes of the cells; `others` the cell that would be as right, else the cell's own index. `facts` is
+    [num_patches, len(FACTS)], IGNORED where nothing is told; `links` [num_patches, len(LINKS)] the patch to look at, or UNKNOWN.
     """
     num_cols, num_rows = cfg.grid * CELL_COLS, cfg.grid * CELL_ROWS
     chars = np.zeros(num_rows * num_cols, dtype=np.int64)
@@ -63,7 +68,28 @@ def patch_labels(page: Page, cfg: ModelConfig, ratio: float, offset_x: float, of
         "others": others.reshape(cfg.num_patches, NUM_SLOTS),
         "things": _cover(page.things, cfg, ratio, offset_x, offset_y),
         "colours": _cover(page.colours, cfg, ratio, offset_x, offset_y),
+        **_facts_and_links(page, cfg, ratio, offset_x, offset_y),
     }
+
+
+def _facts_and_links(page: Page, cfg: ModelConfig, ratio: float, offset_x: float, offset_y: float) -> dict[str, np.ndarray]:
+    def patch_of(glyph: Glyph) -> int:
+        col, row = (int(c * ratio // cfg.patch_size) for c in (glyph.x + offset_x, glyph.y + offset_y))
+        return row * cfg.grid + col if 0 <= col < cfg.grid and 0 <= row < cfg.grid else UNKNOWN
+
+    glyphs, marks = ([patch_of(place) for place in places] for places in (page.glyphs, page.marks))
+    facts = np.full((cfg.num_patches, len(FACTS)), IGNORED, dtype=np.int64)
+    links = np.full((cfg.num_patches, len(LINKS)), UNKNOWN, dtype=np.int64)
+    fact_names = list(FACTS)
+    for fact in page.facts:
+        for patch in [glyphs[i] for i in fact.glyphs] + [marks[i] for i in fact.marks]:
+            if patch != UNKNOWN:
+                facts[patch, fact_names.index(fact.name)] = fact.value
+    for link in page.links:
+        for patch in [glyphs[i] for i in link.glyphs] + [marks[i] for i in link.marks]:
+            if patch != UNKNOWN:
+                links[patch, LINKS.index(link.name)] = marks[link.to_mark] if link.to_glyph is None else glyphs[link.to_glyph]
+    return {"facts": facts, "links": links}
 
 
 def _cover(plane, cfg: ModelConfig, ratio: float, offset_x: float, offset_y: float) -> np.ndarray:
@@ -86,6 +112,7 @@ class DenseHeads(nn.Module):
         self.chars = nn.Linear(cfg.vision_dim, NUM_SLOTS * NUM_CHARS)
         self.things = nn.Linear(cfg.vision_dim, len(THINGS))
         self.colours = nn.Linear(cfg.vision_dim, NUM_COLOURS)
+        self.facts = nn.Linear(cfg.vision_dim, sum(FACTS.values()))
 
     def forward(self, features: torch.Tensor, labels: dict[str, torch.Tensor]) -> tuple[torch.Tensor, dict[str, float]]:
         """Features [batch, num_patches, vision_dim] and labels to the loss and accuracies where there is something."""
@@ -96,8 +123,44 @@ class DenseHeads(nn.Module):
         others = (labels["others"].flatten(1) + first_cells[:, None]).flatten()
         losses = {"chars": _loss(chars, labels["chars"], others), "things": _loss(self.things(x), labels["things"]),
                   "colours": _loss(self.colours(x), labels["colours"])}
-        total = losses["chars"][0] + 0.3 * losses["things"][0] + 0.2 * losses["colours"][0]
-        return total, {name: accuracy for name, (_, accuracy) in losses.items()}
+        total = 2 * losses["chars"][0] + 0.3 * losses["things"][0] + 0.2 * losses["colours"][0]
+        facts, report = facts_loss(self.facts(x), labels["facts"])
+        return total + facts, {name: accuracy for name, (_, accuracy) in losses.items()} | report
+
+
+FACTS_WEIGHT = 0.15  # of each fact
+LINKS_WEIGHT = 0.15
+# The layer and the head of the tower that look along a link.
+LINK_HEADS = {"thing": (3, 0), "name": (3, 1), "header": (3, 2), "below": (4, 0), "above": (4, 1), "largest": (4, 2), "smallest": (4, 3)}
+
+
+def links_loss(watched: dict[int, list[torch.Tensor]], places: list[torch.Tensor], links: torch.Tensor) -> tuple[torch.Tensor, dict[str, float]]:
+    """Loss of the attention along the links, and how often the right patch has the most, for each link that occurs.
+
+    `watched` holds the scores [heads, 1 + num_places, 1 + num_places] of each picture in the layers of LINK_HEADS, the class row
+    first; `links` [batch, num_patches, len(LINKS)] patches.
+    """
+    total, report = torch.zeros((), device=links.device), {}
+    for i, name in enumerate(LINKS):
+        layer, head = LINK_HEADS[name]
+        wanted = [picture[place, i] for picture, place in zip(links, places)]
+        if any((w != UNKNOWN).any() for w in wanted):
+            loss, hit = pointer_loss([scores[head, 1:] for scores in watched[layer]], wanted, places, links.shape[1])
+            total = total + LINKS_WEIGHT * loss
+            report["to_" + name] = hit
+    return total, report
+
+
+def facts_loss(logits: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, dict[str, float]]:
+    """Cross entropy over the places where a fact is told, summed over the facts, and the accuracy of each."""
+    total, report = logits.sum() * 0.0, {}
+    for i, (name, part) in enumerate(zip(FACTS, logits.split(list(FACTS.values()), -1))):
+        told = labels[..., i] != IGNORED
+        if told.any():
+            wanted, given = labels[..., i][told], part[told].float()
+            total = total + FACTS_WEIGHT * nn.functional.cross_entropy(given, wanted)
+            report[name] = (given.argmax(-1) == wanted).float().mean().item()
+    return total, report
 
 
 def _loss(logits: torch.Tensor, labels: torch.Tensor, others: torch.Tensor | None = None) -> tuple[torch.Tensor, float]:

@@ -116,10 +116,12 @@ class VisionAttention(nn.Module):
         self.v_proj = nn.Linear(dim, dim)
         self.out_proj = nn.Linear(dim, dim)
 
-    def forward(self, x: torch.Tensor, lengths: list[int] | None = None) -> torch.Tensor:
+    def forward(self, x: torch.Tensor, lengths: list[int] | None = None):
+        """Returns the output and the scores."""
         b, n, d = x.shape
         q, k, v = (p(x).view(b, n, -1, self.head_dim).transpose(1, 2) for p in (self.q_proj, self.k_proj, self.v_proj))
-        return self.out_proj(self_attention(q, k, v, lengths)[0].transpose(1, 2).reshape(b, n, d))
+        attended, scores = self_attention(q, k, v, lengths)
+        return self.out_proj(attended.transpose(1, 2).reshape(b, n, d)), scores
 
 
 class VisionMlp(nn.Module):
@@ -140,9 +142,11 @@ class VisionLayer(nn.Module):
         self.mlp = VisionMlp(cfg.vision_dim, cfg.vision_ffn_dim)
         self.layer_norm2 = nn.LayerNorm(cfg.vision_dim, eps=1e-5)
 
-    def forward(self, x: torch.Tensor, lengths: list[int] | None = None) -> torch.Tensor:
-        x = x + self.self_attn(cast_once(self.layer_norm1(x)), lengths)
-        return x + self.mlp(self.layer_norm2(x))
+    def forward(self, x: torch.Tensor, lengths: list[int] | None = None):
+        """Returns the output and the scores of the attention."""
+        attended, scores = self.self_attn(cast_once(self.layer_norm1(x)), lengths)
+        x = x + attended
+        return x + self.mlp(self.layer_norm2(x)), scores
 
 
 class VisionEmbeddings(nn.Module):
@@ -176,17 +180,21 @@ class VisionTower(nn.Module):
         patches = split_windows(patches, windows)
         x = self.pre_layrnorm(torch.cat([cls.expand(patches.shape[0], 1, -1), patches], dim=1))
         for layer in self.layers:
-            x = layer(x)
+            x, _ = layer(x)
         return join_windows(x[:, 1:], windows)
 
-    def forward_places(self, pixels: torch.Tensor, places: list[torch.Tensor]) -> list[torch.Tensor]:
-        """Of each picture only the patches at `places`: features [num_places, vision_dim] a picture."""
+    def forward_places(self, pixels: torch.Tensor, places: list[torch.Tensor], watched: dict[int, list] | None = None) -> list[torch.Tensor]:
+        """Of each picture only the patches at `places`: features [num_places, vision_dim] a picture.
+
+        `watched` takes the scores of the layers that it names, [heads, 1 + num_places, 1 + num_places] a picture."""
         cls, patches = self.embeddings(pixels)
         rows = [row for kept, place in zip(patches, places) for row in (cls[None], kept[place])]
         lengths = [1 + len(place) for place in places]
         x = self.pre_layrnorm(torch.cat(rows)[None])
-        for layer in self.layers:
-            x = layer(x, lengths)
+        for i, layer in enumerate(self.layers):
+            x, scores = layer(x, lengths)
+            if watched is not None and i in watched:
+                watched[i] = [s[0] for s in scores]
         return [features[1:] for features in x[0].split(lengths)]
 
 

@@ -112,11 +112,11 @@ class PageText:
         return self.point(asked.answer, [(0, len(asked.answer))] if asked.kind in PRINTED_KINDS else [], seen)
 
 
-def pointer_loss(scores: list[torch.Tensor], pointers: torch.Tensor, places: list[torch.Tensor], num_patches: int) -> tuple[torch.Tensor, float]:
+def pointer_loss(scores: list[torch.Tensor], pointers: torch.Tensor | list[torch.Tensor], places: list[torch.Tensor], num_patches: int) -> tuple[torch.Tensor, float]:
     """Mean -log of the attention on the right patch, and how often it has the most.
 
     `scores` of one head before the softmax, the mask applied, [num_text, num_tokens] of each picture: the tokens are `<s>`,
-    the patches at `places`, the text; `pointers` [batch, num_text] patches.
+    the patches at `places`, then perhaps text; `pointers` [num_text] of each picture are patches, or UNKNOWN.
     """
     losses, hits = [], []
     for picture, pointer, place in zip(scores, pointers, places):

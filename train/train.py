@@ -1,6 +1,8 @@
-"""Trains the mini model. Stage `vision` teaches the tower to read; stage `full` trains everything on questions.
+"""Trains the mini model. Stage `vision` teaches the tower to read, stage `facts` what questions need beyond that; stage `full`
+trains everything on questions.
 
     python -m train.train --stage vision --dir ~/saccade-train
+    python -m train.train --stage facts --dir ~/saccade-train --max_seconds 3600
     python -m train.train --stage full --dir ~/saccade-train            # continues from the newest checkpoint
     python -m train.train --stage full --dir ~/saccade-train --decay_steps 300   # the final fall of the rate
 
@@ -27,7 +29,7 @@ from torch import nn
 
 from train.augment import pad_to_square
 from train.data import stream, to_pixels
-from train.dense_labels import DenseHeads, patch_labels
+from train.dense_labels import LINK_HEADS, DenseHeads, links_loss, patch_labels
 from train.model import ModelConfig, SaccadeMini
 from train.packing import IGNORED, Packed, Packer, block_scores, packed_logits, question_losses
 from train.pages import make_page
@@ -35,7 +37,7 @@ from train.questions import PAGE_NAMES
 from train.optimizer import Average, MuonAdamW
 
 VISION_MIX = {"dense": 15, "soup": 1.5, "panel": 1.5, "receipt": 1, "form": 1, "label": 1, "letter": 1, "table": 1, "bar chart": 0.7, "line chart": 0.7, "scene": 0.7}
-FULL_MIX = {"dense": 1.0, "soup": 0.8, "panel": 2.0, "receipt": 1.2, "form": 1.4, "label": 1.2, "letter": 1.0, "table": 1.3, "bar chart": 1.2, "line chart": 0.8, "scene": 1.6}
+FULL_MIX = {"dense": 0.6, "soup": 0.5, "panel": 2.2, "receipt": 1.3, "form": 1.3, "label": 1.1, "letter": 1.0, "table": 1.5, "bar chart": 1.5, "line chart": 1.2, "scene": 1.6}
 
 
 # Reading is learned on quarters of the picture.
@@ -55,10 +57,21 @@ class Trainee(nn.Module):
         features = self.model.vision_tower(to_pixels(batch["image"]), READING_WINDOWS)
         return self.heads(features, batch["labels"])
 
+    def facts_loss(self, batch: dict):
+        _, loss, report = self._look(batch)
+        return loss, report
+
+    def _look(self, batch: dict):
+        """Features [num_places, vision_dim] of each picture, the loss of all dense labels, and a report."""
+        places, watched = batch["places"], {layer: [] for layer, _ in LINK_HEADS.values()}
+        features = self.model.vision_tower.forward_places(to_pixels(batch["image"]), places, watched)
+        dense, report = self.heads(*on_the_grid(features, places, batch["labels"]))
+        links, more = links_loss(watched, places, batch["labels"]["links"])
+        return features, dense + links, report | more
+
     def full_loss(self, batch: dict, dense_weight: float, pointer_weight: float):
         places = batch["places"]
-        features = self.model.vision_tower.forward_places(to_pixels(batch["image"]), places)
-        dense, report = self.heads(*on_the_grid(features, places, batch["labels"]))
+        features, dense, report = self._look(batch)
         visual = self.model.multi_modal_projector(torch.cat(features)).split([len(place) for place in places])
         answers, pointers, more = question_losses(self.model, visual, places, batch["packed"])
         return answers + dense_weight * dense + pointer_weight * pointers, report | more
@@ -225,13 +238,17 @@ def train(rank: int, args: argparse.Namespace) -> None:
     signal.signal(signal.SIGTERM, lambda *_: wishes.append(INTERRUPTED))
     began = last_save = last_log = last_check = time.time()
     window = {"loss": 0.0, "count": 0, "pictures": 0}
-    is_full = args.stage == "full"
+    is_full, is_vision = args.stage == "full", args.stage == "vision"
     packer = Packer(trainee.cfg, args.num_text) if is_full else None
-    for batch in stream(trainee.cfg, FULL_MIX if is_full else VISION_MIX, args.batch_size, progress["next_sample"], packer, rank, args.processes, args.workers, args.whole_share):
+    mix = VISION_MIX if is_vision else FULL_MIX
+    for batch in stream(trainee.cfg, mix, args.batch_size, progress["next_sample"], packer, rank, args.processes, args.workers, args.whole_share, not is_vision):
         started = time.time()
         batch = to_device(batch, device)
         with torch.autocast(device.type, torch.bfloat16):
-            loss, report = trainee.full_loss(batch, args.dense_weight, args.pointer_weight) if is_full else trainee.vision_loss(batch)
+            if is_full:
+                loss, report = trainee.full_loss(batch, args.dense_weight, args.pointer_weight)
+            else:
+                loss, report = trainee.vision_loss(batch) if is_vision else trainee.facts_loss(batch)
         optimizer.zero_grad()
         loss.backward()
         decision = average_gradients(trainee, max(wishes))
@@ -256,7 +273,7 @@ def train(rank: int, args: argparse.Namespace) -> None:
         if args.max_seconds and now - began > args.max_seconds:
             wishes.append(GOAL_REACHED)
         if is_first and now - last_check > args.check_every_s:
-            dense, pages = check_reading(trainee, average, 1 if is_full else READING_WINDOWS)
+            dense, pages = check_reading(trainee, average, READING_WINDOWS if is_vision else 1)
             log.write(f"check chars: dense {dense:.3f} pages {pages:.3f}\n")
             if args.until_chars and dense >= args.until_chars:
                 wishes.append(GOAL_REACHED)
@@ -276,12 +293,12 @@ def train(rank: int, args: argparse.Namespace) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--stage", choices=("vision", "full"), required=True)
+    parser.add_argument("--stage", choices=("vision", "facts", "full"), required=True)
     parser.add_argument("--dir", type=Path, default=Path.home() / "saccade-train")
     parser.add_argument("--batch_size", type=int, default=12)
-    parser.add_argument("--num_text", type=int, default=384, help="text tokens a picture in stage full")
+    parser.add_argument("--num_text", type=int, default=448, help="text tokens a picture in stage full")
     parser.add_argument("--whole_share", type=float, default=0.1, help="share of pictures in stage full whose empty patches are all kept")
-    parser.add_argument("--dense_weight", type=float, default=1.5, help="weight of the dense loss in stage full")
+    parser.add_argument("--dense_weight", type=float, default=1.0, help="weight of the dense loss in stage full")
     parser.add_argument("--pointer_weight", type=float, default=0.4, help="weight of the pointing heads' loss in stage full")
     parser.add_argument("--muon_lr", type=float, default=0.008)
     parser.add_argument("--adam_lr", type=float, default=1e-3)

@@ -35,6 +35,8 @@ def draw_page(seed: int, page_type: str, heldout: bool = False, wants_questions:
     page = Page(rng, heldout, page_type)
     page.wants_questions = wants_questions
     rng.choice(LAYOUTS[page_type][heldout])(page)
+    if wants_questions:
+        page.tell_text_places()
     if page_type in PAGE_NAMES:
         page.ask("page_type", page_type)
     return page

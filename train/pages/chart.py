@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from train.pages.fields import make_title
-from train.pages.page import PALETTE, Page, Type, jitter
+from train.pages.page import PALETTE, STATES, Page, Run, Type, jitter
 from train.text_sources import DAYS, MONTHS
 
 TOPS = (10, 10, 20, 25, 40, 50, 50, 80, 100, 100, 200, 250, 400, 500, 1000)
@@ -68,6 +68,24 @@ def bar_colours(page: Page, count: int) -> list[tuple[str, tuple[int, int, int]]
     return [(name, jitter(rng, PALETTE[name], 20)) for name in (rng.choice(usable) for _ in range(count))]
 
 
+def tell_values(page: Page, values: list[float], top: float, scale: list[tuple[float, Run]], labels: list[Run], places: list[tuple[float, float]]) -> None:
+    """Facts about bars or points: their names' runs, and where their values are to be read; the numbers of the axis if any."""
+    where = list(zip(labels, places))
+    page.tell_extremes(values, where)
+    for value, both in zip(values, where):
+        page.tie(*both)
+        page.tell("count", len(values), *both)
+        if scale:
+            page.tell_share(value, top, *both)
+            page.link_to_scale(value, scale, both[1])
+
+
+def tell_bars(page: Page, values: list[int], top: float, scale: list[tuple[float, Run]], labels: list[Run], places: list[tuple[float, float]]) -> None:
+    tell_values(page, values, top, scale, labels, places)
+    for value, *both in zip(values, labels, places):
+        page.tell_value(str(value), *both)
+
+
 def ask_bars(page: Page, names: list[str], values: list[int], top: float, is_printed: bool, places: list[tuple[float, float]]) -> None:
     """`places` are where the values are to be read: printed numbers, or the ends of the bars."""
     rng = page.rng
@@ -84,8 +102,9 @@ def ask_bars(page: Page, names: list[str], values: list[int], top: float, is_pri
     page.ask("count_bars", str(len(names)))
 
 
-def ticks(page: Page, axis: Axis, type_: Type, vertical: bool, across: tuple[float, float], has_grid: bool) -> None:
-    """Numbers along the value axis, with faint lines across the plot."""
+def ticks(page: Page, axis: Axis, type_: Type, vertical: bool, across: tuple[float, float], has_grid: bool) -> list[tuple[float, Run]]:
+    """Numbers along the value axis, with faint lines across the plot. Returns the numbers."""
+    numbers = []
     faint = tuple((3 * a + b) // 4 for a, b in zip(page.paper, page.ink))
     value = 0
     while value <= axis.top:
@@ -100,7 +119,9 @@ def ticks(page: Page, axis: Axis, type_: Type, vertical: bool, across: tuple[flo
                 page.line([(at, across[0]), (at, across[1])], faint)
             page.line([(at, across[1]), (at, across[1] + 3)])
             page.text(at, across[1] + 4, str(value), type_, anchor="m")
+        numbers.append((value, page.runs[-1]))
         value += STEPS[axis.top]
+    return numbers
 
 
 def first_digit(box: tuple[float, float, float, float]) -> tuple[float, float]:
@@ -131,20 +152,23 @@ def upright_bars(page: Page, outlined: bool = False) -> None:
         names = [chr(ord("A") + i) for i in range(count)]
     values = bar_values(page, count, top)
     axis = Axis(y1, y0, top)
+    scale = []
     if has_axis:
-        ticks(page, axis, type_, True, (x0, x1), rng.random() < 0.6)
+        scale = ticks(page, axis, type_, True, (x0, x1), rng.random() < 0.6)
         page.line([(x0, y0), (x0, y1)])
     width = slot * rng.uniform(0.45, 0.85)
     radius = rng.choice((0, 0, 0, 2, 4))
-    places = []
+    places, labels = [], []
     for i, ((name_of, fill), name, value) in enumerate(zip(bar_colours(page, count), names, values)):
         x = x0 + (i + 0.5) * slot
         page.rect(x - width / 2, axis.at(value), x + width / 2, y1, fill=fill, outline=page.ink if outlined else None, radius=min(radius, (y1 - axis.at(value)) / 2.5), thing="bar", colour_name=name_of)
         page.text(x, y1 + 3, name, type_, anchor="m")
+        labels.append(page.runs[-1])
         places.append((x, axis.at(value)))
         if is_printed:
             places[-1] = first_digit(page.text(x, axis.at(value) - size * 1.25, str(value), type_, anchor="m"))
     page.line([(x0, y1), (x1, y1)])
+    tell_bars(page, values, top, scale, labels, places)
     ask_bars(page, names, values, top, is_printed, places)
 
 
@@ -164,19 +188,22 @@ def lying_bars(page: Page) -> None:
     x1 = page.width - 10 - (type_.width(str(top)) + 4 if is_printed else type_.width(str(top)) / 2)
     y1 = page.height - (size * 1.6 + 4 if has_axis else 8)
     axis, slot = Axis(x0, x1, top), (y1 - y0) / count
+    scale = []
     if has_axis:
-        ticks(page, axis, type_, False, (y0, y1), rng.random() < 0.6)
+        scale = ticks(page, axis, type_, False, (y0, y1), rng.random() < 0.6)
         page.line([(x0, y1), (x1, y1)])
     width = min(slot * rng.uniform(0.45, 0.8), 40)
-    places = []
+    places, labels = [], []
     for i, ((name_of, fill), name, value) in enumerate(zip(bar_colours(page, count), names, values)):
         y = y0 + (i + 0.5) * slot
         page.rect(x0, y - width / 2, axis.at(value), y + width / 2, fill=fill, thing="bar", colour_name=name_of)
         page.text(x0 - 5, y - size * 0.6, name, type_, anchor="r")
+        labels.append(page.runs[-1])
         places.append((axis.at(value), y))
         if is_printed:
             places[-1] = first_digit(page.text(axis.at(value) + 4, y - size * 0.6, str(value), type_))
     page.line([(x0, y0), (x0, y1)])
+    tell_bars(page, values, top, scale, labels, places)
     ask_bars(page, names, values, top, is_printed, places)
 
 
@@ -217,8 +244,9 @@ def line_chart(page: Page, dots: bool | None = None, filled: bool = False) -> No
         names = rng.choice(([f"{i + 1}" for i in range(count)], [chr(ord("A") + i) for i in range(count)]))
     values = line_values(page, count, top)
     axis = Axis(y1, y0, top)
+    scale = []
     if has_axis:
-        ticks(page, axis, type_, True, (x0, x1), rng.random() < 0.6)
+        scale = ticks(page, axis, type_, True, (x0, x1), rng.random() < 0.6)
     page.line([(x0, y0), (x0, y1), (x1, y1)])
     usable = [c for c in PALETTE if sum(abs(a - b) for a, b in zip(PALETTE[c], page.paper)) > 200] or ["black"]
     name_of = rng.choice(usable)
@@ -228,10 +256,14 @@ def line_chart(page: Page, dots: bool | None = None, filled: bool = False) -> No
     if filled:
         page.polygon([(points[0][0], y1), *points, (points[-1][0], y1)], fill=tuple((c + 2 * p) // 3 for c, p in zip(colour, page.paper)))
     page.line(points, colour, line=rng.choice((1.5, 2, 2.5, 3)), thing="line", colour_name=name_of)
+    labels = []
     for (x, y), name in zip(points, names):
         if has_dots:
             page.ellipse(x - 3, y - 3, x + 3, y + 3, fill=colour, thing="point")
         page.text(x, y1 + 3, name, type_, anchor="m")
+        labels.append(page.runs[-1])
+    tell_values(page, values, top, scale, labels, points)
+    page.tell("state", STATES.index("rising" if values[-1] > values[0] else "falling"), *points, *labels)
     highest, lowest = values.index(max(values)), values.index(min(values))
     for _ in range(2):
         page.ask("line_peak", names[highest])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from train.pages.fields import ask_fields, make_fields, make_title
 from train.pages.letter import signature
-from train.pages.page import Page
+from train.pages.page import STATES, Page
 
 OPTIONS = ("Yes,No,Urgent,Standard,Express,Paid,Unpaid,Repair,Replace,Return,Refund,New,Used,Male,Female,Single,Married,Monthly,Yearly,Cash,"
            "Card,Email,Phone,Post,Fragile,Gift,Insured,Open,Closed,Approved,Rejected,Pending,Breakfast,Lunch,Dinner,Window,Aisle,Small,"
@@ -67,6 +67,8 @@ def tick_boxes(page: Page, x: float, y: float, right: float, step: float, type_,
             page.text(cursor + size + 5, y, option, type_)
         box_x = end + 4 if behind else cursor
         drawn.append((option, i in chosen, (box_x + size / 2, y + type_.size * 0.6 + 1)))
+        page.tell("state", STATES.index("checked" if i in chosen else "unchecked"), page.runs[-1], drawn[-1][2])
+        page.tie(page.runs[-1], drawn[-1][2])
         if stacked:
             y += step
         else:
@@ -113,6 +115,7 @@ def ending(page: Page, y: float, size: float, type_) -> None:
     signed = rng.random() < 0.55
     if signed:
         signature(page, x + rng.uniform(2, 20), base - 2, rng.uniform(45, 80))
+    page.tell("state", STATES.index("signed" if signed else "unsigned"), (x + 25, base - 6))
     for _ in range(2):
         page.ask("is_signed", "yes" if signed else "no", seen_answer=(x + 25, base - 6))
 

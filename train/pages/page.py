@@ -24,6 +24,34 @@ PALETTE = {
     "black": (24, 24, 24), "white": (250, 250, 250), "gray": (140, 140, 140),
 }
 COLOUR_NAMES = list(PALETTE)
+# Dense labels: what has to be worked out about a place of the picture before a question about it can be answered, with
+# the number of classes.
+FACTS = {
+    "line": 20,  # which line of text it is, from the top
+    "is_last": 2,  # is that line the lowest?
+    "cell": 9,  # part of the picture (POSITIONS)
+    "column": 6,  # of a table
+    "extreme": 3,  # of its kind: neither, the largest, the smallest
+    "count": 10,  # how many of its kind there are: bars, points, rows, items, shapes; lamps that are on
+    "same_colour": 10,  # how many of its kind have its colour
+    "same_shape": 10,
+    "state": 15,  # STATES
+    "amount": 40,  # share of the scale, in 40 parts
+    "scale": 24,  # the scale's end (SCALES, which has room to grow)
+    "num_digits": 5,  # of its value, before the point
+    "first_digit": 10,
+    "second_digit": 11,  # 10 where there is none
+}
+STATES = ["off", "red", "orange", "green", "blue", "yellow", "white", "unchecked", "checked", "unsigned", "signed", "below", "in the red", "falling", "rising"]
+SCALES = [6, 8, 10, 12, 16, 20, 25, 40, 50, 60, 80, 100, 120, 160, 200, 250, 300, 400, 500, 1000]
+# Where one has to look from a place, to know such facts: heads of the tower are told to.
+LINKS = ["thing",  # from a name: the bar, point, lamp, box or price that it names
+         "name",  # the other way, and from a cell to its row's name
+         "header",  # from a cell to its column's header
+         "below", "above",  # from a value's place: the numbers of the scale around it
+         "largest", "smallest"]  # of its kind
+# Pages whose lines of text are told: the others' text stands here and there.
+LINED_PAGES = {"receipt", "form", "label", "letter", "table", "soup"}
 
 
 @dataclass
@@ -45,6 +73,27 @@ class Glyph:
     x: float
     y: float
     char: str
+
+
+@dataclass
+class Fact:
+    """One class of `name` in FACTS, true at these of the page's glyphs and marks."""
+
+    name: str
+    value: int
+    glyphs: list[int]
+    marks: list[int]
+
+
+@dataclass
+class Link:
+    """These of the page's glyphs and marks are to look at another glyph or mark."""
+
+    name: str
+    glyphs: list[int]
+    marks: list[int]
+    to_glyph: int | None
+    to_mark: int | None
 
 
 @dataclass(frozen=True)
@@ -80,6 +129,10 @@ class Run:
     text: str
     type_: Type
     first_glyph: int  # of the page's glyphs; spaces have none
+
+    @property
+    def glyphs(self) -> range:
+        return range(self.first_glyph, self.first_glyph + len(self.text.replace(" ", "")))
 
     def word_boxes(self) -> list[tuple[str, float, float]]:
         """Words with their left and right edges."""
@@ -121,6 +174,8 @@ class Page:
         self.colours_draw = ImageDraw.Draw(self.colours)
         self.glyphs: list[Glyph] = []
         self.marks: list[Glyph] = []
+        self.facts: list[Fact] = []
+        self.links: list[Link] = []
         self.runs: list[Run] = []
         self.questions: list[Question] = []
         self.face = rng.choice(fonts.faces(heldout))
@@ -257,6 +312,66 @@ class Page:
         """Plain words of three letters or more, as printed, and their centres."""
         return [(w, ((left + right) / 2, (run.y0 + run.y1) / 2)) for run in self.runs
                 for w, left, right in ((t.strip(".,:;!?()"), left, right) for t, left, right in run.word_boxes()) if len(w) >= 3 and w.isalpha()]
+
+    # Facts.
+
+    def tell(self, name: str, value: int, *where: Run | tuple[float, float]) -> None:
+        """A fact about texts that were set and about points. A value beyond the classes is left out."""
+        if 0 <= value < FACTS[name]:
+            self.facts.append(Fact(name, value, *self._glyphs_and_marks(where)))
+
+    def link(self, name: str, target: Run | tuple[float, float], *where: Run | tuple[float, float]) -> None:
+        """From texts and points to a point or the first character of a text."""
+        is_text = isinstance(target, Run)
+        self.links.append(Link(name, *self._glyphs_and_marks(where), target.first_glyph if is_text else None, None if is_text else self._mark(target)))
+
+    def _glyphs_and_marks(self, where: tuple) -> tuple[list[int], list[int]]:
+        glyphs = [g for place in where if isinstance(place, Run) for g in place.glyphs]
+        return glyphs, [self._mark(place) for place in where if not isinstance(place, Run)]
+
+    def tie(self, label: Run, thing: Run | tuple[float, float]) -> None:
+        """A name and what it names."""
+        self.link("thing", thing, label)
+        self.link("name", label, thing)
+
+    def tell_extremes(self, values: list[float], places: list[tuple]) -> None:
+        """Which is the largest, which the smallest; the places of each value, where it can be seen last."""
+        largest, smallest = (places[values.index(pick(values))][-1] for pick in (max, min))
+        for value, where in zip(values, places):
+            self.tell("extreme", 1 if value == max(values) else 2 if value == min(values) else 0, *where)
+            self.link("largest", largest, *where)
+            self.link("smallest", smallest, *where)
+
+    def tell_value(self, shown: str, *where: Run | tuple[float, float]) -> None:
+        """A number's digits, as it is answered."""
+        whole, digits = shown.split(".")[0], shown.replace(".", "")
+        self.tell("num_digits", len(whole), *where)
+        self.tell("first_digit", int(digits[0]), *where)
+        self.tell("second_digit", int(digits[1]) if len(digits) > 1 else 10, *where)
+
+    def tell_share(self, value: float, end: float, *where: Run | tuple[float, float]) -> None:
+        """A value's place on a scale from 0 to `end`."""
+        self.tell("amount", min(FACTS["amount"] - 1, int(value / end * FACTS["amount"])), *where)
+        self.tell("scale", SCALES.index(end), *where)
+
+    def link_to_scale(self, value: float, ticks: list[tuple[float, Run]], *where: Run | tuple[float, float]) -> None:
+        """To the printed numbers of a scale that a value lies between."""
+        self.link("below", max((t for t in ticks if t[0] <= value), default=ticks[0], key=lambda t: t[0])[1], *where)
+        self.link("above", min((t for t in ticks if t[0] >= value), default=ticks[-1], key=lambda t: t[0])[1], *where)
+
+    def tell_text_places(self) -> None:
+        """Line and part of the picture of every text; once the page is drawn."""
+        lines = self.lines_of_runs()
+        for number, line in enumerate(lines):
+            if self.kind in LINED_PAGES:
+                self.tell("line", number, *line)
+                self.tell("is_last", number == len(lines) - 1, *line)
+        for run in self.runs:
+            for index in run.glyphs:
+                glyph = self.glyphs[index]
+                cell = self.cell_of(glyph.x, glyph.y, 0.02)
+                if cell:
+                    self.facts.append(Fact("cell", POSITIONS.index(cell), [index], []))
 
     # Questions.
 

@@ -6,7 +6,7 @@ import math
 
 from train import fonts
 from train.pages.fields import ask_fields, make_fields
-from train.pages.page import PALETTE, Page, Type, jitter, luminance
+from train.pages.page import PALETTE, STATES, Page, Run, Type, jitter, luminance
 
 LAMP_COLOURS = ["red", "orange", "green", "blue", "yellow", "white"]
 LAMP_NAMES = ("POWER,ALARM,FAULT,READY,RUN,STOP,PUMP,FAN,HEAT,COOL,DOOR,LINK,DATA,NET,WIFI,AUTO,MANUAL,VALVE,MOTOR,FUSE,OIL,FUEL,BATT,CHARGE,ERROR,"
@@ -72,7 +72,7 @@ def lamps(page: Page, area: Area, stacked: bool | None = None) -> None:
     if stacked and mirrored:
         area = Area(area.x0, area.y0, min(area.x1, area.x0 + rng.uniform(90, 200)), area.y1)
     per_row = count if stacked else math.ceil(count / rows)
-    places = []
+    places, labels = [], []
     for i, (name, state) in enumerate(zip(names, states)):
         if stacked and mirrored:
             step = area.height / count
@@ -93,7 +93,17 @@ def lamps(page: Page, area: Area, stacked: bool | None = None) -> None:
             lamp(page, x, y, radius, state, shape)
             page.text(x, y - radius - size * 1.3 if above else y + radius + 2, name, page.fit(name, type_, cell - 3), anchor="m")
         places.append((x, y))
+        labels.append(page.runs[-1])
+    tell_lamps(page, states, places, labels)
     ask_lamps(page, names, states, places)
+
+
+def tell_lamps(page: Page, states: list[str], places: list[tuple[float, float]], labels: list[Run]) -> None:
+    for state, *both in zip(states, places, labels):
+        page.tell("state", STATES.index(state), *both)
+        page.tell("same_colour", states.count(state), *both)
+        page.tell("count", sum(s != "off" for s in states), *both)
+        page.tie(both[1], both[0])
 
 
 def ask_lamps(page: Page, names: list[str], states: list[str], places: list[tuple[float, float]]) -> None:
@@ -129,16 +139,19 @@ def band_gauge(page: Page, area: Area) -> None:
         page.arc(cx - radius, cy - radius, cx + radius, cy + radius, angle(high * rng.uniform(0.35, 0.55)), angle(red_from), (240, 190, 40), line=thick)
     if red_from:
         page.arc(cx - radius, cy - radius, cx + radius, cy + radius, angle(red_from), 360, (214, 40, 40), line=thick)
+    scale = []
     for i in range(num_steps + 1):
         x, y = at(high * i / num_steps, radius + 3)
         anchor = "r" if x < cx - radius * 0.35 else "l" if x > cx + radius * 0.35 else "m"
         y += -size * 1.15 if anchor == "m" else -size * 0.8 if i not in (0, num_steps) else -size * 0.6
         page.text(x, y, f"{high * i / num_steps:g}", type_, anchor=anchor)
+        scale.append((high * i / num_steps, page.runs[-1]))
     value = needle_value(page, high, red_from)
     needle = rng.choice((page.ink, page.ink, (200, 30, 30)))
     tip = at(value, radius * rng.uniform(0.75, 1))
     page.line([(cx, cy), tip], needle, line=rng.choice((2, 2.5, 3)), thing="needle")
     page.ellipse(cx - 4, cy - 4, cx + 4, cy + 4, fill=needle)
+    tell_gauge(page, value, high, red_from, scale, tip, (cx, cy))
     ask_gauge(page, value, high, red_from, tip)
 
 
@@ -154,10 +167,24 @@ def needle_value(page: Page, high: float, red_from: float | None) -> float:
             return value
 
 
+def shown_value(value: float, high: float) -> str:
+    return f"{value:.1f}" if high <= 20 else f"{value:.0f}"
+
+
+def tell_gauge(page: Page, value: float, high: float, red_from: float | None, scale: list[tuple[float, Run]], *needle: tuple[float, float]) -> None:
+    """Facts about the needle, told at its tip and at its hub; `scale` has the printed numbers."""
+    tip, hub = needle
+    page.link("thing", tip, hub)
+    page.link_to_scale(value, scale, *needle)
+    page.tell_share(value, high, *needle)
+    page.tell_value(shown_value(value, high), *needle)
+    if red_from:
+        page.tell("state", STATES.index("in the red" if value > red_from else "below"), *needle)
+
+
 def ask_gauge(page: Page, value: float, high: float, red_from: float | None, tip: tuple[float, float]) -> None:
-    shown = f"{value:.1f}" if high <= 20 else f"{value:.0f}"
     for _ in range(3):
-        page.ask("gauge_value", shown, tolerance=0.05 * high, seen_answer=tip)
+        page.ask("gauge_value", shown_value(value, high), tolerance=0.05 * high, seen_answer=tip)
     if red_from:
         for _ in range(2):
             page.ask("gauge_zone", "yes" if value > red_from else "no", seen_answer=tip)
@@ -192,11 +219,13 @@ def round_gauge(page: Page, area: Area) -> None:
         page.arc(cx - k, cy - k, cx + k, cy + k, angle(red_from), angle(high), (214, 36, 36), line=max(3, radius * 0.09))
     size = max(10, min(13, radius * 0.2))
     type_ = page.type(size, second=True)
+    scale = []
     for i in range(num_steps + 1):
         value = low + (high - low) * i / num_steps
         page.line([at(value, radius * 0.93), at(value, radius * 0.8)], ink, line=1.5)
         x, y = at(value, radius * 0.8 - size * 0.75)
         page.text(x, y - size * 0.6, f"{value:g}", type_, ink, anchor="m")
+        scale.append((value, page.runs[-1]))
     num_ticks = num_steps * rng.choice((1, 2, 5))
     for i in range(num_ticks):
         value = low + (high - low) * i / num_ticks
@@ -206,6 +235,7 @@ def round_gauge(page: Page, area: Area) -> None:
     needle = rng.choice(((200, 30, 30), ink, ink, (230, 110, 20)))
     page.line([tail, tip], needle, line=rng.choice((1.5, 2, 2.5)), thing="needle")
     page.ellipse(cx - radius * 0.08, cy - radius * 0.08, cx + radius * 0.08, cy + radius * 0.08, fill=needle)
+    tell_gauge(page, value, high, red_from, scale, tip, (cx, cy))
     ask_gauge(page, value, high, red_from, tip)
 
 

@@ -169,6 +169,7 @@ def _items(page: Page, bill: Bill, type_: Type, left, right, y, step, quantity_f
         quantity_first = rng.random() < 0.25
     sign = rng.choice(SIGNS)
     dotted = rng.random() < 0.15
+    lines = []
     for name, price, quantity in zip(bill.names, bill.prices, bill.quantities):
         amount = sign + price
         room = right - left - type_.width(amount) - 8
@@ -179,12 +180,18 @@ def _items(page: Page, bill: Bill, type_: Type, left, right, y, step, quantity_f
             room -= type_.width("00x")
         fitted = page.fit(name, type_, room)
         _, _, end, _ = page.text(start, y, name, fitted)
+        lines.append(page.runs[-1:])
         if dotted:
             dots = "." * int((right - type_.width(amount) - end - 4) / type_.width("."))
             if dots:
                 page.draw_dots(end + 2, y, dots, type_)
         page.text(right, y, amount, type_, anchor="r")
+        lines[-1].append(page.runs[-1])
         y += step
+    page.tell_extremes(bill.cents, lines)
+    for line in lines:
+        page.tie(*line)
+        page.tell("count", len(lines), *line)
     return y
 
 

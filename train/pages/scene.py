@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from train.pages.page import COLOUR_NAMES, PALETTE, Page, jitter, luminance
 from train.pages.shapes import draw_shape
-from train.questions import SHAPES
+from train.questions import POSITIONS, SHAPES
 
 PLURALS = {"cross": "crosses"}
 
@@ -73,9 +73,21 @@ def ask_scene(page: Page, items: list[Item]) -> None:
         page.ask("count_shapes", str(number), what=what)
     ask_places(page, items, by_shape, by_colour)
     ask_presence(page, items, by_shape)
+    tell_scene(page, items)
     ranked = sorted(items, key=lambda i: -i.size)
     if len(ranked) > 1 and ranked[0].size > 1.3 * ranked[1].size:
         page.ask("largest_shape", ranked[0].shape, accept=[ranked[0].name], seen_answer=ranked[0].place)
+
+
+def tell_scene(page: Page, items: list[Item]) -> None:
+    page.tell_extremes([i.size for i in items], [(i.place,) for i in items])
+    for item in items:
+        page.tell("count", len(items), item.place)
+        page.tell("same_shape", sum(i.shape == item.shape for i in items), item.place)
+        page.tell("same_colour", sum(i.colour == item.colour for i in items), item.place)
+        cell = page.cell_of(item.x, item.y, 0.02)
+        if cell:
+            page.tell("cell", POSITIONS.index(cell), item.place)
 
 
 def ask_places(page: Page, items, by_shape, by_colour) -> None:

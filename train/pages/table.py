@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from train.pages.fields import make_title, spoken
-from train.pages.page import Page
+from train.pages.page import Page, Run
 
 HEADS = "Name,Item,City,Product,Room,Team,Part,Day,Station,Machine,Person,Class,Country,Sensor,Train,Course,Shop,Animal,Plant,Line".split(",")
 NUMERIC = "Price,Score,Units,Stock,Age,Points,Weight,Count,Sales,Hours,Visits,Total,Temp,Speed,Cost,Qty,Rate,Miles,Orders,Defects,Level,Pages".split(",")
@@ -73,7 +73,9 @@ def draw_table(page: Page, grid: str, stub: str = "left") -> None:
         page.ask_title(title)
         y += title_height
     _paint(page, table, widths, x, y, step, grid)
+    first_run = len(page.runs)
     _fill(page, table, columns, widths, x, y, step, type_, bold)
+    tell_table(page, columns, page.runs[first_run:])
     ask_table(page, head, rows, columns)
 
 
@@ -119,6 +121,22 @@ def _fill(page: Page, table, columns, widths, x, y, step, type_, bold) -> None:
                 anchor, at = "r", edge + width - 4
             page.text(at, y + i * step + pad, cell, used, page.head_ink if i == 0 else None, anchor)
             edge += width
+
+
+def tell_table(page: Page, columns: list[Column], runs: list[Run]) -> None:
+    """Facts about the cells, whose `runs` stand row after row, the header first."""
+    width = 1 + len(columns)
+    rows = [runs[i:i + width] for i in range(0, len(runs), width)]
+    for row in rows:
+        page.tell("count", len(rows) - 1, row[0])
+        for number, run in enumerate(row):
+            page.tell("column", number, run)
+            if row is not rows[0] and number:
+                page.link("name", row[0], run)
+                page.link("header", rows[0][number], run)
+    for number, column in enumerate(columns, 1):
+        if column.is_numeric:
+            page.tell_extremes([float(cell) for cell in column.cells], [(row[number],) for row in rows[1:]])
 
 
 def ask_table(page: Page, head: str, rows: list[str], columns: list[Column]) -> None:

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from train import questions, text_sources, tokenizer
-from train.dense_labels import NUM_SLOTS, patch_labels
+from train.dense_labels import IGNORED, NUM_SLOTS, patch_labels
 from train.augment import pad_to_square
 from train.model import ModelConfig
 from train.packing import Packer
 from train.pages import LAYOUTS, make_page
-from train.pages.page import THINGS
+from train.pages.page import FACTS, STATES, THINGS
 from train.pointers import UNKNOWN, PageText
 from train.questions import SHAPES
 
@@ -123,3 +123,56 @@ def test_what_is_seen_is_marked_where_it_stands(page_type, kind, things):
                 num_right += any(THINGS.index(thing) in near for thing in things)
                 num_asked += 1
     assert num_asked > 3 and num_right > 0.95 * num_asked
+
+
+def told_text(page, name: str, value: int) -> str:
+    """The printed characters at which a fact has a value."""
+    return "".join(page.glyphs[i].char for fact in page.facts if (fact.name, fact.value) == (name, value) for i in fact.glyphs)
+
+
+@pytest.mark.parametrize(("page_type", "kind", "name", "value"), [
+    ("bar chart", "bar_largest", "extreme", 1), ("bar chart", "bar_smallest", "extreme", 2), ("line chart", "line_peak", "extreme", 1),
+    ("receipt", "most_expensive", "extreme", 1), ("letter", "read_last_line", "is_last", 1), ("form", "which_checked", "state", STATES.index("checked"))])
+def test_facts_tell_what_the_answer_tells(page_type, kind, name, value):
+    num_asked = 0
+    for _, page in pages(page_type):
+        for question in page.questions:
+            if question.kind == kind:
+                assert question.answer.replace(" ", "") in told_text(page, name, value)
+                num_asked += 1
+    assert num_asked > 3
+
+
+@pytest.mark.parametrize("page_type", LAYOUTS)
+def test_facts_lie_in_the_picture_and_have_a_class(page_type):
+    cfg = ModelConfig()
+    for image, page in pages(page_type):
+        _, *place = pad_to_square(image, cfg.image_size)
+        facts = patch_labels(page, cfg, *place)["facts"]
+        assert facts.shape == (cfg.num_patches, len(FACTS))
+        for told, num_classes in zip(facts.T, FACTS.values()):
+            assert ((told == IGNORED) | (told >= 0) & (told < num_classes)).all()
+        assert (facts != IGNORED).any()
+
+
+@pytest.mark.parametrize("page_type", ["bar chart", "line chart", "receipt"])
+def test_the_largest_is_linked_to_what_is_told_as_the_largest(page_type):
+    for _, page in pages(page_type):
+        largest = [fact for fact in page.facts if (fact.name, fact.value) == ("extreme", 1)]
+        targets = {(link.to_glyph, None if link.to_mark is None else (page.marks[link.to_mark].x, page.marks[link.to_mark].y)) for link in page.links if link.name == "largest"}
+        told = {(g, None) for fact in largest for g in fact.glyphs} | {(None, (page.marks[m].x, page.marks[m].y)) for fact in largest for m in fact.marks}
+        assert len(targets) == 1 and targets <= told
+
+
+def test_prices_are_linked_to_their_items():
+    num_asked = 0
+    for _, page in pages("receipt"):
+        printed = {link.glyphs[-1]: link.to_glyph for link in page.links if link.name == "name"}
+        starts = "".join(page.glyphs[start].char for start in printed.values())
+        for question in page.questions:
+            if question.kind == "item_with_price":
+                assert question.answer[0] in starts
+                num_asked += 1
+        for price, start in printed.items():
+            assert page.glyphs[price].char.isdigit() and abs(page.glyphs[price].y - page.glyphs[start].y) < 3
+    assert num_asked > 3
