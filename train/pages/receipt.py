@@ -189,8 +189,9 @@ def _items(page: Page, bill: Bill, type_: Type, left, right, y, step, quantity_f
         lines[-1].append(page.runs[-1])
         y += step
     page.tell_extremes(bill.cents, lines)
-    for line in lines:
+    for line, price in zip(lines, bill.prices):
         page.tie(*line)
+        page.tell_value(price, *line)
         page.tell("count", len(lines), *line)
     return y
 

@@ -137,6 +137,8 @@ def tell_table(page: Page, columns: list[Column], runs: list[Run]) -> None:
     for number, column in enumerate(columns, 1):
         if column.is_numeric:
             page.tell_extremes([float(cell) for cell in column.cells], [(row[number],) for row in rows[1:]])
+            for cell, row in zip(column.cells, rows[1:]):
+                page.tell_value(cell, row[number])
 
 
 def ask_table(page: Page, head: str, rows: list[str], columns: list[Column]) -> None:
