@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 from train.model import ModelConfig
-from train.pages.page import COLOUR_NAMES, FACTS, LINKS, THINGS, Glyph, Page
-from train.pointers import UNKNOWN, pointer_loss
+from train.pages.page import COLOUR_NAMES, FACTS, LINKS, THINGS, Page
+from train.pointers import UNKNOWN, patches_of, pointer_loss
 
 # A patch is cut into cells, each of which can hold the centre of one character. Where a character stands is read off
 # its own pixels; its number in reading order would depend on all the others in the patch.
@@ -73,11 +73,7 @@ def patch_labels(page: Page, cfg: ModelConfig, ratio: float, offset_x: float, of
 
 
 def _facts_and_links(page: Page, cfg: ModelConfig, ratio: float, offset_x: float, offset_y: float) -> dict[str, np.ndarray]:
-    def patch_of(glyph: Glyph) -> int:
-        col, row = (int(c * ratio // cfg.patch_size) for c in (glyph.x + offset_x, glyph.y + offset_y))
-        return row * cfg.grid + col if 0 <= col < cfg.grid and 0 <= row < cfg.grid else UNKNOWN
-
-    glyphs, marks = ([patch_of(place) for place in places] for places in (page.glyphs, page.marks))
+    glyphs, marks = (patches_of(places, cfg, ratio, offset_x, offset_y) for places in (page.glyphs, page.marks))
     facts = np.full((cfg.num_patches, len(FACTS)), IGNORED, dtype=np.int64)
     links = np.full((cfg.num_patches, len(LINKS)), UNKNOWN, dtype=np.int64)
     fact_names = list(FACTS)

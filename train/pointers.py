@@ -29,6 +29,16 @@ def lower(text: str) -> str:
     return "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
 
 
+def patches_of(glyphs: list[Glyph], cfg: ModelConfig, ratio: float, offset_x: float, offset_y: float) -> list[int]:
+    """The patch that each glyph's centre lies in, once the page is moved by the offsets and scaled; UNKNOWN outside the picture."""
+    def patch_of(glyph: Glyph) -> int:
+        x, y = (glyph.x + offset_x) * ratio, (glyph.y + offset_y) * ratio
+        is_inside = 0 <= x < cfg.image_size and 0 <= y < cfg.image_size
+        return int(y) // cfg.patch_size * cfg.grid + int(x) // cfg.patch_size if is_inside else UNKNOWN
+
+    return [patch_of(glyph) for glyph in glyphs]
+
+
 @dataclass
 class Pointed:
     """Tokens, and for each the patches of its first and of its last printed character, UNKNOWN where not printed."""
@@ -42,12 +52,7 @@ class PageText:
     """The printed characters of a page in reading order, spaces left out, each with its patch."""
 
     def __init__(self, page: Page, cfg: ModelConfig, ratio: float, offset_x: float, offset_y: float):
-        def patch_of(glyph: Glyph) -> int:
-            x, y = (glyph.x + offset_x) * ratio, (glyph.y + offset_y) * ratio
-            is_inside = 0 <= x < cfg.image_size and 0 <= y < cfg.image_size
-            return int(y) // cfg.patch_size * cfg.grid + int(x) // cfg.patch_size if is_inside else UNKNOWN
-
-        self.marks = [patch_of(mark) for mark in page.marks]
+        glyph_patches, self.marks = (patches_of(places, cfg, ratio, offset_x, offset_y) for places in (page.glyphs, page.marks))
         chars, self.patches, self.edges = [], [], {0}
         for line in page.lines_of_runs():
             for run in line:
@@ -56,7 +61,7 @@ class PageText:
                     if char == " ":
                         self.edges.add(len(chars))
                         continue
-                    self.patches.append(patch_of(page.glyphs[glyph]))
+                    self.patches.append(glyph_patches[glyph])
                     chars.append(char)
                     glyph += 1
                 self.edges.add(len(chars))
