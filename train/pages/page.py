@@ -316,12 +316,15 @@ class Page:
     # Facts.
 
     def tell(self, name: str, value: int, *where: Run | tuple[float, float]) -> None:
-        """A fact about texts that were set and about points. A value beyond the classes is left out."""
-        if 0 <= value < FACTS[name]:
+        """A fact about texts that were set and about points. A value beyond the classes is left out; so is all where no
+        questions are wanted: a tower that sees quarters of the picture could not know it."""
+        if self.wants_questions and 0 <= value < FACTS[name]:
             self.facts.append(Fact(name, value, *self._glyphs_and_marks(where)))
 
     def link(self, name: str, target: Run | tuple[float, float], *where: Run | tuple[float, float]) -> None:
         """From texts and points to a point or the first character of a text."""
+        if not self.wants_questions:
+            return
         is_text = isinstance(target, Run)
         self.links.append(Link(name, *self._glyphs_and_marks(where), target.first_glyph if is_text else None, None if is_text else self._mark(target)))
 

@@ -8,7 +8,7 @@ from train.dense_labels import IGNORED, NUM_SLOTS, patch_labels
 from train.augment import pad_to_square
 from train.model import ModelConfig
 from train.packing import Packer
-from train.pages import LAYOUTS, make_page
+from train.pages import LAYOUTS, draw_page, make_page
 from train.pages.page import FACTS, STATES, THINGS
 from train.pointers import UNKNOWN, PageText
 from train.questions import SHAPES
@@ -176,3 +176,9 @@ def test_prices_are_linked_to_their_items():
         for price, start in printed.items():
             assert page.glyphs[price].char.isdigit() and abs(page.glyphs[price].y - page.glyphs[start].y) < 3
     assert num_asked > 3
+
+
+@pytest.mark.parametrize("page_type", LAYOUTS)
+def test_nothing_is_told_where_no_questions_are_wanted(page_type):
+    page = draw_page(3, page_type, wants_questions=False)
+    assert not page.facts and not page.links
