@@ -139,7 +139,7 @@ class PageStream(IterableDataset):
         return out
 
     def batch(self, samples: list[dict], next_index: int) -> dict:
-        batch = {k: np.stack([s[k] for s in samples]) for k in ("image", "chars", "others", "things", "colours", "facts", "links")}
+        batch = {k: np.stack([s[k] for s in samples]) for k in ("image", "chars", "others", "things", "colours", "facts", "links", "groups")}
         out = {"image": torch.from_numpy(batch.pop("image")), "next": next_index}
         out["labels"] = {k: torch.from_numpy(v) for k, v in batch.items()}
         if self.with_facts:

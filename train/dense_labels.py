@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from train.model import ModelConfig
-from train.pages.page import COLOUR_NAMES, FACTS, LINKS, THINGS, Page
+from train.pages.page import COLOUR_NAMES, FACTS, GROUPS, LINKS, THINGS, Page
 from train.pointers import UNKNOWN, patches_of, pointer_loss
 
 # A patch is cut into cells, each of which can hold the centre of one character. Where a character stands is read off
@@ -41,7 +41,8 @@ def patch_labels(page: Page, cfg: ModelConfig, ratio: float, offset_x: float, of
     """Labels of a page that was padded by the offsets and scaled by `ratio`. Arrays of [num_patches, ...].
 
     `chars` are the classes of the cells; `others` the cell that would be as right, else the cell's own index. `facts` is
-    [num_patches, len(FACTS)], IGNORED where nothing is told; `links` [num_patches, len(LINKS)] the patch to look at, or UNKNOWN.
+    [num_patches, len(FACTS)], IGNORED where nothing is told; `links` [num_patches, len(LINKS)] the patch to look at, or UNKNOWN;
+    `groups` [num_patches, len(GROUPS)] the number of the group that a patch belongs to, or UNKNOWN.
     """
     num_cols, num_rows = cfg.grid * CELL_COLS, cfg.grid * CELL_ROWS
     chars = np.zeros(num_rows * num_cols, dtype=np.int64)
@@ -68,11 +69,11 @@ def patch_labels(page: Page, cfg: ModelConfig, ratio: float, offset_x: float, of
         "others": others.reshape(cfg.num_patches, NUM_SLOTS),
         "things": _cover(page.things, cfg, ratio, offset_x, offset_y),
         "colours": _cover(page.colours, cfg, ratio, offset_x, offset_y),
-        **_facts_and_links(page, cfg, ratio, offset_x, offset_y),
+        **_relations(page, cfg, ratio, offset_x, offset_y),
     }
 
 
-def _facts_and_links(page: Page, cfg: ModelConfig, ratio: float, offset_x: float, offset_y: float) -> dict[str, np.ndarray]:
+def _relations(page: Page, cfg: ModelConfig, ratio: float, offset_x: float, offset_y: float) -> dict[str, np.ndarray]:
     glyphs, marks = (patches_of(places, cfg, ratio, offset_x, offset_y) for places in (page.glyphs, page.marks))
     facts = np.full((cfg.num_patches, len(FACTS)), IGNORED, dtype=np.int64)
     links = np.full((cfg.num_patches, len(LINKS)), UNKNOWN, dtype=np.int64)
@@ -85,7 +86,27 @@ def _facts_and_links(page: Page, cfg: ModelConfig, ratio: float, offset_x: float
         for patch in [glyphs[i] for i in link.glyphs] + [marks[i] for i in link.marks]:
             if patch != UNKNOWN:
                 links[patch, LINKS.index(link.name)] = marks[link.to_mark] if link.to_glyph is None else glyphs[link.to_glyph]
-    return {"facts": facts, "links": links}
+    _link_text(page, glyphs, links)
+    groups = np.full((cfg.num_patches, len(GROUPS)), UNKNOWN, dtype=np.int64)
+    for number, group in enumerate(page.groups):
+        for patch in [glyphs[i] for i in group.glyphs] + [marks[i] for i in group.marks]:
+            if patch != UNKNOWN:
+                groups[patch, GROUPS.index(group.name)] = number
+    return {"facts": facts, "links": links, "groups": groups}
+
+
+def _link_text(page: Page, glyphs: list[int], links: np.ndarray) -> None:
+    """From every patch with characters: to the first of the text, and to the next patch of it."""
+    if not page.wants_questions:
+        return
+    start, following = LINKS.index("start"), LINKS.index("next")
+    for run in page.runs:
+        patches = [glyphs[i] for i in run.glyphs]
+        for patch, after in zip(patches, patches[1:] + [UNKNOWN]):
+            if patch != UNKNOWN:
+                links[patch, start] = patches[0]
+                if after != patch:
+                    links[patch, following] = after
 
 
 def _cover(plane, cfg: ModelConfig, ratio: float, offset_x: float, offset_y: float) -> np.ndarray:
@@ -119,15 +140,17 @@ class DenseHeads(nn.Module):
         others = (labels["others"].flatten(1) + first_cells[:, None]).flatten()
         losses = {"chars": _loss(chars, labels["chars"], others), "things": _loss(self.things(x), labels["things"]),
                   "colours": _loss(self.colours(x), labels["colours"])}
-        total = 2 * losses["chars"][0] + 0.3 * losses["things"][0] + 0.2 * losses["colours"][0]
+        total = 3 * losses["chars"][0] + 0.3 * losses["things"][0] + 0.2 * losses["colours"][0]
         facts, report = facts_loss(self.facts(x), labels["facts"])
         return total + facts, {name: accuracy for name, (_, accuracy) in losses.items()} | report
 
 
 FACTS_WEIGHT = 0.15  # of each fact
+# A share of a scale is nearly right in the part beside it: this many parts are the standard deviation of what is taught.
+SPREAD = {"amount": 1.0}
 LINKS_WEIGHT = 0.15
 # The layer and the head of the tower that look along a link.
-LINK_HEADS = {"thing": (3, 0), "name": (3, 1), "header": (3, 2), "below": (4, 0), "above": (4, 1), "largest": (4, 2), "smallest": (4, 3)}
+LINK_HEADS = {"start": (2, 0), "next": (2, 1), "thing": (3, 0), "name": (3, 1), "header": (3, 2), "end": (3, 3), "below": (4, 0), "above": (4, 1), "largest": (4, 2), "smallest": (4, 3)}
 
 
 def links_loss(watched: dict[int, list[torch.Tensor]], places: list[torch.Tensor], links: torch.Tensor) -> tuple[torch.Tensor, dict[str, float]]:
@@ -147,15 +170,51 @@ def links_loss(watched: dict[int, list[torch.Tensor]], places: list[torch.Tensor
     return total, report
 
 
+# The layer and the head that look at all of a group alike, and at the class token as much as at one of them: what it gets of
+# the attention tells how many there are.
+GROUP_HEADS = {"count": (5, 0), "same_colour": (5, 1), "same_shape": (5, 2)}
+WATCHED_LAYERS = sorted({layer for layer, _ in (LINK_HEADS | GROUP_HEADS).values()})
+
+
+def groups_loss(watched: dict[int, list[torch.Tensor]], places: list[torch.Tensor], groups: torch.Tensor) -> tuple[torch.Tensor, dict[str, float]]:
+    """Divergence of the attention from its even share on each of a group and the class token, and how often the class token's
+    share gives the right number. `watched` as in `links_loss`; `groups` [batch, num_patches, len(GROUPS)]."""
+    total, report = torch.zeros((), device=groups.device), {}
+    for i, name in enumerate(GROUPS):
+        layer, head = GROUP_HEADS[name]
+        losses, hits = [], []
+        for scores, picture, place in zip(watched[layer], groups, places):
+            group = picture[place, i]
+            known = group != UNKNOWN
+            is_same = group[known][:, None] == group
+            share = nn.functional.pad(is_same, (1, 0), value=True).float()
+            share = share / share.sum(1, keepdim=True)
+            told = scores[head, 1:][known].float().log_softmax(-1)
+            losses.append((share * (share.clamp(min=1e-9).log() - told)).sum(1))
+            hits.append((-told[:, 0]).exp().round() - 1 == is_same.sum(1))
+        loss, hit = torch.cat(losses), torch.cat(hits).float()
+        if len(loss):
+            total = total + LINKS_WEIGHT * loss.mean()
+            report["by_" + name] = hit.mean().item()
+    return total, report
+
+
 def facts_loss(logits: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, dict[str, float]]:
-    """Cross entropy over the places where a fact is told, summed over the facts, and the accuracy of each."""
+    """Cross entropy over the places where a fact is told, summed over the facts, and the accuracy of each (within two
+    spreads where it has one)."""
     total, report = logits.sum() * 0.0, {}
     for i, (name, part) in enumerate(zip(FACTS, logits.split(list(FACTS.values()), -1))):
         told = labels[..., i] != IGNORED
         if told.any():
             wanted, given = labels[..., i][told], part[told].float()
-            total = total + FACTS_WEIGHT * nn.functional.cross_entropy(given, wanted)
-            report[name] = (given.argmax(-1) == wanted).float().mean().item()
+            if name in SPREAD:
+                away = torch.arange(FACTS[name], device=given.device) - wanted[:, None]
+                target = (-0.5 * (away / SPREAD[name]) ** 2).softmax(-1)
+                report[name] = ((given.argmax(-1) - wanted).abs() <= 2 * SPREAD[name]).float().mean().item()
+            else:
+                target = wanted
+                report[name] = (given.argmax(-1) == wanted).float().mean().item()
+            total = total + FACTS_WEIGHT * nn.functional.cross_entropy(given, target)
     return total, report
 
 

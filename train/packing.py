@@ -18,7 +18,8 @@ from train.pointers import AHEAD_LAYER, HERE_LAYER, UNKNOWN, PageText, Pointed, 
 
 IGNORED = -100
 # How often a kind is drawn, 1 where absent.
-KIND_WEIGHTS: dict[str, float] = {"page_type": 0.3, "read_page": 3.0}
+KIND_WEIGHTS: dict[str, float] = {"read_page": 3.0, "gauge_value": 2.0, "most_expensive": 2.0, "table_max": 2.0, "order": 2.0, "page_type": 0.2, "is_signed": 0.3,
+                                  "has_word": 0.3, "line_trend": 0.4, "shape_color": 0.4, "which_shape": 0.4, "where_text": 0.4, "lamp_color": 0.5}
 
 
 # What stands in each column of a row where there is no text.

@@ -8,6 +8,7 @@ Supervised attention: L. Liu et al., "Neural Machine Translation with Supervised
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import torch
@@ -114,7 +115,12 @@ class PageText:
     def point_answer(self, asked: Question) -> Pointed:
         """An answer that is printed on the page, or the place where its first character is to be had from."""
         seen = {0: self.marks[asked.seen_answer]} if asked.seen_answer is not None else {}
-        return self.point(asked.answer, [(0, len(asked.answer))] if asked.kind in PRINTED_KINDS else [], seen)
+        spans = []
+        if asked.kind in PRINTED_KINDS:
+            spans = [(0, len(asked.answer))]
+        elif asked.kind == "order":
+            spans = [match.span() for match in re.finditer("[^\n]+", asked.answer)]
+        return self.point(asked.answer, spans, seen)
 
 
 def pointer_loss(scores: list[torch.Tensor], pointers: torch.Tensor | list[torch.Tensor], places: list[torch.Tensor], num_patches: int) -> tuple[torch.Tensor, float]:

@@ -29,7 +29,7 @@ from torch import nn
 
 from train.augment import pad_to_square
 from train.data import stream, to_pixels
-from train.dense_labels import LINK_HEADS, DenseHeads, links_loss, patch_labels
+from train.dense_labels import WATCHED_LAYERS, DenseHeads, groups_loss, links_loss, patch_labels
 from train.model import ModelConfig, SaccadeMini
 from train.packing import IGNORED, Packed, Packer, block_scores, packed_logits, question_losses
 from train.pages import make_page
@@ -37,7 +37,8 @@ from train.questions import PAGE_NAMES
 from train.optimizer import Average, MuonAdamW
 
 VISION_MIX = {"dense": 15, "soup": 1.5, "panel": 1.5, "receipt": 1, "form": 1, "label": 1, "letter": 1, "table": 1, "bar chart": 0.7, "line chart": 0.7, "scene": 0.7}
-FULL_MIX = {"dense": 0.6, "soup": 0.5, "panel": 2.2, "receipt": 1.3, "form": 1.3, "label": 1.1, "letter": 1.0, "table": 1.5, "bar chart": 1.5, "line chart": 1.2, "scene": 1.6}
+FULL_MIX = {"dense": 0.8, "soup": 0.5, "panel": 2.2, "receipt": 1.7, "form": 1.1, "label": 1.3, "letter": 1.3, "table": 1.7, "bar chart": 2.0, "line chart": 0.8, "scene": 1.5}
+FACTS_MIX = FULL_MIX | {"dense": 5.0}  # a dense page shows four times as many characters
 
 
 # Reading is learned on quarters of the picture.
@@ -63,11 +64,12 @@ class Trainee(nn.Module):
 
     def _look(self, batch: dict):
         """Features [num_places, vision_dim] of each picture, the loss of all dense labels, and a report."""
-        places, watched = batch["places"], {layer: [] for layer, _ in LINK_HEADS.values()}
+        places, watched = batch["places"], {layer: [] for layer in WATCHED_LAYERS}
         features = self.model.vision_tower.forward_places(to_pixels(batch["image"]), places, watched)
         dense, report = self.heads(*on_the_grid(features, places, batch["labels"]))
         links, more = links_loss(watched, places, batch["labels"]["links"])
-        return features, dense + links, report | more
+        groups, counted = groups_loss(watched, places, batch["labels"]["groups"])
+        return features, dense + links + groups, report | more | counted
 
     def full_loss(self, batch: dict, dense_weight: float, pointer_weight: float):
         places = batch["places"]
@@ -240,7 +242,7 @@ def train(rank: int, args: argparse.Namespace) -> None:
     window = {"loss": 0.0, "count": 0, "pictures": 0}
     is_full, is_vision = args.stage == "full", args.stage == "vision"
     packer = Packer(trainee.cfg, args.num_text) if is_full else None
-    mix = VISION_MIX if is_vision else FULL_MIX
+    mix = {"vision": VISION_MIX, "facts": FACTS_MIX, "full": FULL_MIX}[args.stage]
     for batch in stream(trainee.cfg, mix, args.batch_size, progress["next_sample"], packer, rank, args.processes, args.workers, args.whole_share, not is_vision):
         started = time.time()
         batch = to_device(batch, device)

@@ -71,7 +71,8 @@ def bar_colours(page: Page, count: int) -> list[tuple[str, tuple[int, int, int]]
 def tell_values(page: Page, values: list[float], top: float, scale: list[tuple[float, Run]], labels: list[Run], places: list[tuple[float, float]]) -> None:
     """Facts about bars or points: their names' runs, and where their values are to be read; the numbers of the axis if any."""
     where = list(zip(labels, places))
-    page.tell_extremes(values, where)
+    page.tell_order(values, where)
+    page.group("count", places)
     for value, both in zip(values, where):
         page.tie(*both)
         page.tell("count", len(values), *both)
@@ -100,6 +101,17 @@ def ask_bars(page: Page, names: list[str], values: list[int], top: float, is_pri
         if abs(values[a] - values[b]) > 0.06 * top:
             page.ask("bar_compare", "yes" if values[a] > values[b] else "no", a=names[a], b=names[b])
     page.ask("count_bars", str(len(names)))
+    if not page.heldout:
+        ask_more_of_bars(page, names, values, top)
+
+
+def ask_more_of_bars(page: Page, names: list[str], values: list[int], top: float) -> None:
+    """Training only: all of them in order, and more pairs."""
+    page.ask_order(names, values)
+    for _ in range(3):
+        a, b = page.rng.sample(range(len(names)), 2)
+        if abs(values[a] - values[b]) > 0.06 * top:
+            page.ask("bar_compare", "yes" if values[a] > values[b] else "no", a=names[a], b=names[b])
 
 
 def ticks(page: Page, axis: Axis, type_: Type, vertical: bool, across: tuple[float, float], has_grid: bool) -> list[tuple[float, Run]]:

@@ -41,6 +41,7 @@ FACTS = {
     "num_digits": 5,  # of its value, before the point
     "first_digit": 10,
     "second_digit": 11,  # 10 where there is none
+    "rank": 10,  # how many of its kind are larger
 }
 STATES = ["off", "red", "orange", "green", "blue", "yellow", "white", "unchecked", "checked", "unsigned", "signed", "below", "in the red", "falling", "rising"]
 SCALES = [6, 8, 10, 12, 16, 20, 25, 40, 50, 60, 80, 100, 120, 160, 200, 250, 300, 400, 500, 1000]
@@ -49,7 +50,11 @@ LINKS = ["thing",  # from a name: the bar, point, lamp, box or price that it nam
          "name",  # the other way, and from a cell to its row's name
          "header",  # from a cell to its column's header
          "below", "above",  # from a value's place: the numbers of the scale around it
-         "largest", "smallest"]  # of its kind
+         "largest", "smallest",  # of its kind
+         "end",  # from a value's place: the scale's last number
+         "start", "next"]  # from a character: the first of its text, the next one
+# What is counted by looking at all of its kind at once (`group`).
+GROUPS = ["count", "same_colour", "same_shape"]
 # Pages whose lines of text are told: the others' text stands here and there.
 LINED_PAGES = {"receipt", "form", "label", "letter", "table", "soup"}
 
@@ -94,6 +99,15 @@ class Link:
     marks: list[int]
     to_glyph: int | None
     to_mark: int | None
+
+
+@dataclass
+class Group:
+    """These of the page's glyphs and marks are alike in the sense of `name` in GROUPS."""
+
+    name: str
+    glyphs: list[int]
+    marks: list[int]
 
 
 @dataclass(frozen=True)
@@ -176,6 +190,7 @@ class Page:
         self.marks: list[Glyph] = []
         self.facts: list[Fact] = []
         self.links: list[Link] = []
+        self.groups: list[Group] = []
         self.runs: list[Run] = []
         self.questions: list[Question] = []
         self.face = rng.choice(fonts.faces(heldout))
@@ -332,10 +347,22 @@ class Page:
         glyphs = [g for place in where if isinstance(place, Run) for g in place.glyphs]
         return glyphs, [self._mark(place) for place in where if not isinstance(place, Run)]
 
+    def group(self, name: str, places: list[Run | tuple[float, float]]) -> None:
+        """All that `name` counts together: the first characters of texts, and points."""
+        if self.wants_questions:
+            glyphs = [place.first_glyph for place in places if isinstance(place, Run)]
+            self.groups.append(Group(name, glyphs, [self._mark(place) for place in places if not isinstance(place, Run)]))
+
     def tie(self, label: Run, thing: Run | tuple[float, float]) -> None:
         """A name and what it names."""
         self.link("thing", thing, label)
         self.link("name", label, thing)
+
+    def tell_order(self, values: list[float], places: list[tuple]) -> None:
+        """The extremes, and how many are larger, of values that are clearly apart or alike."""
+        self.tell_extremes(values, places)
+        for value, where in zip(values, places):
+            self.tell("rank", sum(other > value for other in values), *where)
 
     def tell_extremes(self, values: list[float], places: list[tuple]) -> None:
         """Which is the largest, which the smallest; the places of each value, where it can be seen last."""
@@ -358,9 +385,12 @@ class Page:
         self.tell("scale", SCALES.index(end), *where)
 
     def link_to_scale(self, value: float, ticks: list[tuple[float, Run]], *where: Run | tuple[float, float]) -> None:
-        """To the printed numbers of a scale that a value lies between."""
+        """To the printed numbers of a scale that a value lies between, and to the last."""
         self.link("below", max((t for t in ticks if t[0] <= value), default=ticks[0], key=lambda t: t[0])[1], *where)
         self.link("above", min((t for t in ticks if t[0] >= value), default=ticks[-1], key=lambda t: t[0])[1], *where)
+        end, run = ticks[-1]
+        self.link("end", run, *where)
+        self.tell("scale", SCALES.index(end), run)
 
     def tell_text_places(self) -> None:
         """Line and part of the picture of every text; once the page is drawn."""
@@ -399,6 +429,13 @@ class Page:
 
     def ask_title(self, title: str) -> None:
         self.ask("title", title)
+
+    def ask_order(self, names: list[str], values: list[float], by: str = "") -> None:
+        """Training only: the names from the largest value to the smallest. One answer tells of every pair."""
+        if len(set(values)) == len(values) > 1:
+            question = self.rng.choice(("Sort them{0}, the highest first.", "List all from high to low{0}.")).format(by)
+            ranked = sorted(zip(values, names), reverse=True)
+            self.questions.append(Question("order", question, "\n".join(name for _, name in ranked)))
 
     def ask_words(self, num_present: int = 1, num_absent: int = 1) -> None:
         """Is this word on the page? Absent words are new, or a word of the page with one letter changed."""

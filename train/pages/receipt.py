@@ -62,6 +62,8 @@ def ask_bill(page: Page, bill: Bill, total: str, total_name: str) -> None:
     if len(ranked) > 1 and ranked[0] > 1.08 * ranked[1]:
         page.ask("most_expensive", bill.names[bill.cents.index(ranked[0])])
     page.ask("count_items", str(len(bill.names)))
+    if not page.heldout:
+        page.ask_order(bill.names, bill.cents)
 
 
 def till(page: Page, boxed: bool = False, quantity_first: bool | None = None, rows: bool = False) -> None:
@@ -188,7 +190,8 @@ def _items(page: Page, bill: Bill, type_: Type, left, right, y, step, quantity_f
         page.text(right, y, amount, type_, anchor="r")
         lines[-1].append(page.runs[-1])
         y += step
-    page.tell_extremes(bill.cents, lines)
+    page.tell_order(bill.cents, lines)
+    page.group("count", [price for _, price in lines])
     for line, price in zip(lines, bill.prices):
         page.tie(*line)
         page.tell_value(price, *line)

@@ -77,10 +77,16 @@ def ask_scene(page: Page, items: list[Item]) -> None:
     ranked = sorted(items, key=lambda i: -i.size)
     if len(ranked) > 1 and ranked[0].size > 1.3 * ranked[1].size:
         page.ask("largest_shape", ranked[0].shape, accept=[ranked[0].name], seen_answer=ranked[0].place)
+    if not page.heldout:
+        ask_sides(page, items, 3)  # they take the most examples
 
 
 def tell_scene(page: Page, items: list[Item]) -> None:
     page.tell_extremes([i.size for i in items], [(i.place,) for i in items])
+    page.group("count", [i.place for i in items])
+    for name, of in (("same_colour", "colour"), ("same_shape", "shape")):
+        for wanted in sorted({getattr(i, of) for i in items}):
+            page.group(name, [i.place for i in items if getattr(i, of) == wanted])
     for item in items:
         page.tell("count", len(items), item.place)
         page.tell("same_shape", sum(i.shape == item.shape for i in items), item.place)
@@ -102,8 +108,13 @@ def ask_places(page: Page, items, by_shape, by_colour) -> None:
         if cell and names and rng.random() < 0.6:
             what = rng.choice(names)
             page.ask("where_shape", cell, seen={what: item.place}, seen_answer=item.place, what=what)
+    ask_sides(page, items, 2)
+
+
+def ask_sides(page: Page, items: list[Item], count: int) -> None:
+    rng = page.rng
     single = [i for i in items if sum(j.name == i.name for j in items) == 1]
-    for _ in range(2):
+    for _ in range(count):
         if len(single) < 2:
             return
         a, b = rng.sample(single, 2)

@@ -127,6 +127,7 @@ def tell_table(page: Page, columns: list[Column], runs: list[Run]) -> None:
     """Facts about the cells, whose `runs` stand row after row, the header first."""
     width = 1 + len(columns)
     rows = [runs[i:i + width] for i in range(0, len(runs), width)]
+    page.group("count", [row[0] for row in rows[1:]])
     for row in rows:
         page.tell("count", len(rows) - 1, row[0])
         for number, run in enumerate(row):
@@ -136,7 +137,7 @@ def tell_table(page: Page, columns: list[Column], runs: list[Run]) -> None:
                 page.link("header", rows[0][number], run)
     for number, column in enumerate(columns, 1):
         if column.is_numeric:
-            page.tell_extremes([float(cell) for cell in column.cells], [(row[number],) for row in rows[1:]])
+            page.tell_order([float(cell) for cell in column.cells], [(row[number],) for row in rows[1:]])
             for cell, row in zip(column.cells, rows[1:]):
                 page.tell_value(cell, row[number])
 
@@ -156,6 +157,10 @@ def ask_table(page: Page, head: str, rows: list[str], columns: list[Column]) -> 
                 best = max(range(len(rows)), key=lambda i: float(column.cells[i]))
                 page.ask("table_max", rows[best], head=head.lower(), column=spoken(page, column.head))
     page.ask("count_rows", str(len(rows)))
+    if not page.heldout:
+        for column in columns:
+            if column.is_numeric:
+                page.ask_order(rows, [float(cell) for cell in column.cells], f" by {spoken(page, column.head)}")
     page.ask_words(1, 1)
 
 

@@ -8,13 +8,15 @@ import torch
 
 from train import tokenizer
 from train.data import inked_patches
+from train.dense_labels import WATCHED_LAYERS, groups_loss
 from train.evaluate import is_right
 from train.export_hf import export, hf_tensors
 from train.generate import Reader
 from train.model import ModelConfig, SaccadeMini, join_windows, split_windows
 from train.packing import IGNORED, Packed, Packer, packed_logits, prompt_ids
 from train.pages import make_page
-from train.pages.page import Question
+from train.pages.page import GROUPS, Question
+from train.pointers import UNKNOWN
 
 SMALL = ModelConfig(image_size=64, vision_dim=64, vision_ffn_dim=128, vision_layers=2, model_dim=64, ffn_dim=96, num_layers=2, head_dim=32)
 
@@ -78,6 +80,19 @@ def test_empty_patches_are_told():
     image[17:20, 33:40] = 0
     cfg = ModelConfig(image_size=64, patch_size=16)
     assert np.flatnonzero(inked_patches(image, cfg)).tolist() == [6]
+
+
+def test_even_attention_on_a_group_counts_it():
+    places, num_heads = [torch.arange(6)], 4
+    groups = torch.full((1, 6, len(GROUPS)), UNKNOWN)
+    groups[0, [1, 2, 5], GROUPS.index("count")] = 7
+    scores = torch.full((num_heads, 7, 7), -30.0)
+    scores[:, :, [0, 2, 3, 6]] = 0.0  # the class token and the three
+    loss, report = groups_loss({layer: [scores] for layer in WATCHED_LAYERS}, places, groups)
+    assert loss.item() < 1e-4 and report == {"by_count": 1.0}
+    scores[:, :, 6] = -30.0
+    loss, report = groups_loss({layer: [scores] for layer in WATCHED_LAYERS}, places, groups)
+    assert loss.item() > 0.1 and report == {"by_count": 0.0}
 
 
 def test_targets_are_the_answers():

@@ -9,8 +9,8 @@ from train.augment import pad_to_square
 from train.model import ModelConfig
 from train.packing import Packer
 from train.pages import LAYOUTS, draw_page, make_page
-from train.pages.page import FACTS, STATES, THINGS
-from train.pointers import UNKNOWN, PageText
+from train.pages.page import FACTS, LINKS, STATES, THINGS
+from train.pointers import UNKNOWN, PageText, patches_of
 from train.questions import SHAPES
 
 PAGES_PER_TYPE = 12
@@ -29,7 +29,7 @@ def test_every_layout_draws_and_asks(page_type, heldout):
         assert page.questions or page_type in ("soup", "dense")
         for q in page.questions:
             assert q.answer and q.question.isascii() and q.answer.isascii()
-            assert q.kind in questions.KINDS
+            assert q.kind in questions.KINDS or q.kind == "order" and not heldout  # training only
             assert "{" not in q.question
 
 
@@ -181,4 +181,41 @@ def test_prices_are_linked_to_their_items():
 @pytest.mark.parametrize("page_type", LAYOUTS)
 def test_nothing_is_told_where_no_questions_are_wanted(page_type):
     page = draw_page(3, page_type, wants_questions=False)
-    assert not page.facts and not page.links
+    assert not page.facts and not page.links and not page.groups
+
+
+@pytest.mark.parametrize(("page_type", "kind"), [("bar chart", "count_bars"), ("receipt", "count_items"), ("table", "count_rows"), ("scene", "count_shapes")])
+def test_as_many_are_grouped_as_are_counted(page_type, kind):
+    num_asked = 0
+    for _, page in pages(page_type):
+        sizes = [len(group.glyphs) + len(group.marks) for group in page.groups if group.name == "count"]
+        for question in page.questions:
+            if question.kind == kind and (kind != "count_shapes" or question.question.endswith(("many shapes are there?", "Count the shapes."))):
+                assert sizes == [int(question.answer)]
+                num_asked += 1
+    assert num_asked
+
+
+def test_texts_are_linked_from_their_first_patch_to_their_last():
+    cfg = ModelConfig()
+    for image, page in pages("label"):
+        _, *place = pad_to_square(image, cfg.image_size)
+        links, patches = patch_labels(page, cfg, *place)["links"], patches_of(page.glyphs, cfg, *place)
+        taken = [patch for run in page.runs for patch in {patches[i] for i in run.glyphs}]
+        for run in page.runs:
+            path = list(dict.fromkeys(patches[i] for i in run.glyphs))
+            if any(taken.count(patch) > 1 or patch == UNKNOWN for patch in path):
+                continue  # two texts in one patch
+            assert [links[patch, LINKS.index("start")] for patch in path] == [path[0]] * len(path)
+            assert [links[patch, LINKS.index("next")] for patch in path] == path[1:] + [UNKNOWN]
+
+
+def test_the_order_begins_with_the_largest():
+    num_asked = 0
+    for _, page in pages("bar chart"):
+        answers = {question.kind: question.answer for question in page.questions}
+        if "order" in answers:
+            names = answers["order"].split("\n")
+            assert (names[0], names[-1]) == (answers["bar_largest"], answers["bar_smallest"])
+            num_asked += 1
+    assert num_asked > 3
