@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from train.model import ModelConfig
-from train.pages.page import COLOUR_NAMES, FACTS, GROUPS, LINKS, THINGS, Page
+from train.pages.page import COLOUR_NAMES, FACTS, GROUPS, LINKS, THINGS, Fact, Group, Link, Page
 from train.pointers import UNKNOWN, patches_of, pointer_loss
 
 # A patch is cut into cells, each of which can hold the centre of one character. Where a character stands is read off
@@ -77,21 +77,20 @@ def _relations(page: Page, cfg: ModelConfig, ratio: float, offset_x: float, offs
     glyphs, marks = (patches_of(places, cfg, ratio, offset_x, offset_y) for places in (page.glyphs, page.marks))
     facts = np.full((cfg.num_patches, len(FACTS)), IGNORED, dtype=np.int64)
     links = np.full((cfg.num_patches, len(LINKS)), UNKNOWN, dtype=np.int64)
+    groups = np.full((cfg.num_patches, len(GROUPS)), UNKNOWN, dtype=np.int64)
+
+    def patches_in_picture(told: Fact | Link | Group) -> list[int]:
+        patches = [glyphs[i] for i in told.glyphs] + [marks[i] for i in told.marks]
+        return [patch for patch in patches if patch != UNKNOWN]
+
     fact_names = list(FACTS)
     for fact in page.facts:
-        for patch in [glyphs[i] for i in fact.glyphs] + [marks[i] for i in fact.marks]:
-            if patch != UNKNOWN:
-                facts[patch, fact_names.index(fact.name)] = fact.value
+        facts[patches_in_picture(fact), fact_names.index(fact.name)] = fact.value
     for link in page.links:
-        for patch in [glyphs[i] for i in link.glyphs] + [marks[i] for i in link.marks]:
-            if patch != UNKNOWN:
-                links[patch, LINKS.index(link.name)] = marks[link.to_mark] if link.to_glyph is None else glyphs[link.to_glyph]
+        links[patches_in_picture(link), LINKS.index(link.name)] = marks[link.to_mark] if link.to_glyph is None else glyphs[link.to_glyph]
     _link_text(page, glyphs, links)
-    groups = np.full((cfg.num_patches, len(GROUPS)), UNKNOWN, dtype=np.int64)
     for number, group in enumerate(page.groups):
-        for patch in [glyphs[i] for i in group.glyphs] + [marks[i] for i in group.marks]:
-            if patch != UNKNOWN:
-                groups[patch, GROUPS.index(group.name)] = number
+        groups[patches_in_picture(group), GROUPS.index(group.name)] = number
     return {"facts": facts, "links": links, "groups": groups}
 
 
@@ -207,14 +206,12 @@ def facts_loss(logits: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor
         told = labels[..., i] != IGNORED
         if told.any():
             wanted, given = labels[..., i][told], part[told].float()
-            if name in SPREAD:
+            target, spread = wanted, SPREAD.get(name, 0.0)
+            if spread:
                 away = torch.arange(FACTS[name], device=given.device) - wanted[:, None]
-                target = (-0.5 * (away / SPREAD[name]) ** 2).softmax(-1)
-                report[name] = ((given.argmax(-1) - wanted).abs() <= 2 * SPREAD[name]).float().mean().item()
-            else:
-                target = wanted
-                report[name] = (given.argmax(-1) == wanted).float().mean().item()
+                target = (-0.5 * (away / spread) ** 2).softmax(-1)
             total = total + FACTS_WEIGHT * nn.functional.cross_entropy(given, target)
+            report[name] = ((given.argmax(-1) - wanted).abs() <= 2 * spread).float().mean().item()
     return total, report
 
 

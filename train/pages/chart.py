@@ -96,19 +96,15 @@ def ask_bars(page: Page, names: list[str], values: list[int], top: float, is_pri
     page.ask("bar_smallest", names[ranked[0]])
     for i in rng.sample(range(len(names)), min(4, len(names))):
         page.ask("bar_value", str(values[i]), tolerance=None if is_printed else 0.06 * top, seen_answer=places[i], bar=rng.choice((names[i], names[i], names[i].lower())))
-    for _ in range(2):
-        a, b = rng.sample(range(len(names)), 2)
-        if abs(values[a] - values[b]) > 0.06 * top:
-            page.ask("bar_compare", "yes" if values[a] > values[b] else "no", a=names[a], b=names[b])
+    ask_pairs(page, names, values, top, 2)
     page.ask("count_bars", str(len(names)))
     if not page.heldout:
-        ask_more_of_bars(page, names, values, top)
+        page.ask_order(names, values)
+        ask_pairs(page, names, values, top, 3)  # they take the most examples
 
 
-def ask_more_of_bars(page: Page, names: list[str], values: list[int], top: float) -> None:
-    """Training only: all of them in order, and more pairs."""
-    page.ask_order(names, values)
-    for _ in range(3):
+def ask_pairs(page: Page, names: list[str], values: list[int], top: float, count: int) -> None:
+    for _ in range(count):
         a, b = page.rng.sample(range(len(names)), 2)
         if abs(values[a] - values[b]) > 0.06 * top:
             page.ask("bar_compare", "yes" if values[a] > values[b] else "no", a=names[a], b=names[b])

@@ -353,6 +353,11 @@ class Page:
             glyphs = [place.first_glyph for place in places if isinstance(place, Run)]
             self.groups.append(Group(name, glyphs, [self._mark(place) for place in places if not isinstance(place, Run)]))
 
+    def group_alike(self, name: str, kinds: list[str], places: list[Run | tuple[float, float]]) -> None:
+        """A group for each kind that occurs."""
+        for wanted in sorted(set(kinds)):
+            self.group(name, [place for kind, place in zip(kinds, places) if kind == wanted])
+
     def tie(self, label: Run, thing: Run | tuple[float, float]) -> None:
         """A name and what it names."""
         self.link("thing", thing, label)

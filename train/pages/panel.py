@@ -100,8 +100,7 @@ def lamps(page: Page, area: Area, stacked: bool | None = None) -> None:
 
 def tell_lamps(page: Page, states: list[str], places: list[tuple[float, float]], labels: list[Run]) -> None:
     page.group("count", [place for state, place in zip(states, places) if state != "off"])
-    for wanted in sorted(set(states)):
-        page.group("same_colour", [place for state, place in zip(states, places) if state == wanted])
+    page.group_alike("same_colour", states, places)
     for state, *both in zip(states, places, labels):
         page.tell("state", STATES.index(state), *both)
         page.tell("same_colour", states.count(state), *both)

@@ -83,10 +83,10 @@ def ask_scene(page: Page, items: list[Item]) -> None:
 
 def tell_scene(page: Page, items: list[Item]) -> None:
     page.tell_extremes([i.size for i in items], [(i.place,) for i in items])
-    page.group("count", [i.place for i in items])
-    for name, of in (("same_colour", "colour"), ("same_shape", "shape")):
-        for wanted in sorted({getattr(i, of) for i in items}):
-            page.group(name, [i.place for i in items if getattr(i, of) == wanted])
+    places = [i.place for i in items]
+    page.group("count", places)
+    page.group_alike("same_colour", [i.colour for i in items], places)
+    page.group_alike("same_shape", [i.shape for i in items], places)
     for item in items:
         page.tell("count", len(items), item.place)
         page.tell("same_shape", sum(i.shape == item.shape for i in items), item.place)
