@@ -146,7 +146,7 @@ class DenseHeads(nn.Module):
 
 FACTS_WEIGHT = 0.15  # of each fact
 # A share of a scale is nearly right in the part beside it: this many parts are the standard deviation of what is taught.
-SPREAD = {"amount": 1.0}
+SPREAD = {"amount": 1.0, "magnitude": 1.0}
 LINKS_WEIGHT = 0.15
 # The layer and the head of the tower that look along a link.
 LINK_HEADS = {"start": (2, 0), "next": (2, 1), "thing": (3, 0), "name": (3, 1), "header": (3, 2), "end": (3, 3), "below": (4, 0), "above": (4, 1), "largest": (4, 2), "smallest": (4, 3)}

@@ -6,6 +6,7 @@ gives type without hinting, as a photograph or a scan would show it.
 
 from __future__ import annotations
 
+import math
 import random
 from dataclasses import dataclass, field
 
@@ -42,7 +43,9 @@ FACTS = {
     "first_digit": 10,
     "second_digit": 11,  # 10 where there is none
     "rank": 10,  # how many of its kind are larger
+    "magnitude": 64,  # of its value: the logarithm, MAGNITUDES_A_DECADE to each power of ten from 1 on
 }
+MAGNITUDES_A_DECADE = 16
 STATES = ["off", "red", "orange", "green", "blue", "yellow", "white", "unchecked", "checked", "unsigned", "signed", "below", "in the red", "falling", "rising"]
 SCALES = [6, 8, 10, 12, 16, 20, 25, 40, 50, 60, 80, 100, 120, 160, 200, 250, 300, 400, 500, 1000]
 # Where one has to look from a place, to know such facts: heads of the tower are told to.
@@ -55,6 +58,12 @@ LINKS = ["thing",  # from a name: the bar, point, lamp, box or price that it nam
          "start", "next"]  # from a character: the first of its text, the next one
 # What is counted by looking at all of its kind at once (`group`).
 GROUPS = ["count", "same_colour", "same_shape"]
+# Facts and links of a value, told at the first character of its text and of its name only: there they can be read, and to
+# bring them to the other characters would take the tower one more layer.
+AT_START = {"extreme", "count", "amount", "scale", "num_digits", "first_digit", "second_digit", "rank", "magnitude",
+            "below", "above", "largest", "smallest"}
+# Of the weights of type on a page of training, so many are slanted though nobody asked: people set whole pages so.
+SLANTED_SHARE = 0.1
 # Pages whose lines of text are told: the others' text stands here and there.
 LINED_PAGES = {"receipt", "form", "label", "letter", "table", "soup"}
 
@@ -235,6 +244,8 @@ class Page:
         """The page's typeface; the same weight always gives the same file."""
         key = (bold, second, slanted)
         if key not in self._types:
+            if not self.heldout and self.rng.random() < SLANTED_SHARE:
+                slanted = True
             face = self.second_face if second else self.face
             self._types[key] = face.font_path(self.rng, bold, slanted)
         return Type(self._types[key], round(size * 2) / 2, self.scale)
@@ -334,17 +345,17 @@ class Page:
         """A fact about texts that were set and about points. A value beyond the classes is left out; so is all where no
         questions are wanted: a tower that sees quarters of the picture could not know it."""
         if self.wants_questions and 0 <= value < FACTS[name]:
-            self.facts.append(Fact(name, value, *self._glyphs_and_marks(where)))
+            self.facts.append(Fact(name, value, *self._glyphs_and_marks(name, where)))
 
     def link(self, name: str, target: Run | tuple[float, float], *where: Run | tuple[float, float]) -> None:
         """From texts and points to a point or the first character of a text."""
         if not self.wants_questions:
             return
         is_text = isinstance(target, Run)
-        self.links.append(Link(name, *self._glyphs_and_marks(where), target.first_glyph if is_text else None, None if is_text else self._mark(target)))
+        self.links.append(Link(name, *self._glyphs_and_marks(name, where), target.first_glyph if is_text else None, None if is_text else self._mark(target)))
 
-    def _glyphs_and_marks(self, where: tuple) -> tuple[list[int], list[int]]:
-        glyphs = [g for place in where if isinstance(place, Run) for g in place.glyphs]
+    def _glyphs_and_marks(self, name: str, where: tuple) -> tuple[list[int], list[int]]:
+        glyphs = [g for place in where if isinstance(place, Run) for g in (place.glyphs[:1] if name in AT_START else place.glyphs)]
         return glyphs, [self._mark(place) for place in where if not isinstance(place, Run)]
 
     def group(self, name: str, places: list[Run | tuple[float, float]]) -> None:
@@ -378,8 +389,9 @@ class Page:
             self.link("smallest", smallest, *where)
 
     def tell_value(self, shown: str, *where: Run | tuple[float, float]) -> None:
-        """A number's digits, as it is answered."""
+        """A number's size and digits, as it is answered."""
         whole, digits = shown.split(".")[0], shown.replace(".", "")
+        self.tell("magnitude", int(MAGNITUDES_A_DECADE * math.log10(max(1.0, float(shown)))), *where)
         self.tell("num_digits", len(whole), *where)
         self.tell("first_digit", int(digits[0]), *where)
         self.tell("second_digit", int(digits[1]) if len(digits) > 1 else 10, *where)
