@@ -6,10 +6,9 @@
 #include <cstring>
 
 #include "base/format.h"
-#include "kernels/activation.h"
 #include "kernels/attention.h"
 #include "kernels/dequantize.h"
-#include "kernels/matmul.h"
+#include "kernels/linear.h"
 #include "kernels/norm.h"
 
 namespace saccade {
@@ -31,14 +30,13 @@ struct Decoder::Scratch {
         k({num_tokens, config.kv_dim()}),
         v({num_tokens, config.kv_dim()}),
         attended({num_tokens, config.num_heads * config.head_dim}),
-        gate({num_tokens, config.ffn_dim}),
-        up({num_tokens, config.ffn_dim}) {}
+        gated({num_tokens, config.ffn_dim}) {}
 
   Tensor normed;    // [num_tokens, model_dim]
   Tensor q;         // [num_tokens, num_heads * head_dim]
   Tensor k, v;      // [num_tokens, num_kv_heads * head_dim]
   Tensor attended;  // [num_tokens, num_heads * head_dim]
-  Tensor gate, up;  // [num_tokens, ffn_dim]
+  Tensor gated;     // [num_tokens, ffn_dim]: silu(gate) * up
 };
 
 Expected<Decoder::Layer> Decoder::load_layer(const TensorSource& tensors, const DecoderConfig& config,
@@ -79,8 +77,8 @@ Expected<std::unique_ptr<Decoder>> Decoder::load(const ModelFiles& files) {
   if (is_tied) decoder->output_ = decoder->token_embedding_;
   for (int64_t layer_idx = 0; layer_idx < shape.num_layers; ++layer_idx) {
     SACCADE_ASSIGN_OR_RETURN(Layer layer, load_layer(tensors, shape, layer_idx));
-    for (const TensorView& weight : {layer.q, layer.k, layer.v, layer.o, layer.gate, layer.up, layer.down}) {
-      decoder->num_parameters_ += static_cast<uint64_t>(weight.shape.num_elements());
+    for (const WeightMatrix* weight : {&layer.q, &layer.k, &layer.v, &layer.o, &layer.gate, &layer.up, &layer.down}) {
+      decoder->num_parameters_ += static_cast<uint64_t>(weight->shape().num_elements());
     }
     for (const Tensor* vector : {&layer.attention_norm, &layer.ffn_norm, &layer.q_bias, &layer.k_bias, &layer.v_bias}) {
       if (!vector->is_empty()) decoder->num_parameters_ += static_cast<uint64_t>(vector->shape().num_elements());
@@ -91,6 +89,19 @@ Expected<std::unique_ptr<Decoder>> Decoder::load(const ModelFiles& files) {
   const auto embedding_size = static_cast<uint64_t>(shape.vocab_size * shape.model_dim);
   decoder->num_parameters_ += embedding_size * (is_tied ? 1 : 2) + static_cast<uint64_t>(shape.model_dim);
   return decoder;
+}
+
+Status Decoder::pack_weights(ThreadPool& pool, const std::function<bool(double fraction)>& progress) {
+  const double num_steps = static_cast<double>(layers_.size()) + 1;
+  for (size_t i = 0; i < layers_.size(); ++i) {
+    Layer& layer = layers_[i];
+    for (WeightMatrix* weight : {&layer.q, &layer.k, &layer.v, &layer.o, &layer.gate, &layer.up, &layer.down}) {
+      weight->pack(pool);
+    }
+    if (progress && !progress(static_cast<double>(i + 1) / num_steps)) return cancelled("stopped while loading");
+  }
+  output_.pack(pool);
+  return {};
 }
 
 void Decoder::embed(int32_t token, std::span<float> row) const {
@@ -116,9 +127,12 @@ Status Decoder::attention_block(ThreadPool& pool, const Layer& layer, int64_t la
   const int64_t num_tokens = x.shape()[0];
   rms_norm(x.floats().data(), layer.attention_norm.floats().data(), config_.rms_epsilon, num_tokens, config_.model_dim,
            scratch.normed.floats().data());
-  linear(pool, scratch.normed, layer.q, layer.q_bias, scratch.q);
-  linear(pool, scratch.normed, layer.k, layer.k_bias, scratch.k);
-  linear(pool, scratch.normed, layer.v, layer.v_bias, scratch.v);
+  const LinearOutput qkv[] = {
+      {.weight = &layer.q, .bias = layer.q_bias, .y = scratch.q.floats().data()},
+      {.weight = &layer.k, .bias = layer.k_bias, .y = scratch.k.floats().data()},
+      {.weight = &layer.v, .bias = layer.v_bias, .y = scratch.v.floats().data()},
+  };
+  linear(pool, scratch.normed.floats().data(), num_tokens, qkv);
   rotate(pool, rope, config_.num_heads, scratch.q);
   rotate(pool, rope, config_.num_kv_heads, scratch.k);
 
@@ -142,7 +156,8 @@ Status Decoder::attention_block(ThreadPool& pool, const Layer& layer, int64_t la
   args.is_causal = true;
   args.first_visible = num_past;
   attention(pool, args);
-  linear(pool, scratch.attended, layer.o, {}, x, /*accumulate=*/true);
+  linear(pool, scratch.attended.floats().data(), num_tokens,
+         {.weight = &layer.o, .y = x.floats().data(), .accumulate = true});
   return {};
 }
 
@@ -150,12 +165,10 @@ void Decoder::ffn_block(ThreadPool& pool, const Layer& layer, Tensor& x, Scratch
   const int64_t num_tokens = x.shape()[0];
   rms_norm(x.floats().data(), layer.ffn_norm.floats().data(), config_.rms_epsilon, num_tokens, config_.model_dim,
            scratch.normed.floats().data());
-  linear(pool, scratch.normed, layer.gate, {}, scratch.gate);
-  linear(pool, scratch.normed, layer.up, {}, scratch.up);
-  pool.parallel_for(num_tokens, 16, [&](int64_t begin, int64_t end, int) {
-    silu_times(scratch.gate.row(begin).data(), scratch.up.row(begin).data(), (end - begin) * config_.ffn_dim);
-  });
-  linear(pool, scratch.gate, layer.down, {}, x, /*accumulate=*/true);
+  linear(pool, scratch.normed.floats().data(), num_tokens,
+         {.weight = &layer.up, .gate = &layer.gate, .y = scratch.gated.floats().data()});
+  linear(pool, scratch.gated.floats().data(), num_tokens,
+         {.weight = &layer.down, .y = x.floats().data(), .accumulate = true});
 }
 
 Tensor Decoder::logits(ThreadPool& pool, const Tensor& x, int64_t num_rows) const {
@@ -163,7 +176,7 @@ Tensor Decoder::logits(ThreadPool& pool, const Tensor& x, int64_t num_rows) cons
   rms_norm(last.floats().data(), output_norm_.floats().data(), config_.rms_epsilon, num_rows, config_.model_dim,
            last.floats().data());
   Tensor result({num_rows, config_.vocab_size});
-  linear(pool, last, output_, {}, result);
+  linear(pool, last.floats().data(), num_rows, {.weight = &output_, .y = result.floats().data()});
   return result;
 }
 

@@ -10,6 +10,7 @@
 #include "decoder/decoder_config.h"
 #include "decoder/kv_cache.h"
 #include "decoder/rope_table.h"
+#include "kernels/weight_matrix.h"
 #include "platform/thread_pool.h"
 #include "saccade/status.h"
 #include "tensor/tensor.h"
@@ -33,6 +34,10 @@ class Decoder {
   /// (kUnsupported), not left out. `files` must outlive the decoder.
   static Expected<std::unique_ptr<Decoder>> load(const ModelFiles& files);
 
+  /// Packs the weights for the active ISA (weight_matrix.h), layer by layer. `progress` as in ForwardArgs. Errors:
+  /// kCancelled. Throws std::bad_alloc. Optional: without it the weights are read as they lie in the file.
+  Status pack_weights(ThreadPool& pool, const std::function<bool(double fraction)>& progress);
+
   const DecoderConfig& config() const { return config_; }
   uint64_t num_parameters() const { return num_parameters_; }
 
@@ -48,10 +53,10 @@ class Decoder {
  private:
   struct Layer {
     Tensor attention_norm;          // [model_dim]
-    TensorView q, k, v, o;          // [heads * head_dim, model_dim] ..., o [model_dim, heads * head_dim]
+    WeightMatrix q, k, v, o;        // [heads * head_dim, model_dim] ..., o [model_dim, heads * head_dim]
     Tensor q_bias, k_bias, v_bias;  // empty where the family has none
     Tensor ffn_norm;                // [model_dim]
-    TensorView gate, up, down;      // [ffn_dim, model_dim] twice, [model_dim, ffn_dim]
+    WeightMatrix gate, up, down;    // [ffn_dim, model_dim] twice, [model_dim, ffn_dim]
   };
   struct Scratch;
 
@@ -66,7 +71,7 @@ class Decoder {
   DecoderConfig config_;
   RopeTable rope_;
   TensorView token_embedding_;  // [vocab_size, model_dim]
-  TensorView output_;           // [vocab_size, model_dim]; the embedding where tied
+  WeightMatrix output_;         // [vocab_size, model_dim]; the embedding where tied
   Tensor output_norm_;          // [model_dim]
   std::vector<Layer> layers_;
   uint64_t num_parameters_ = 0;

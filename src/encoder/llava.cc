@@ -111,6 +111,10 @@ class Llava : public VisionEncoder {
   std::string image_placeholder() const override { return "<image>"; }
   ControlTokens control_tokens() const override { return {}; }
   uint64_t num_parameters() const override { return num_parameters_; }
+  void pack_weights(ThreadPool& pool) override {
+    tower_.pack_weights(pool);
+    projector_.pack_weights(pool);
+  }
 
   Expected<std::vector<LayoutPiece>> layout(ImageSize original) const override;
   Expected<std::vector<MediaPiece>> encode(const PixelBatch& pixels, ThreadPool& pool, EncodeTrace& trace,

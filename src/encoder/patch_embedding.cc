@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "kernels/matmul.h"
+#include "kernels/linear.h"
 
 namespace saccade {
 namespace {
@@ -36,8 +36,7 @@ void PatchEmbedding::embed(ThreadPool& pool, const float* tile, int64_t height, 
   const int64_t patch_elements = kNumChannels * patch_size_ * patch_size_;
   const int64_t vision_dim = kernel_.shape()[0];
   const auto num_patches = static_cast<int64_t>(positions.size());
-  TensorView weight = kernel_;
-  weight.shape = Shape{vision_dim, patch_elements};
+  const WeightMatrix weight(TensorView{DType::kF32, Shape{vision_dim, patch_elements}, kernel_.data()});
   Tensor patches(Shape{std::min(num_patches, kChunkPatches), patch_elements});
   for (int64_t first = 0; first < num_patches; first += kChunkPatches) {
     const int64_t count = std::min(kChunkPatches, num_patches - first);
@@ -52,7 +51,7 @@ void PatchEmbedding::embed(ThreadPool& pool, const float* tile, int64_t height, 
         }
       }
     }
-    linear(pool, patches.floats().data(), count, weight, bias_, out + first * vision_dim);
+    linear(pool, patches.floats().data(), count, {.weight = &weight, .bias = bias_, .y = out + first * vision_dim});
   }
 }
 

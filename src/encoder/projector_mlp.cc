@@ -40,20 +40,24 @@ Expected<ProjectorMlp> ProjectorMlp::load(const TensorSource& tensors, const Met
   return projector;
 }
 
+void ProjectorMlp::pack_weights(ThreadPool& pool) {
+  first_.weight.pack(pool);
+  second_.weight.pack(pool);
+}
+
 Expected<Tensor> ProjectorMlp::project(ThreadPool& pool, const Tensor& x, WorkProgress& progress) const {
-  const int64_t in_dim = first_.weight.shape[1];
-  const int64_t hidden_dim = first_.weight.shape[0];
-  const int64_t out_dim = second_.weight.shape[0];
+  const int64_t in_dim = first_.in_dim();
+  const int64_t hidden_dim = first_.out_dim();
+  const int64_t out_dim = second_.out_dim();
   const int64_t num_rows = x.shape().num_elements() / in_dim;
   Tensor hidden(Shape{std::min(num_rows, kChunkRows), hidden_dim});
   Tensor out(Shape{num_rows, out_dim});
   for (int64_t begin = 0; begin < num_rows; begin += kChunkRows) {
     const int64_t rows = std::min(kChunkRows, num_rows - begin);
-    apply_linear(pool, first_, x.floats().data() + begin * in_dim, rows, hidden.floats().data());
-    pool.parallel_for(rows, 16, [&](int64_t from, int64_t to, int) {
-      activate(Activation::kGelu, hidden.floats().data() + from * hidden_dim, (to - from) * hidden_dim);
-    });
-    apply_linear(pool, second_, hidden.floats().data(), rows, out.floats().data() + begin * out_dim);
+    LinearOutput first = first_.to(hidden.floats().data());
+    first.activation = Activation::kGelu;
+    linear(pool, x.floats().data() + begin * in_dim, rows, first);
+    linear(pool, hidden.floats().data(), rows, second_.to(out.floats().data() + begin * out_dim));
     SACCADE_RETURN_IF_ERROR(progress.add(static_cast<double>(rows) * work_per_row()));
   }
   return out;

@@ -24,13 +24,16 @@ class ProjectorMlp {
   /// Multiply-adds of project().
   double work(int64_t num_rows) const { return static_cast<double>(num_rows) * work_per_row(); }
 
+  /// Packs the weights for the active ISA.
+  void pack_weights(ThreadPool& pool);
+
   /// x [num_rows, in_dim] (its elements; any shape of that size) to [num_rows, model_dim]. Adds work() to `progress`.
   /// Errors: kCancelled.
   Expected<Tensor> project(ThreadPool& pool, const Tensor& x, WorkProgress& progress) const;
 
  private:
   double work_per_row() const {
-    return static_cast<double>(first_.weight.shape.num_elements() + second_.weight.shape.num_elements());
+    return static_cast<double>(first_.weight.shape().num_elements() + second_.weight.shape().num_elements());
   }
 
   LinearLayer first_;

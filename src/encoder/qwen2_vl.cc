@@ -115,6 +115,10 @@ class Qwen2Vl : public VisionEncoder {
   std::string image_placeholder() const override { return "<|image_pad|>"; }
   ControlTokens control_tokens() const override { return {{"<|vision_start|>", "<|vision_end|>"}, {}}; }
   uint64_t num_parameters() const override { return num_parameters_; }
+  void pack_weights(ThreadPool& pool) override {
+    for (VitBlock& block : blocks_) saccade::pack_weights(pool, block);
+    merger_.pack_weights(pool);
+  }
 
   Expected<std::vector<LayoutPiece>> layout(ImageSize original) const override;
   Expected<std::vector<MediaPiece>> encode(const PixelBatch& pixels, ThreadPool& pool, EncodeTrace& trace,

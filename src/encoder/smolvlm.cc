@@ -51,6 +51,10 @@ class SmolVlm : public VisionEncoder {
   std::string image_placeholder() const override { return "<image>"; }
   ControlTokens control_tokens() const override;
   uint64_t num_parameters() const override { return num_parameters_; }
+  void pack_weights(ThreadPool& pool) override {
+    tower_.pack_weights(pool);
+    projector_.weight.pack(pool);
+  }
 
   Expected<std::vector<LayoutPiece>> layout(ImageSize original) const override;
   Expected<std::vector<MediaPiece>> encode(const PixelBatch& pixels, ThreadPool& pool, EncodeTrace& trace,
@@ -152,8 +156,8 @@ Expected<std::vector<MediaPiece>> SmolVlm::encode(const PixelBatch& pixels, Thre
 
   const Stopwatch project_time;
   const Tensor merged = pixel_unshuffle(features, tower_.patches_per_side(), scale_factor_);
-  Tensor projected(Shape{merged.shape()[0], projector_.weight.shape[0]});
-  apply_linear(pool, projector_, merged.floats().data(), merged.shape()[0], projected.floats().data());
+  Tensor projected(Shape{merged.shape()[0], projector_.out_dim()});
+  linear(pool, merged.floats().data(), merged.shape()[0], projector_.to(projected.floats().data()));
   const int64_t tokens_per_tile = tokens_per_side_ * tokens_per_side_;
   std::vector<MediaPiece> pieces;
   for (size_t i = 0; i < num_tiles; ++i) {

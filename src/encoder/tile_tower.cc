@@ -44,6 +44,10 @@ Expected<TileTower> TileTower::load(const TensorSource& tensors, const VisionCon
   return tower;
 }
 
+void TileTower::pack_weights(ThreadPool& pool) {
+  for (VitBlock& block : blocks_) saccade::pack_weights(pool, block);
+}
+
 // [num_tiles * rows of a tile, vision_dim]: patch vectors, each tile's class row first, positions added, normed.
 Tensor TileTower::embed_tiles(const PixelBatch& pixels, int64_t first_tile, int64_t num_tiles, ThreadPool& pool) const {
   const int64_t dim = config_.vision_dim;

@@ -30,6 +30,9 @@ class TileTower {
   static Expected<TileTower> load(const TensorSource& tensors, const VisionConfig& config,
                                   const TileTowerOptions& options);
 
+  /// Packs the blocks' weights for the active ISA.
+  void pack_weights(ThreadPool& pool);
+
   int64_t vision_dim() const { return config_.vision_dim; }
   int64_t patches_per_side() const { return side_; }
   int64_t num_patches() const { return side_ * side_; }

@@ -64,6 +64,9 @@ class VisionEncoder {
                                                    const ProgressFunction& progress) const = 0;
 
   virtual uint64_t num_parameters() const = 0;
+
+  /// Packs the weights for the active ISA (weight_matrix.h). Throws std::bad_alloc. Optional.
+  virtual void pack_weights(ThreadPool& pool) = 0;
 };
 
 }  // namespace saccade

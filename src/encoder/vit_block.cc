@@ -30,7 +30,7 @@ double attention_work_per_row(int64_t num_keys, int64_t dim) {
 
 double ffn_work_per_row(const VitBlock& block) {
   const double num_layers = block.gate.weight ? 3 : 2;
-  return num_layers * static_cast<double>(block.up.weight.shape.num_elements());
+  return num_layers * static_cast<double>(block.up.weight.shape().num_elements());
 }
 
 Status attend(ThreadPool& pool, const VitBlock& block, std::span<const RowRange> ranges, VitWorkspace& workspace,
@@ -65,39 +65,48 @@ Status attend(ThreadPool& pool, const VitBlock& block, std::span<const RowRange>
 // hidden [first, first + count) += the MLP of the same rows of workspace.normed; at most kFfnRows.
 void feed_forward(ThreadPool& pool, const VitBlock& block, int64_t first, int64_t count, VitWorkspace& workspace,
                   Tensor& hidden) {
-  const int64_t ffn_dim = block.up.weight.shape[0];
   const float* x = workspace.normed.row(first).data();
-  float* up = workspace.up.floats().data();
-  float* gate = workspace.gate.is_empty() ? nullptr : workspace.gate.floats().data();
-  apply_linear(pool, block.up, x, count, up);
-  if (gate != nullptr) apply_linear(pool, block.gate, x, count, gate);
-  pool.parallel_for(count, 16, [&](int64_t begin, int64_t end, int) {
-    const int64_t offset = begin * ffn_dim;
-    const int64_t size = (end - begin) * ffn_dim;
-    if (gate != nullptr) {
-      silu_times(gate + offset, up + offset, size);
-    } else {
-      activate(block.activation, up + offset, size);
-    }
-  });
-  apply_linear(pool, block.down, gate != nullptr ? gate : up, count, hidden.row(first).data(), true);
+  float* wide = workspace.wide.floats().data();
+  if (!block.gate.weight) {
+    LinearOutput up = block.up.to(wide);
+    up.activation = block.activation;
+    linear(pool, x, count, up);
+  } else if (block.gate.bias.is_empty() && block.up.bias.is_empty()) {
+    linear(pool, x, count, {.weight = &block.up.weight, .gate = &block.gate.weight, .y = wide});
+  } else {
+    Tensor gate(Shape{count, block.gate.out_dim()});
+    const LinearOutput both[] = {block.up.to(wide), block.gate.to(gate.floats().data())};
+    linear(pool, x, count, both);
+    pool.parallel_for(count, 16, [&](int64_t begin, int64_t end, int) {
+      const int64_t size = (end - begin) * gate.shape()[1];
+      silu_times(gate.row(begin).data(), wide + begin * gate.shape()[1], size);
+      std::copy_n(gate.row(begin).data(), size, wide + begin * gate.shape()[1]);
+    });
+  }
+  LinearOutput down = block.down.to(hidden.row(first).data());
+  down.accumulate = true;
+  linear(pool, wide, count, down);
 }
 
 }  // namespace
 
 VitWorkspace::VitWorkspace(int64_t num_rows, const VitBlock& block) {
-  const int64_t dim = block.up.weight.shape[1];
-  const Shape ffn_shape{std::min(num_rows, kFfnRows), block.up.weight.shape[0]};
+  const int64_t dim = block.up.in_dim();
   normed = Tensor(Shape{num_rows, dim});
   q = Tensor(Shape{num_rows, dim});
   k = Tensor(Shape{num_rows, dim});
   v = Tensor(Shape{num_rows, dim});
-  up = Tensor(ffn_shape);
-  if (block.gate.weight) gate = Tensor(ffn_shape);
+  wide = Tensor(Shape{std::min(num_rows, kFfnRows), block.up.out_dim()});
+}
+
+void pack_weights(ThreadPool& pool, VitBlock& block) {
+  for (LinearLayer* layer : {&block.q, &block.k, &block.v, &block.out, &block.gate, &block.up, &block.down}) {
+    if (layer->weight) layer->weight.pack(pool);
+  }
 }
 
 double block_work(const VitBlock& block, std::span<const RowRange> ranges) {
-  const int64_t dim = block.out.weight.shape[0];
+  const int64_t dim = block.out.out_dim();
   const double linear_work_per_row = 4.0 * static_cast<double>(dim * dim) + ffn_work_per_row(block);
   double work = 0;
   for (const RowRange& range : ranges) {
@@ -116,9 +125,9 @@ Status run_vit_block(ThreadPool& pool, const VitBlock& block, std::span<const Ro
   float* normed = workspace.normed.floats().data();
   apply_norm(block.norm1, x, num_rows, normed);
   SACCADE_RETURN_IF_ERROR(progress.run_in_pieces(num_rows, 3 * square, 1, [&](int64_t first, int64_t count) {
-    apply_linear(pool, block.q, normed + first * dim, count, workspace.q.row(first).data());
-    apply_linear(pool, block.k, normed + first * dim, count, workspace.k.row(first).data());
-    apply_linear(pool, block.v, normed + first * dim, count, workspace.v.row(first).data());
+    const LinearOutput qkv[] = {block.q.to(workspace.q.row(first).data()), block.k.to(workspace.k.row(first).data()),
+                                block.v.to(workspace.v.row(first).data())};
+    linear(pool, normed + first * dim, count, qkv);
   }));
   if (rotary != nullptr) {
     rotate_heads(pool, *rotary, block.num_heads, workspace.q);
@@ -126,7 +135,9 @@ Status run_vit_block(ThreadPool& pool, const VitBlock& block, std::span<const Ro
   }
   SACCADE_RETURN_IF_ERROR(attend(pool, block, ranges, workspace, progress));
   SACCADE_RETURN_IF_ERROR(progress.run_in_pieces(num_rows, square, 1, [&](int64_t first, int64_t count) {
-    apply_linear(pool, block.out, normed + first * dim, count, x + first * dim, true);
+    LinearOutput out = block.out.to(x + first * dim);
+    out.accumulate = true;
+    linear(pool, normed + first * dim, count, out);
   }));
   apply_norm(block.norm2, x, num_rows, normed);
   for (int64_t first = 0; first < num_rows; first += VitWorkspace::kFfnRows) {

@@ -64,9 +64,11 @@ class VitWorkspace {
 
   Tensor normed;   // [num_rows, vision_dim]; holds the attention's output too
   Tensor q, k, v;  // [num_rows, vision_dim]
-  Tensor up;       // [min(num_rows, kFfnRows), ffn_dim]
-  Tensor gate;     // the same, or empty
+  Tensor wide;     // [min(num_rows, kFfnRows), ffn_dim]
 };
+
+/// Packs the block's weights for the active ISA.
+void pack_weights(ThreadPool& pool, VitBlock& block);
 
 /// Multiply-adds of a block over rows that attend to each other in these ranges.
 double block_work(const VitBlock& block, std::span<const RowRange> ranges);

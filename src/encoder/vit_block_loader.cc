@@ -12,9 +12,10 @@ namespace {
 // Rows [first_row, first_row + num_rows) of a fused layer.
 LinearLayer slice_rows(const LinearLayer& fused, int64_t first_row, int64_t num_rows) {
   LinearLayer part;
-  part.weight = fused.weight;
-  part.weight.data = fused.weight.row(first_row);
-  part.weight.shape = Shape{num_rows, fused.weight.shape[1]};
+  TensorView view = fused.weight.view();
+  view.data = view.row(first_row);
+  view.shape = Shape{num_rows, view.shape[1]};
+  part.weight = view;
   if (!fused.bias.is_empty()) {
     part.bias = Tensor(Shape{num_rows});
     std::copy_n(fused.bias.floats().data() + first_row, num_rows, part.bias.floats().data());

@@ -68,7 +68,7 @@ class Engine::Impl {
     Prompt prompt;
   };
 
-  Impl(const EngineOptions& options, Model model, Isa isa);
+  Impl(const EngineOptions& options, Model model, std::unique_ptr<ThreadPool> pool, Isa isa);
 
   ImageLimits image_limits() const { return {options_.max_image_bytes, options_.max_image_pixels}; }
   Status lay_out(Task& task) const;
@@ -83,7 +83,7 @@ class Engine::Impl {
 
   const EngineOptions options_;
   const Model model_;
-  ThreadPool pool_;
+  const std::unique_ptr<ThreadPool> pool_;
   ModelInfo info_;
   Conversation conversation_;
   bool is_load_counted_ = false;
@@ -92,21 +92,22 @@ class Engine::Impl {
 Expected<std::unique_ptr<Engine::Impl>> Engine::Impl::load(const EngineOptions& options) {
   const Stopwatch clock;
   SACCADE_ASSIGN_OR_RETURN(const Isa isa, active_isa());
-  SACCADE_ASSIGN_OR_RETURN(Model model, Model::load(options.model_path, options.mmproj_path));
+  auto pool = std::make_unique<ThreadPool>(options.threads);
+  SACCADE_ASSIGN_OR_RETURN(Model model, Model::load(options.model_path, options.mmproj_path, pool.get()));
   if (options.context_length < 0 || options.context_length > model.decoder->config().context_length) {
     return resource_exhausted(format("a context of %lld tokens was asked for; %s was made for 1 to %lld",
                                      static_cast<long long>(options.context_length), options.model_path.c_str(),
                                      static_cast<long long>(model.decoder->config().context_length)));
   }
-  std::unique_ptr<Impl> impl(new Impl(options, std::move(model), isa));
+  std::unique_ptr<Impl> impl(new Impl(options, std::move(model), std::move(pool), isa));
   impl->info_.load_ms = clock.elapsed_ms();
   return impl;
 }
 
-Engine::Impl::Impl(const EngineOptions& options, Model model, Isa isa)
+Engine::Impl::Impl(const EngineOptions& options, Model model, std::unique_ptr<ThreadPool> pool, Isa isa)
     : options_(options),
       model_(std::move(model)),
-      pool_(options.threads),
+      pool_(std::move(pool)),
       conversation_(model_.decoder->make_sequence(
           std::make_shared<KvBlockPool>(model_.decoder->config().kv_dim(), available_memory_bytes()))) {
   info_.family = model_.family();
@@ -115,7 +116,7 @@ Engine::Impl::Impl(const EngineOptions& options, Model model, Isa isa)
                              : std::min(model_.decoder->config().context_length, kDefaultContext);
   info_.takes_pictures = model_.vision != nullptr;
   info_.takes_system_message = model_.chat_template->takes_system_message();
-  info_.threads = pool_.num_threads();
+  info_.threads = pool_->num_threads();
   info_.isa = isa_name(isa);
 }
 
@@ -174,7 +175,7 @@ Status Engine::Impl::encode_pictures(Task& task, int64_t first_row) {
   for (size_t i = 0; i < task.pictures.size(); ++i) {
     if (receipt.pictures[i].is_cached) continue;
     const double begin = share * static_cast<double>(i);
-    SACCADE_RETURN_IF_ERROR(encode_picture(model_, image_limits(), pool_,
+    SACCADE_RETURN_IF_ERROR(encode_picture(model_, image_limits(), *pool_,
                                            progress_of(task, "encode", begin, begin + share), task.pictures[i],
                                            receipt.stages_ms));
   }
@@ -191,7 +192,7 @@ Expected<Tensor> Engine::Impl::prefill(Task& task, int64_t first_row) {
                         std::span(task.prompt.fingerprints).subspan(skipped)};
   conversation_.truncate(first_row);
   SACCADE_ASSIGN_OR_RETURN(Tensor logits,
-                           conversation_.extend(*model_.decoder, pool_, more, progress_of(task, "prefill", 0, 1)));
+                           conversation_.extend(*model_.decoder, *pool_, more, progress_of(task, "prefill", 0, 1)));
   if (!std::ranges::all_of(logits.floats(), [](float logit) { return std::isfinite(logit); })) {
     conversation_.truncate(first_row);
     return corrupt_data(options_.model_path +
@@ -206,7 +207,7 @@ Expected<Tensor> Engine::Impl::decode_token(TokenId token, int32_t position) {
   model_.decoder->embed(token, row.row(0));
   const TokenPosition here = {position, position, position};
   const auto fingerprint = static_cast<uint64_t>(token);
-  return conversation_.extend(*model_.decoder, pool_, {row, {&here, 1}, {&fingerprint, 1}});
+  return conversation_.extend(*model_.decoder, *pool_, {row, {&here, 1}, {&fingerprint, 1}});
 }
 
 Status Engine::Impl::generate(Task& task, Tensor logits) {

@@ -29,7 +29,8 @@ std::string Model::family() const {
   return vision == nullptr ? architecture : architecture + "+" + vision->family();
 }
 
-Expected<Model> Model::load(const std::string& model_path, const std::string& mmproj_path) {
+Expected<Model> Model::load(const std::string& model_path, const std::string& mmproj_path, ThreadPool* pool,
+                            const ProgressFunction& progress) {
   Model model;
   SACCADE_ASSIGN_OR_RETURN(ModelFiles files, ModelFiles::open(model_path, mmproj_path));
   model.files = std::make_unique<const ModelFiles>(std::move(files));
@@ -43,6 +44,7 @@ Expected<Model> Model::load(const std::string& model_path, const std::string& mm
   model.tokenizer = *std::move(tokenizer);
   auto decoder = Decoder::load(*model.files);
   if (!decoder) return in_model(decoder.status());
+  if (pool != nullptr) SACCADE_RETURN_IF_ERROR((*decoder)->pack_weights(*pool, progress));
   model.decoder = *std::move(decoder);
   const DecoderConfig& config = model.decoder->config();
   if (model.tokenizer->vocab_size() > config.vocab_size) {
@@ -55,6 +57,7 @@ Expected<Model> Model::load(const std::string& model_path, const std::string& mm
   if (model.files->has_vision()) {
     auto vision = VisionEncoder::load(*model.files, config.model_dim);
     if (!vision) return in_file(vision.status(), model.files->vision_file().path());
+    if (pool != nullptr) (*vision)->pack_weights(*pool);
     model.vision = *std::move(vision);
     if (model.vision->has_2d_positions() != config.rope.is_multidimensional()) {
       return unsupported(model.files->vision_file().path() + ": is the vision part of another model: a " +

@@ -31,7 +31,10 @@ struct Model {
 
   /// Errors: those of the files, with their paths in the message; kUnsupported where the two parts do not belong
   /// together, or a control token of the pictures (by name) is missing in the vocabulary.
-  static Expected<Model> load(const std::string& model_path, const std::string& mmproj_path);
+  /// With a `pool`, weights are packed for the active ISA, which is what makes them fast; `progress` is told the share
+  /// done and may return false to cancel (kCancelled).
+  static Expected<Model> load(const std::string& model_path, const std::string& mmproj_path, ThreadPool* pool = nullptr,
+                              const ProgressFunction& progress = {});
 };
 
 }  // namespace saccade

@@ -1,5 +1,6 @@
 #include "kernels/isa.h"
 
+#include <array>
 #include <atomic>
 #include <cassert>
 #include <cstdlib>
@@ -24,17 +25,14 @@ Leaf extend(const Leaf& below, void (*add)(Leaf&)) {
 
 /// `isa` can run.
 const Leaf& leaf_of(Isa isa) {
-  static const Leaf kAvx2Leaf = extend(reference_leaf(), add_avx2);
-  static const Leaf kAvx512Leaf = extend(kAvx2Leaf, add_avx512);
-  switch (isa) {
-    case Isa::kReference:
-      break;
-    case Isa::kAvx2:
-      return kAvx2Leaf;
-    case Isa::kAvx512:
-      return kAvx512Leaf;
-  }
-  return reference_leaf();
+  static const std::array<Leaf, kAllIsas.size()> kLeaves = [] {
+    constexpr std::array<void (*)(Leaf&), kAllIsas.size()> kAdd = {nullptr,         add_avx2,        add_avx512,
+                                                                   add_avx512_vnni, add_avx512_bf16, add_amx};
+    std::array<Leaf, kAllIsas.size()> leaves = {reference_leaf()};
+    for (size_t i = 1; i < leaves.size() && can_run(kAllIsas[i]); ++i) leaves[i] = extend(leaves[i - 1], kAdd[i]);
+    return leaves;
+  }();
+  return kLeaves[static_cast<size_t>(isa)];
 }
 #else
 const Leaf& leaf_of(Isa) {
@@ -62,6 +60,12 @@ std::string_view isa_name(Isa isa) {
       return "avx2";
     case Isa::kAvx512:
       return "avx512";
+    case Isa::kAvx512Vnni:
+      return "avx512_vnni";
+    case Isa::kAvx512Bf16:
+      return "avx512_bf16";
+    case Isa::kAmx:
+      return "amx";
   }
   return "unknown";
 }
@@ -69,14 +73,19 @@ std::string_view isa_name(Isa isa) {
 bool can_run(Isa isa) {
 #if defined(SACCADE_X86_LEAVES)
   const CpuFeatures& cpu = cpu_features();
-  const bool has_avx2 = cpu.has_avx2 && cpu.has_fma && cpu.has_f16c;
   switch (isa) {
     case Isa::kReference:
       return true;
     case Isa::kAvx2:
-      return has_avx2;
+      return cpu.has_avx2 && cpu.has_fma && cpu.has_f16c;
     case Isa::kAvx512:
-      return has_avx2 && cpu.has_avx512f && cpu.has_avx512bw && cpu.has_avx512dq && cpu.has_avx512vl;
+      return can_run(Isa::kAvx2) && cpu.has_avx512f && cpu.has_avx512bw && cpu.has_avx512dq && cpu.has_avx512vl;
+    case Isa::kAvx512Vnni:
+      return can_run(Isa::kAvx512) && cpu.has_avx512vnni;
+    case Isa::kAvx512Bf16:
+      return can_run(Isa::kAvx512Vnni) && cpu.has_avx512bf16;
+    case Isa::kAmx:
+      return can_run(Isa::kAvx512Bf16) && cpu.has_amx_bf16;
   }
 #endif
   return isa == Isa::kReference;

@@ -23,6 +23,25 @@ inline constexpr int kMaxDotRows = 4;
 inline constexpr int kMaxTileRows = 16;
 inline constexpr int kMaxTileCols = 32;
 
+/// Rows of x that dot_panel and bf16_dots take at once, and the most that u8_tile and bf16_tile do.
+inline constexpr int kMaxPanelDotRows = 8;
+inline constexpr int kMaxPanelTileRows = 32;
+
+/// Rows of x as signed bytes: in each block of 32 (kPanelBlock), x = scale * q, |q| <= 127. Four rows lie together, so
+/// that a tile's rows are at fixed distances.
+inline constexpr int kQuadRows = 4;
+struct QuantizedRows {
+  int8_t* q = nullptr;           // [num_quads, num_blocks, 4, 32]
+  float* scales = nullptr;       // [num_quads, num_blocks, 4]
+  float* scaled_sums = nullptr;  // the same: scale * the sum of q
+  int32_t* sums = nullptr;       // the same: -128 * the sum of q
+  int32_t* half_sums = nullptr;  // [num_quads, num_blocks, 2, 4]: -128 * the sums of 16 q each
+  int64_t num_blocks = 0;
+};
+
+/// Rows of x as bf16, sixteen lying together as a tile of AMX: [num_rows / 16, k / 32, 16, 32].
+inline constexpr int kBf16GroupRows = 16;
+
 struct Leaf {
   // --- matrix products -----------------------------------------------------------------------------------------------
   int tile_rows = 0;  // rows of x that gemm_tile takes at most
@@ -43,6 +62,45 @@ struct Leaf {
   /// nothing better than dequantising the row first. That of kF32 is never null.
   using DotRows = void (*)(const std::byte* row, const float* x, int64_t x_stride, int num_rows, int64_t k, float* out);
   DotRows dot_rows[kNumDTypes] = {};
+
+  // --- products with packed weights (panel_format.h); null where the ISA has nothing faster than the above -----------
+  // Each writes y = x * panel^T for some rows of x to `tile`, [num_rows, 16] floats.
+
+  /// Writes row `row` of `rows`: x [32 * num_blocks]. A row with a NaN or an infinity gets a NaN scale.
+  void (*quantize_row)(const float* x, int64_t row, const QuantizedRows& rows) = nullptr;
+  /// Writes row `row` of bf16 rows: x [k], zeros behind it up to `padded_k`, a multiple of 32.
+  void (*round_row)(const float* x, int64_t k, int64_t padded_k, int64_t row, uint16_t* rows) = nullptr;
+
+  /// A few rows, num_rows in [1, kMaxPanelDotRows], weights decoded in registers; by DType. `first_row` is a multiple
+  /// of 4, here and below.
+  using DotPanel = void (*)(const QuantizedRows& x, int64_t first_row, int num_rows, const std::byte* panel, int64_t k,
+                            float* tile);
+  DotPanel dot_panel[kNumDTypes] = {};
+  /// Many rows: a panel is expanded to bytes [k / 4, 16, 4] with f32 scales [k / 32, 16] (Q6_K: [k / 16, 16]) and
+  /// minimums [k / 32, 16] once, and tiles of at most u8_tile_rows are multiplied with that.
+  using ExpandPanel = void (*)(const std::byte* panel, int64_t k, uint8_t* bytes, float* scales, float* mins);
+  ExpandPanel expand_panel[kNumDTypes] = {};
+  using U8Tile = void (*)(const QuantizedRows& x, int64_t first_row, int num_rows, const uint8_t* bytes,
+                          const float* scales, const float* mins, int64_t k, float* tile);
+  U8Tile u8_tile[kNumDTypes] = {};
+  int u8_tile_rows = 0;
+
+  /// Panels of bf16 pairs. bf16_dots: num_rows in [1, 16], one panel, tile [num_rows, 16]. bf16_tile: num_rows in
+  /// [1, bf16_tile_rows], num_panels in [1, bf16_tile_panels], tile [num_rows, 16 * bf16_tile_panels]; it may read, and
+  /// write to the tile, up to bf16_tile_rows rows. `x` is where the first row's group of 16 begins; `k` in whole
+  /// blocks.
+  using Bf16Tile = void (*)(const uint16_t* x, int num_rows, const std::byte* panels, int64_t panel_bytes,
+                            int num_panels, int64_t k, float* tile);
+  Bf16Tile bf16_dots = nullptr;
+  Bf16Tile bf16_tile = nullptr;
+  int bf16_tile_rows = 0;
+  int bf16_tile_panels = 0;
+  /// Quantised panels to bf16 pairs, where bf16_tile is faster than u8_tile; by DType.
+  using ExpandToBf16 = void (*)(const std::byte* panel, int64_t k, std::byte* bf16_panel);
+  ExpandToBf16 expand_to_bf16[kNumDTypes] = {};
+  /// Called by a thread before its first and after its last bf16_tile of a product; may be null.
+  void (*begin_bf16_tiles)() = nullptr;
+  void (*end_bf16_tiles)() = nullptr;
 
   // --- vectors -------------------------------------------------------------------------------------------------------
   /// y += a * x
@@ -75,6 +133,9 @@ const Leaf& reference_leaf();
 /// Each adds to the Leaf of the ISA below.
 void add_avx2(Leaf& leaf);
 void add_avx512(Leaf& leaf);
+void add_avx512_vnni(Leaf& leaf);
+void add_avx512_bf16(Leaf& leaf);
+void add_amx(Leaf& leaf);
 #endif
 
 }  // namespace saccade

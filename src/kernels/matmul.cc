@@ -182,24 +182,4 @@ void matmul(ThreadPool& pool, const MatmulArgs& args) {
   }
 }
 
-void linear(ThreadPool& pool, const float* x, int64_t num_rows, TensorView weight, TensorView bias, float* y,
-            bool accumulate) {
-  MatmulArgs args;
-  args.x = x;
-  args.x_stride = weight.shape.row_size();
-  args.weight = weight;
-  args.bias = bias ? bias.floats().data() : nullptr;
-  args.y = y;
-  args.y_stride = weight.shape.num_rows();
-  args.m = num_rows;
-  args.accumulate = accumulate;
-  matmul(pool, args);
-}
-
-void linear(ThreadPool& pool, const Tensor& x, TensorView weight, TensorView bias, Tensor& y, bool accumulate) {
-  assert(x.shape().row_size() == weight.shape.row_size() && y.shape().row_size() == weight.shape.num_rows());
-  assert(x.shape().num_rows() == y.shape().num_rows());
-  linear(pool, x.floats().data(), x.shape().num_rows(), weight, bias, y.floats().data(), accumulate);
-}
-
 }  // namespace saccade

@@ -1,4 +1,5 @@
-// y = x * W^T (+ bias): the product of every linear layer, over every weight type the loader reads.
+// y = x * W^T (+ bias) in f32 over weights as they lie in the file, of every type the loader reads. What linear.h uses
+// where there is nothing faster.
 #pragma once
 
 #include <cstdint>
@@ -21,11 +22,5 @@ struct MatmulArgs {
 
 /// Accumulates in f32 (dequantised weights, f32 activations): the only error is that of f32 summation.
 void matmul(ThreadPool& pool, const MatmulArgs& args);
-
-/// The common case: contiguous x [num_rows, k] and y [num_rows, n]; bias [n], or an empty view.
-void linear(ThreadPool& pool, const float* x, int64_t num_rows, TensorView weight, TensorView bias, float* y,
-            bool accumulate = false);
-/// The same with whole matrices.
-void linear(ThreadPool& pool, const Tensor& x, TensorView weight, TensorView bias, Tensor& y, bool accumulate = false);
 
 }  // namespace saccade

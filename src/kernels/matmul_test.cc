@@ -158,20 +158,5 @@ TEST(Matmul, DoesNothingForNoRows) {
   matmul(pool, {.weight = {DType::kF32, Shape{4, 8}, nullptr}});
 }
 
-TEST(Linear, AddsTheBiasAndAccumulates) {
-  ThreadPool pool(2);
-  Tensor x(Shape{2, 3}), weight(Shape{2, 3}), bias(Shape{2}), y(Shape{2, 2});
-  const float values[] = {1, 2, 3, 4, 5, 6};
-  std::copy(values, values + 6, x.floats().begin());
-  const float weights[] = {1, 0, 0, 0, 1, 1};
-  std::copy(weights, weights + 6, weight.floats().begin());
-  bias.floats()[0] = 10;
-  bias.floats()[1] = 20;
-  linear(pool, x, weight, bias, y);
-  EXPECT_EQ(std::vector<float>(y.floats().begin(), y.floats().end()), (std::vector<float>{11, 25, 14, 31}));
-  linear(pool, x, weight, {}, y, /*accumulate=*/true);
-  EXPECT_EQ(std::vector<float>(y.floats().begin(), y.floats().end()), (std::vector<float>{12, 30, 18, 42}));
-}
-
 }  // namespace
 }  // namespace saccade

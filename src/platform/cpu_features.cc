@@ -3,9 +3,26 @@
 #if defined(__x86_64__)
 #include <cpuid.h>
 #endif
+#if defined(__x86_64__) && defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 
 namespace saccade {
 namespace {
+
+#if defined(__x86_64__)
+/// Linux gives the tile registers only to a process that asks for them (arch_prctl(2), ARCH_REQ_XCOMP_PERM).
+bool request_amx_tiles() {
+#if defined(__linux__)
+  constexpr int kRequestPermission = 0x1023;
+  constexpr int kTileData = 18;  // the bit of XCR0
+  return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+#else
+  return false;
+#endif
+}
+#endif
 
 CpuFeatures detect() {
   CpuFeatures features;
@@ -20,6 +37,12 @@ CpuFeatures detect() {
   features.has_avx512bw = __builtin_cpu_supports("avx512bw") != 0;
   features.has_avx512dq = __builtin_cpu_supports("avx512dq") != 0;
   features.has_avx512vl = __builtin_cpu_supports("avx512vl") != 0;
+  features.has_avx512vnni = __builtin_cpu_supports("avx512vnni") != 0;
+  features.has_avx512bf16 = __builtin_cpu_supports("avx512bf16") != 0;
+  constexpr unsigned kAmxBf16 = 1u << 22, kAmxTile = 1u << 24;  // leaf 7, EDX; GCC 12 has no names for them
+  if (__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) != 0) {
+    features.has_amx_bf16 = (edx & kAmxBf16) != 0 && (edx & kAmxTile) != 0 && request_amx_tiles();
+  }
 #endif
   return features;
 }

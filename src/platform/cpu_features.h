@@ -12,6 +12,9 @@ struct CpuFeatures {
   bool has_avx512bw = false;
   bool has_avx512dq = false;
   bool has_avx512vl = false;
+  bool has_avx512vnni = false;
+  bool has_avx512bf16 = false;
+  bool has_amx_bf16 = false;  // and the system has given this process the tiles
 };
 
 /// Asked once; thread-safe.

@@ -25,9 +25,9 @@ TEST_P(FamilyParity, EveryStageAgreesWithTransformers) {
   ASSERT_TRUE(family) << family.status().message();
   auto converted = TemporaryModel::convert(dir + "/checkpoint");
   ASSERT_TRUE(converted) << converted.status().message();
-  auto model = Model::load(converted->path(), "");
-  ASSERT_TRUE(model) << model.status().message();
   ThreadPool pool(2);
+  auto model = Model::load(converted->path(), "", &pool);
+  ASSERT_TRUE(model) << model.status().message();
   for (const GoldenCase& golden : family->cases) {
     auto results = run_case(*model, pool, *family, golden);
     ASSERT_TRUE(results) << golden.name << ": " << results.status().message();

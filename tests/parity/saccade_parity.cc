@@ -98,8 +98,8 @@ Expected<bool> run(const Arguments& arguments) {
     SACCADE_ASSIGN_OR_RETURN(TemporaryModel temporary, TemporaryModel::convert(arguments.model));
     model_path = converted.emplace(std::move(temporary)).path();
   }
-  SACCADE_ASSIGN_OR_RETURN(const Model model, Model::load(model_path, arguments.mmproj));
   ThreadPool pool(2);
+  SACCADE_ASSIGN_OR_RETURN(const Model model, Model::load(model_path, arguments.mmproj, &pool));
   bool all_passed = true;
   for (const GoldenCase& golden : family.cases) {
     if (!arguments.dump_dir.empty()) {

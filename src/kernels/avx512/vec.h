@@ -1,4 +1,6 @@
 // Sixteen floats: the register type that the templates of kernels/simd run on, with AVX-512 F, BW, DQ and VL.
+//
+// A template, so that what another leaf builds on it has that leaf's name.
 #pragma once
 
 #include <immintrin.h>
@@ -8,7 +10,8 @@
 
 namespace saccade::avx512 {
 
-struct Vec {
+template <typename Self>
+struct FloatVec {
   using Reg = __m512;
   static constexpr int kLanes = 16;
   static constexpr int kTileRows = 12;  // 12 x 2 sums, 2 of the panel and 1 of x: 27 of 32 registers
@@ -43,6 +46,12 @@ struct Vec {
   static Reg load_f16(const std::byte* source) {
     return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(source)));
   }
+  static Reg load_u8(const std::byte* source) {
+    return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(source))));
+  }
+  static Reg load_i8(const std::byte* source) {
+    return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(source))));
+  }
   static Reg load_bf16(const std::byte* source) {
     const __m256i halves = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(source));
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(halves), 16));
@@ -53,5 +62,7 @@ struct Vec {
  private:
   static __mmask16 first_lanes(int count) { return static_cast<__mmask16>((1u << count) - 1u); }
 };
+
+struct Vec : FloatVec<Vec> {};
 
 }  // namespace saccade::avx512

@@ -1,0 +1,356 @@
+// Few rows of x (decoding) are multiplied with each panel as it is read: that is as fast as memory gives the weights.
+// For more rows (prefill, the vision encoder) a panel is expanded once to what the multiplication takes, and all tiles
+// of x pass over it; panels are taken by fours where they fit the second-level cache, so that x is read less often.
+#include "kernels/packed_matmul.h"
+
+#include <algorithm>
+#include <cassert>
+
+#include "kernels/leaf.h"
+#include "platform/huge_buffer.h"
+
+namespace saccade {
+namespace {
+
+/// Rows up to which weights are decoded in registers, anew for each kMaxPanelDotRows.
+constexpr int64_t kMaxFewRows = 2 * kMaxPanelDotRows;
+
+/// What the expanded panels of a group may take of the second-level cache.
+constexpr int64_t kGroupBytes = 384 * 1024;
+constexpr int64_t kMaxGroupPanels = 4;
+
+/// Weight bytes under which one thread does a product of few rows alone: waking another would take longer.
+constexpr int64_t kMinSharedBytes = 96 * 1024;
+
+int64_t ceil_div(int64_t a, int64_t b) {
+  return (a + b - 1) / b;
+}
+
+int64_t round_up(int64_t value, int64_t multiple) {
+  return ceil_div(value, multiple) * multiple;
+}
+
+/// Memory that grows and is kept for the next product. Growing loses what was there.
+class Scratch {
+ public:
+  std::byte* reserve(int64_t num_bytes) {
+    if (buffer_.num_bytes() < num_bytes) buffer_ = HugeBuffer(round_up(num_bytes, 1 << 16));
+    return buffer_.data();
+  }
+
+ private:
+  HugeBuffer buffer_;
+};
+
+/// Hands out aligned pieces of one Scratch: first all are measured, then all are taken.
+class Pieces {
+ public:
+  explicit Pieces(std::byte* base) : base_(base) {}
+  template <typename T>
+  T* take(int64_t count) {
+    T* piece = reinterpret_cast<T*>(base_ == nullptr ? nullptr : base_ + used_);
+    used_ += round_up(count * static_cast<int64_t>(sizeof(T)), 64);
+    return piece;
+  }
+  int64_t used() const { return used_; }
+
+ private:
+  std::byte* base_;
+  int64_t used_ = 0;
+};
+
+/// Rows of x in the forms that the outputs need.
+struct PreparedRows {
+  QuantizedRows quantized;
+  uint16_t* bf16 = nullptr;
+
+  static PreparedRows lay_out(Pieces& pieces, int64_t num_rows, int64_t padded_k, bool is_quantized, bool is_bf16) {
+    PreparedRows rows;
+    const int64_t num_blocks = padded_k / kPanelBlock;
+    if (is_quantized) {
+      rows.quantized.num_blocks = num_blocks;
+      rows.quantized.q = pieces.take<int8_t>(num_rows * padded_k);
+      rows.quantized.scales = pieces.take<float>(num_rows * num_blocks);
+      rows.quantized.scaled_sums = pieces.take<float>(num_rows * num_blocks);
+      rows.quantized.sums = pieces.take<int32_t>(num_rows * num_blocks);
+      rows.quantized.half_sums = pieces.take<int32_t>(num_rows * num_blocks * 2);
+    }
+    if (is_bf16) rows.bf16 = pieces.take<uint16_t>(num_rows * padded_k);
+    return rows;
+  }
+};
+
+/// A panel expanded to bytes.
+struct BytePanel {
+  uint8_t* bytes;
+  float* scales;
+  float* mins;
+
+  static BytePanel lay_out(Pieces& pieces, int64_t k) {
+    BytePanel panel;
+    panel.bytes = pieces.take<uint8_t>(k * kPanelRows);
+    panel.scales = pieces.take<float>(k / kPanelBlock * 2 * kPanelRows);
+    panel.mins = pieces.take<float>(k / kPanelBlock * kPanelRows);
+    return panel;
+  }
+};
+
+class Product {
+ public:
+  Product(const Leaf& leaf, const float* x, int64_t x_stride, int64_t m, std::span<const PackedOutput> outputs)
+      : leaf_(leaf),
+        x_(x),
+        x_stride_(x_stride),
+        m_(m),
+        k_(outputs[0].weight->k()),
+        padded_k_(outputs[0].weight->padded_k()),
+        outputs_(outputs) {}
+
+  void run(ThreadPool& pool);
+
+ private:
+  struct Group {  // panels [first_panel, first_panel + num_panels) of an output
+    const PackedOutput* output;
+    int64_t first_panel;
+    int num_panels;
+  };
+
+  bool is_few() const { return m_ <= kMaxFewRows; }
+  bool takes_bf16(const PackedWeights& weight) const {
+    if (!weight.format().is_quantized()) return true;
+    return !is_few() && leaf_.expand_to_bf16[static_cast<size_t>(weight.dtype())] != nullptr;
+  }
+  void prepare_rows(ThreadPool& pool);
+  int64_t group_panels(int num_threads) const;
+  Group group_at(int64_t idx, int64_t panels_to_group) const;
+
+  void multiply_few(const Group& group) const;
+  void multiply_many(const Group& group) const;
+  void dot_panel(const PackedWeights& weight, int64_t panel_idx, float* tile) const;
+  void multiply_bf16(const Group& group, Scratch& scratch) const;
+  void multiply_bytes(const Group& group, Scratch& scratch) const;
+  void finish(const PackedOutput& output, int64_t panel_idx, int64_t first_row, int64_t num_rows, float* tile,
+              float* gate_tile, int64_t tile_stride) const;
+
+  const Leaf& leaf_;
+  const float* x_;
+  const int64_t x_stride_;
+  const int64_t m_;
+  const int64_t k_;
+  const int64_t padded_k_;
+  const std::span<const PackedOutput> outputs_;
+  PreparedRows rows_;
+};
+
+Scratch& thread_scratch() {
+  thread_local Scratch scratch;
+  return scratch;
+}
+
+/// Of the thread that calls; the others read it.
+Scratch& row_scratch() {
+  thread_local Scratch scratch;
+  return scratch;
+}
+
+void Product::prepare_rows(ThreadPool& pool) {
+  bool is_quantized = false;
+  bool is_bf16 = false;
+  for (const PackedOutput& output : outputs_) {
+    for (const PackedWeights* weight : {output.weight, output.gate}) {
+      if (weight != nullptr) (takes_bf16(*weight) ? is_bf16 : is_quantized) = true;
+    }
+  }
+  const int64_t num_rows = round_up(m_, kMaxPanelTileRows);
+  Pieces sizes(nullptr);
+  PreparedRows::lay_out(sizes, num_rows, padded_k_, is_quantized, is_bf16);
+  Pieces pieces(row_scratch().reserve(sizes.used()));
+  rows_ = PreparedRows::lay_out(pieces, num_rows, padded_k_, is_quantized, is_bf16);
+  pool.parallel_for(m_, is_few() ? m_ : 16, [&](int64_t begin, int64_t end, int) {
+    for (int64_t row = begin; row < end; ++row) {
+      if (is_quantized) leaf_.quantize_row(x_ + row * x_stride_, row, rows_.quantized);
+      if (is_bf16) leaf_.round_row(x_ + row * x_stride_, k_, padded_k_, row, rows_.bf16);
+    }
+  });
+}
+
+/// A multiple of what bf16_tile takes.
+int64_t Product::group_panels(int num_threads) const {
+  int64_t num_panels = 0;
+  for (const PackedOutput& output : outputs_) num_panels += output.weight->num_panels();
+  if (is_few()) {
+    constexpr int kRangesPerThread = 8;
+    return std::max<int64_t>(1, num_panels / (kRangesPerThread * num_threads));
+  }
+  const int64_t panel_bytes = padded_k_ * kPanelRows * (outputs_[0].gate != nullptr ? 4 : 2);
+  const int64_t fitting = std::clamp<int64_t>(kGroupBytes / panel_bytes, 1, kMaxGroupPanels);
+  const int64_t fair = std::max<int64_t>(1, num_panels / (4 * num_threads));
+  const int64_t step = std::max(1, leaf_.bf16_tile_panels);
+  return std::max(step, std::min(fitting, fair) / step * step);
+}
+
+Product::Group Product::group_at(int64_t idx, int64_t panels_to_group) const {
+  for (const PackedOutput& output : outputs_) {
+    const int64_t num_groups = ceil_div(output.weight->num_panels(), panels_to_group);
+    if (idx < num_groups) {
+      const int64_t first = idx * panels_to_group;
+      return {&output, first, static_cast<int>(std::min(panels_to_group, output.weight->num_panels() - first))};
+    }
+    idx -= num_groups;
+  }
+  return {};
+}
+
+void Product::run(ThreadPool& pool) {
+  prepare_rows(pool);
+  const int64_t panels_to_group = group_panels(pool.num_threads());
+  int64_t num_groups = 0;
+  int64_t num_bytes = 0;
+  for (const PackedOutput& output : outputs_) {
+    num_groups += ceil_div(output.weight->num_panels(), panels_to_group);
+    num_bytes += output.weight->num_bytes();
+  }
+  const bool is_shared = num_bytes * (is_few() ? 1 : 4) >= kMinSharedBytes;
+  pool.parallel_for(num_groups, is_shared ? 1 : num_groups, [&](int64_t begin, int64_t end, int) {
+    for (int64_t idx = begin; idx < end; ++idx) {
+      const Group group = group_at(idx, panels_to_group);
+      is_few() ? multiply_few(group) : multiply_many(group);
+    }
+  });
+}
+
+void Product::dot_panel(const PackedWeights& weight, int64_t panel_idx, float* tile) const {
+  const std::byte* panel = weight.panel(panel_idx);
+  if (!weight.format().is_quantized()) {
+    leaf_.bf16_dots(rows_.bf16, static_cast<int>(m_), panel, 0, 1, padded_k_, tile);
+    return;
+  }
+  const Leaf::DotPanel dot = leaf_.dot_panel[static_cast<size_t>(weight.dtype())];
+  for (int64_t row = 0; row < m_; row += kMaxPanelDotRows) {
+    const int count = static_cast<int>(std::min<int64_t>(kMaxPanelDotRows, m_ - row));
+    dot(rows_.quantized, row, count, panel, padded_k_, tile + row * kPanelRows);
+  }
+}
+
+void Product::multiply_few(const Group& group) const {
+  alignas(64) float tile[kMaxFewRows * kPanelRows];
+  alignas(64) float gate_tile[kMaxFewRows * kPanelRows];
+  for (int i = 0; i < group.num_panels; ++i) {
+    const int64_t panel_idx = group.first_panel + i;
+    dot_panel(*group.output->weight, panel_idx, tile);
+    if (group.output->gate != nullptr) dot_panel(*group.output->gate, panel_idx, gate_tile);
+    finish(*group.output, panel_idx, 0, m_, tile, gate_tile, kPanelRows);
+  }
+}
+
+void Product::multiply_many(const Group& group) const {
+  const PackedWeights* gate = group.output->gate;
+  const bool is_bf16 = takes_bf16(*group.output->weight) && (gate == nullptr || takes_bf16(*gate));
+  is_bf16 ? multiply_bf16(group, thread_scratch()) : multiply_bytes(group, thread_scratch());
+}
+
+void Product::multiply_bf16(const Group& group, Scratch& scratch) const {
+  const int64_t panel_bytes = panel_format_of(DType::kBF16).panel_bytes(padded_k_);
+  const PackedWeights* weights[] = {group.output->weight, group.output->gate};
+  const std::byte* panels[2] = {};
+  std::byte* expanded = scratch.reserve(2 * group.num_panels * panel_bytes);
+  for (int i = 0; i < 2; ++i) {
+    if (weights[i] == nullptr) continue;
+    if (!weights[i]->format().is_quantized()) {
+      panels[i] = weights[i]->panel(group.first_panel);
+      continue;
+    }
+    panels[i] = expanded + i * group.num_panels * panel_bytes;
+    for (int j = 0; j < group.num_panels; ++j) {
+      leaf_.expand_to_bf16[static_cast<size_t>(weights[i]->dtype())](
+          weights[i]->panel(group.first_panel + j), padded_k_, expanded + (i * group.num_panels + j) * panel_bytes);
+    }
+  }
+  if (leaf_.begin_bf16_tiles != nullptr) leaf_.begin_bf16_tiles();
+  alignas(64) float tiles[2][kMaxPanelTileRows * 2 * kPanelRows];
+  const int64_t tile_stride = leaf_.bf16_tile_panels * kPanelRows;
+  for (int64_t row = 0; row < m_; row += leaf_.bf16_tile_rows) {
+    const int num_rows = static_cast<int>(std::min<int64_t>(leaf_.bf16_tile_rows, m_ - row));
+    const uint16_t* x = rows_.bf16 + row * padded_k_;
+    for (int first = 0; first < group.num_panels; first += leaf_.bf16_tile_panels) {
+      const int num_panels = std::min(leaf_.bf16_tile_panels, group.num_panels - first);
+      for (int i = 0; i < 2; ++i) {
+        if (panels[i] == nullptr) continue;
+        leaf_.bf16_tile(x, num_rows, panels[i] + first * panel_bytes, panel_bytes, num_panels, padded_k_, tiles[i]);
+      }
+      for (int j = 0; j < num_panels; ++j) {
+        finish(*group.output, group.first_panel + first + j, row, num_rows, tiles[0] + j * kPanelRows,
+               tiles[1] + j * kPanelRows, tile_stride);
+      }
+    }
+  }
+  if (leaf_.end_bf16_tiles != nullptr) leaf_.end_bf16_tiles();
+}
+
+void Product::multiply_bytes(const Group& group, Scratch& scratch) const {
+  const PackedWeights* weights[] = {group.output->weight, group.output->gate};
+  Pieces sizes(nullptr);
+  for (int i = 0; i < 2 * group.num_panels; ++i) BytePanel::lay_out(sizes, padded_k_);
+  Pieces pieces(scratch.reserve(sizes.used()));
+  BytePanel panels[2][kMaxGroupPanels];
+  for (int i = 0; i < 2; ++i) {
+    if (weights[i] == nullptr) continue;
+    for (int j = 0; j < group.num_panels; ++j) {
+      panels[i][j] = BytePanel::lay_out(pieces, padded_k_);
+      leaf_.expand_panel[static_cast<size_t>(weights[i]->dtype())](weights[i]->panel(group.first_panel + j), padded_k_,
+                                                                   panels[i][j].bytes, panels[i][j].scales,
+                                                                   panels[i][j].mins);
+    }
+  }
+  alignas(64) float tiles[2][kMaxPanelTileRows * kPanelRows];
+  for (int64_t row = 0; row < m_; row += leaf_.u8_tile_rows) {
+    const int num_rows = static_cast<int>(std::min<int64_t>(leaf_.u8_tile_rows, m_ - row));
+    for (int j = 0; j < group.num_panels; ++j) {
+      for (int i = 0; i < 2; ++i) {
+        if (weights[i] == nullptr) continue;
+        leaf_.u8_tile[static_cast<size_t>(weights[i]->dtype())](rows_.quantized, row, num_rows, panels[i][j].bytes,
+                                                                panels[i][j].scales, panels[i][j].mins, padded_k_,
+                                                                tiles[i]);
+      }
+      finish(*group.output, group.first_panel + j, row, num_rows, tiles[0], tiles[1], kPanelRows);
+    }
+  }
+}
+
+/// The tile of products becomes a part of y. Overwrites the tiles.
+void Product::finish(const PackedOutput& output, int64_t panel_idx, int64_t first_row, int64_t num_rows, float* tile,
+                     float* gate_tile, int64_t tile_stride) const {
+  const int64_t col = panel_idx * kPanelRows;
+  const int64_t num_cols = std::min<int64_t>(kPanelRows, output.weight->n() - col);
+  for (int64_t row = 0; row < num_rows; ++row) {
+    float* values = tile + row * tile_stride;
+    if (output.gate != nullptr) {
+      leaf_.silu_times(gate_tile + row * tile_stride, values, kPanelRows);
+      values = gate_tile + row * tile_stride;
+    }
+    if (output.bias != nullptr) {
+      for (int64_t i = 0; i < num_cols; ++i) values[i] += output.bias[col + i];
+    }
+    if (output.activation) leaf_.activate(*output.activation, values, kPanelRows);
+    float* y = output.y + (first_row + row) * output.y_stride + col;
+    if (output.accumulate) {
+      for (int64_t i = 0; i < num_cols; ++i) y[i] += values[i];
+    } else {
+      std::copy_n(values, num_cols, y);
+    }
+  }
+}
+
+}  // namespace
+
+void packed_matmul(ThreadPool& pool, const float* x, int64_t x_stride, int64_t m,
+                   std::span<const PackedOutput> outputs) {
+  if (m == 0 || outputs.empty()) return;
+  for ([[maybe_unused]] const PackedOutput& output : outputs) {
+    assert(output.weight->k() == outputs[0].weight->k());
+    assert(output.gate == nullptr || (output.gate->k() == output.weight->k() && output.gate->n() == output.weight->n()));
+  }
+  Product(active_leaf(), x, x_stride, m, outputs).run(pool);
+}
+
+}  // namespace saccade

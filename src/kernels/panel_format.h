@@ -1,0 +1,77 @@
+// How packed weights lie in memory: panels of 16 weight rows, so that one vector register holds a step of the inner
+// dimension for 16 outputs, and every stream is read from front to back.
+//
+// The values of a panel keep the bits of the file. Four successive weights of a row are four bytes of one 32-bit lane;
+// "group" g of a block of 32 is weights 4g .. 4g + 3 of all 16 rows: 64 bytes, row c at byte 4c. That is the shape that
+// AVX-512 VNNI multiplies, two AVX2 registers, and, 16 groups on end, a tile of AMX. A panel of k weights a row is three
+// streams, each for all blocks in order:
+//
+//   quants   8-bit types: the 8 groups, 64 bytes each, as value + 128.
+//            Smaller types: 4 x 64 bytes; byte j of 64 * i + j holds the low four bits of group i in its low half, of
+//            group i + 4 in its high half.
+//   high     5-bit types: for each group 64 bits, bit 4c + t being the fifth bit of row c's weight t.
+//            6-bit types: 2 x 64 bytes; byte j of 64 * h + j holds bits 4 and 5 of groups 4h .. 4h + 3, two bits each.
+//   scales   for each block 16 f16 scales, then, in types with a minimum, 16 f16 minimums (weight = scale * q - min).
+//            K types: for each 256 weights 16 f16 d (and 16 f16 dmin), then for each of the 8 blocks 16 scale bytes
+//            (Q4_K, Q5_K: then 16 minimum bytes; Q6_K: two signed scales, 16 for each half of the block).
+//
+// 16-bit floats are bf16 pairs: for each two of k, 16 rows of two successive weights.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "tensor/dtype.h"
+
+namespace saccade {
+
+inline constexpr int kPanelRows = 16;   // weight rows: columns of y
+inline constexpr int kPanelBlock = 32;  // weights of a row in a block
+
+struct PanelFormat {
+  int bits = 0;             // of a quantised value; 16 for bf16; 0 for types that are not packed
+  int offset = 0;           // weight = scale * (q - offset)
+  bool has_min = false;     // weight = scale * q - min
+  bool is_k_type = false;   // scales are bytes times one f16 for 256 weights
+  int scale_groups = 8;     // groups of four weights that share a scale
+
+  constexpr int quant_bytes() const { return bits == 8 ? 512 : 256; }            // of a block
+  constexpr int high_bytes() const { return bits == 5 ? 64 : bits == 6 ? 128 : 0; }
+  constexpr int super_bytes() const { return is_k_type ? (has_min ? 64 : 32) : 0; }  // in front of 8 blocks' scales
+  constexpr int scale_bytes() const {
+    if (is_k_type) return 32;
+    return has_min ? 64 : 32;
+  }
+  constexpr int blocks_per_scales() const { return is_k_type ? 8 : 1; }
+
+  constexpr bool is_quantized() const { return bits > 0 && bits < 16; }
+  /// Bytes of one panel; `k` is a multiple of 32 (of 256 for K types).
+  constexpr int64_t panel_bytes(int64_t k) const {
+    const int64_t blocks = k / kPanelBlock;
+    if (bits == 16) return blocks * kPanelBlock * kPanelRows * 2;
+    const int64_t bytes = blocks * (quant_bytes() + high_bytes() + scale_bytes()) +
+                          blocks / blocks_per_scales() * super_bytes();
+    return (bytes + 63) / 64 * 64;
+  }
+};
+
+/// By DType; kF16 is packed as bf16.
+inline constexpr std::array<PanelFormat, kNumDTypes> kPanelFormats = {{
+    {},                                                                             // f32
+    {.bits = 16},                                                                   // f16
+    {.bits = 16},                                                                   // bf16
+    {.bits = 8, .offset = 128},                                                     // q8_0
+    {.bits = 4, .offset = 8},                                                       // q4_0
+    {.bits = 4, .has_min = true},                                                   // q4_1
+    {.bits = 5, .offset = 16},                                                      // q5_0
+    {.bits = 5, .has_min = true},                                                   // q5_1
+    {.bits = 4, .has_min = true, .is_k_type = true},                                // q4_k
+    {.bits = 5, .has_min = true, .is_k_type = true},                                // q5_k
+    {.bits = 6, .offset = 32, .is_k_type = true, .scale_groups = 4},                // q6_k
+}};
+
+constexpr const PanelFormat& panel_format_of(DType dtype) {
+  return kPanelFormats[static_cast<size_t>(dtype)];
+}
+
+}  // namespace saccade
