@@ -122,8 +122,34 @@ void Decoder::rotate(ThreadPool& pool, const RopeTable::Rows& rope, int64_t num_
   });
 }
 
+/// scratch.attended of the sequence's rows, which begin at `first_row`; their keys and values go into the cache.
+Status Decoder::attend(ThreadPool& pool, int64_t layer_idx, const SequenceRows& rows, int64_t first_row,
+                       Scratch& scratch) const {
+  KvSequence& kv = *rows.kv;
+  const int64_t num_past = kv.num_tokens(layer_idx);
+  SACCADE_RETURN_IF_ERROR(kv.reserve(layer_idx, rows.num_tokens));
+  kv.append(layer_idx, scratch.k.row(first_row).data(), config_.kv_dim(), scratch.v.row(first_row).data(),
+            config_.kv_dim(), rows.num_tokens);
+  AttentionArgs args;
+  args.q = scratch.q.row(first_row).data();
+  args.q_stride = scratch.q.shape().row_size();
+  args.kv = kv.blocks(layer_idx);
+  args.out = scratch.attended.row(first_row).data();
+  args.out_stride = scratch.attended.shape().row_size();
+  args.num_queries = rows.num_tokens;
+  args.num_keys = num_past + rows.num_tokens;
+  args.num_heads = config_.num_heads;
+  args.num_kv_heads = config_.num_kv_heads;
+  args.head_dim = config_.head_dim;
+  args.scale = 1.0f / std::sqrt(static_cast<float>(config_.head_dim));
+  args.is_causal = true;
+  args.first_visible = num_past;
+  attention(pool, args);
+  return {};
+}
+
 Status Decoder::attention_block(ThreadPool& pool, const Layer& layer, int64_t layer_idx, const RopeTable::Rows& rope,
-                                KvSequence& kv, Tensor& x, Scratch& scratch) const {
+                                std::span<const SequenceRows> sequences, Tensor& x, Scratch& scratch) const {
   const int64_t num_tokens = x.shape()[0];
   rms_norm(x.floats().data(), layer.attention_norm.floats().data(), config_.rms_epsilon, num_tokens, config_.model_dim,
            scratch.normed.floats().data());
@@ -136,26 +162,11 @@ Status Decoder::attention_block(ThreadPool& pool, const Layer& layer, int64_t la
   rotate(pool, rope, config_.num_heads, scratch.q);
   rotate(pool, rope, config_.num_kv_heads, scratch.k);
 
-  const int64_t num_past = kv.num_tokens(layer_idx);
-  SACCADE_RETURN_IF_ERROR(kv.reserve(layer_idx, num_tokens));
-  kv.append(layer_idx, scratch.k.floats().data(), config_.kv_dim(), scratch.v.floats().data(), config_.kv_dim(),
-            num_tokens);
-
-  AttentionArgs args;
-  args.q = scratch.q.floats().data();
-  args.q_stride = scratch.q.shape().row_size();
-  args.kv = kv.blocks(layer_idx);
-  args.out = scratch.attended.floats().data();
-  args.out_stride = scratch.attended.shape().row_size();
-  args.num_queries = num_tokens;
-  args.num_keys = num_past + num_tokens;
-  args.num_heads = config_.num_heads;
-  args.num_kv_heads = config_.num_kv_heads;
-  args.head_dim = config_.head_dim;
-  args.scale = 1.0f / std::sqrt(static_cast<float>(config_.head_dim));
-  args.is_causal = true;
-  args.first_visible = num_past;
-  attention(pool, args);
+  int64_t first_row = 0;
+  for (const SequenceRows& rows : sequences) {
+    SACCADE_RETURN_IF_ERROR(attend(pool, layer_idx, rows, first_row, scratch));
+    first_row += rows.num_tokens;
+  }
   linear(pool, scratch.attended.floats().data(), num_tokens,
          {.weight = &layer.o, .y = x.floats().data(), .accumulate = true});
   return {};
@@ -180,27 +191,72 @@ Tensor Decoder::logits(ThreadPool& pool, const Tensor& x, int64_t num_rows) cons
   return result;
 }
 
+double Decoder::work(int64_t num_tokens, int64_t num_past) const {
+  const auto rows = static_cast<double>(num_tokens);
+  double per_row = 0;
+  for (const Layer& layer : layers_) {
+    for (const WeightMatrix* weight :
+         {&layer.q, &layer.k, &layer.v, &layer.o, &layer.gate, &layer.up, &layer.down}) {
+      per_row += static_cast<double>(weight->shape().num_elements());
+    }
+  }
+  const double mean_keys = static_cast<double>(num_past) + (rows + 1) / 2;
+  const auto q_dim = static_cast<double>(config_.num_heads * config_.head_dim);
+  const double attention_per_row = 2 * q_dim * mean_keys * static_cast<double>(config_.num_layers);
+  return rows * (per_row + attention_per_row) + static_cast<double>(output_.shape().num_elements());
+}
+
+double Decoder::weight_bytes() const {
+  auto bytes = static_cast<double>(output_.view().num_bytes());
+  for (const Layer& layer : layers_) {
+    for (const WeightMatrix* weight :
+         {&layer.q, &layer.k, &layer.v, &layer.o, &layer.gate, &layer.up, &layer.down}) {
+      bytes += static_cast<double>(weight->view().num_bytes());
+    }
+  }
+  return bytes;
+}
+
+namespace {
+
+/// The parts of `sequences` that are rows [begin, begin + count) of all.
+std::vector<SequenceRows> cut_rows(std::span<const SequenceRows> sequences, int64_t begin, int64_t count) {
+  std::vector<SequenceRows> parts;
+  int64_t first = 0;
+  for (const SequenceRows& rows : sequences) {
+    const int64_t from = std::max(first, begin);
+    const int64_t to = std::min(first + rows.num_tokens, begin + count);
+    if (from < to) parts.push_back({rows.kv, to - from});
+    first += rows.num_tokens;
+  }
+  return parts;
+}
+
+}  // namespace
+
 Expected<Tensor> Decoder::forward(ThreadPool& pool, const ForwardArgs& args) const {
   const int64_t num_tokens = args.rows->shape()[0];
   assert(num_tokens > 0 && static_cast<int64_t>(args.positions.size()) == num_tokens);
   assert(args.num_logit_rows >= 1 && args.num_logit_rows <= num_tokens);
-  const int64_t num_past = args.kv->num_tokens(0);
+  std::vector<int64_t> num_past;
+  for (const SequenceRows& rows : args.sequences) num_past.push_back(rows.kv->num_tokens(0));
   // Chunks end where the logit rows begin, so that those are the tail of what is computed last.
   Tensor result({args.num_logit_rows, config_.vocab_size});
   const int64_t first_logit_row = num_tokens - args.num_logit_rows;
   const auto fail = [&](Status status) {
-    args.kv->truncate(num_past);
+    for (size_t i = 0; i < num_past.size(); ++i) args.sequences[i].kv->truncate(num_past[i]);
     return status;
   };
   for (int64_t begin = 0; begin < num_tokens;) {
     const int64_t count = std::min(kChunkTokens, num_tokens - begin);
     Tensor x = copy_rows(*args.rows, begin, count);
+    const std::vector<SequenceRows> sequences = cut_rows(args.sequences, begin, count);
     Scratch scratch(config_, count);
     const RopeTable::Rows rope =
         rope_.rows(args.positions.subspan(static_cast<size_t>(begin), static_cast<size_t>(count)));
     for (int64_t layer_idx = 0; layer_idx < config_.num_layers; ++layer_idx) {
       const Layer& layer = layers_[static_cast<size_t>(layer_idx)];
-      Status status = attention_block(pool, layer, layer_idx, rope, *args.kv, x, scratch);
+      Status status = attention_block(pool, layer, layer_idx, rope, sequences, x, scratch);
       if (!status.is_ok()) return fail(std::move(status));
       ffn_block(pool, layer, x, scratch);
       const double layers_done = static_cast<double>(layer_idx + 1) / static_cast<double>(config_.num_layers);

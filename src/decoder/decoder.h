@@ -18,11 +18,18 @@
 
 namespace saccade {
 
+/// The next rows of one sequence.
+struct SequenceRows {
+  KvSequence* kv = nullptr;  // grows by num_tokens in every layer
+  int64_t num_tokens = 0;
+};
+
 struct ForwardArgs {
   const Tensor* rows = nullptr;              // [num_tokens, model_dim]: embedded text and media tokens
   std::span<const TokenPosition> positions;  // [num_tokens]
-  KvSequence* kv = nullptr;                  // grows by num_tokens in every layer
-  int64_t num_logit_rows = 1;                // logits of the last this many rows
+  // Whose rows those are, one after the other: they go through the layers together, each attending to its own past.
+  std::span<const SequenceRows> sequences;
+  int64_t num_logit_rows = 1;  // logits of the last this many rows
   // Called between layers with the share done, 0..1; false cancels. May be empty.
   std::function<bool(double fraction)> progress;
 };
@@ -47,8 +54,15 @@ class Decoder {
   void embed(int32_t token, std::span<float> row) const;
 
   /// Runs the rows through all layers. Returns logits [num_logit_rows, vocab_size].
-  /// Errors: kResourceExhausted (KV cache), kCancelled. On an error the cache holds what it held before.
+  /// Errors: kResourceExhausted (KV cache), kCancelled. On an error the caches hold what they held before.
   Expected<Tensor> forward(ThreadPool& pool, const ForwardArgs& args) const;
+
+  /// Multiply-adds of a forward of `num_tokens` rows of one sequence behind `num_past`, with one row of logits.
+  double work(int64_t num_tokens, int64_t num_past) const;
+  /// The type of most of its weights.
+  DType main_dtype() const { return layers_.front().up.dtype(); }
+  /// Bytes of weights that a forward reads, embeddings left out.
+  double weight_bytes() const;
 
  private:
   struct Layer {
@@ -63,7 +77,9 @@ class Decoder {
   explicit Decoder(DecoderConfig config) : config_(std::move(config)), rope_(config_.rope) {}
   static Expected<Layer> load_layer(const TensorSource& tensors, const DecoderConfig& config, int64_t layer_idx);
   Status attention_block(ThreadPool& pool, const Layer& layer, int64_t layer_idx, const RopeTable::Rows& rope,
-                         KvSequence& kv, Tensor& x, Scratch& scratch) const;
+                         std::span<const SequenceRows> sequences, Tensor& x, Scratch& scratch) const;
+  Status attend(ThreadPool& pool, int64_t layer_idx, const SequenceRows& rows, int64_t first_row,
+                Scratch& scratch) const;
   void ffn_block(ThreadPool& pool, const Layer& layer, Tensor& x, Scratch& scratch) const;
   void rotate(ThreadPool& pool, const RopeTable::Rows& rope, int64_t num_heads, Tensor& heads) const;
   Tensor logits(ThreadPool& pool, const Tensor& x, int64_t num_rows) const;

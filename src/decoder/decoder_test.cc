@@ -86,7 +86,8 @@ class DecoderForward : public ::testing::Test {
     ForwardArgs args;
     args.rows = &rows;
     args.positions = positions;
-    args.kv = &kv;
+    const SequenceRows sequence_rows = {&kv, count};
+    args.sequences = {&sequence_rows, 1};
     args.num_logit_rows = num_logit_rows;
     args.progress = std::move(progress);
     return decoder_->forward(pool_, args);

@@ -111,6 +111,7 @@ class Llava : public VisionEncoder {
   std::string image_placeholder() const override { return "<image>"; }
   ControlTokens control_tokens() const override { return {}; }
   uint64_t num_parameters() const override { return num_parameters_; }
+  DType main_dtype() const override { return tower_.main_dtype(); }
   void pack_weights(ThreadPool& pool) override {
     tower_.pack_weights(pool);
     projector_.pack_weights(pool);
@@ -215,6 +216,7 @@ Expected<std::vector<MediaPiece>> Llava::encode(const PixelBatch& pixels, Thread
   const Stopwatch encode_time;
   SACCADE_ASSIGN_OR_RETURN(Tensor features, tower_.encode(pixels, pool, work));
   trace.encode_ms = encode_time.elapsed_ms();
+  trace.multiply_adds = work.total_work();
   const Stopwatch project_time;
   SACCADE_ASSIGN_OR_RETURN(Tensor projected, projector_.project(pool, features, work));
   std::vector<MediaPiece> pieces = make_pieces(projected, pixels);

@@ -115,6 +115,7 @@ class Qwen2Vl : public VisionEncoder {
   std::string image_placeholder() const override { return "<|image_pad|>"; }
   ControlTokens control_tokens() const override { return {{"<|vision_start|>", "<|vision_end|>"}, {}}; }
   uint64_t num_parameters() const override { return num_parameters_; }
+  DType main_dtype() const override { return blocks_.front().up.weight.dtype(); }
   void pack_weights(ThreadPool& pool) override {
     for (VitBlock& block : blocks_) saccade::pack_weights(pool, block);
     merger_.pack_weights(pool);
@@ -277,6 +278,7 @@ Expected<std::vector<MediaPiece>> Qwen2Vl::encode(const PixelBatch& pixels, Thre
   SACCADE_ASSIGN_OR_RETURN(Tensor embedded, embed(pixels, order, pool, progress));
   SACCADE_ASSIGN_OR_RETURN(Tensor features, run_blocks(std::move(embedded), order, pool, progress));
   trace.encode_ms = encode_time.elapsed_ms();
+  trace.multiply_adds = progress.total_work();
 
   const Stopwatch project_time;
   SACCADE_ASSIGN_OR_RETURN(const Tensor merged, merge(features, pool, progress));

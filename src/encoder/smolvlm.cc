@@ -51,6 +51,7 @@ class SmolVlm : public VisionEncoder {
   std::string image_placeholder() const override { return "<image>"; }
   ControlTokens control_tokens() const override;
   uint64_t num_parameters() const override { return num_parameters_; }
+  DType main_dtype() const override { return tower_.main_dtype(); }
   void pack_weights(ThreadPool& pool) override {
     tower_.pack_weights(pool);
     projector_.weight.pack(pool);
@@ -153,6 +154,7 @@ Expected<std::vector<MediaPiece>> SmolVlm::encode(const PixelBatch& pixels, Thre
   const Stopwatch encode_time;
   SACCADE_ASSIGN_OR_RETURN(Tensor features, tower_.encode(pixels, pool, work));
   trace.encode_ms = encode_time.elapsed_ms();
+  trace.multiply_adds = work.total_work();
 
   const Stopwatch project_time;
   const Tensor merged = pixel_unshuffle(features, tower_.patches_per_side(), scale_factor_);

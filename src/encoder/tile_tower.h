@@ -33,6 +33,9 @@ class TileTower {
   /// Packs the blocks' weights for the active ISA.
   void pack_weights(ThreadPool& pool);
 
+  /// The type of most of its weights.
+  DType main_dtype() const { return blocks_.empty() ? DType::kF32 : blocks_.front().up.weight.dtype(); }
+
   int64_t vision_dim() const { return config_.vision_dim; }
   int64_t patches_per_side() const { return side_; }
   int64_t num_patches() const { return side_ * side_; }

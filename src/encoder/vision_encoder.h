@@ -19,6 +19,7 @@ struct EncodeTrace {
   bool keep_tensors = false;
   double encode_ms = 0;
   double project_ms = 0;
+  double multiply_adds = 0;  // of both
   // [num_tiles * num_patches, vision_dim]: what the projector is given (CLS dropped), before the norm of Qwen2-VL's
   // merger. Rows are in the tower's own order: tiles one by one, patches row by row; Qwen2-VL: 2 x 2 patches together,
   // in Qwen2.5-VL window by window.
@@ -64,6 +65,8 @@ class VisionEncoder {
                                                    const ProgressFunction& progress) const = 0;
 
   virtual uint64_t num_parameters() const = 0;
+  /// The type of most of its weights.
+  virtual DType main_dtype() const = 0;
 
   /// Packs the weights for the active ISA (weight_matrix.h). Throws std::bad_alloc. Optional.
   virtual void pack_weights(ThreadPool& pool) = 0;

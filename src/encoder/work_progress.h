@@ -18,6 +18,8 @@ class WorkProgress {
   WorkProgress(const ProgressFunction& report, double total_work, double piece_work = kPieceWork)
       : report_(&report), total_work_(total_work), piece_work_(piece_work) {}
 
+  double total_work() const { return total_work_; }
+
   /// Counts `work` that is done. Reports at the end, and in between as often as anyone can tell the difference.
   /// Errors: kCancelled where the function returns false.
   Status add(double work);

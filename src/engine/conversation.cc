@@ -21,7 +21,8 @@ Expected<Tensor> Conversation::extend(const Decoder& decoder, ThreadPool& pool, 
   ForwardArgs args;
   args.rows = &more.rows;
   args.positions = more.positions;
-  args.kv = &kv_;
+  const SequenceRows rows = {&kv_, static_cast<int64_t>(more.positions.size())};
+  args.sequences = {&rows, 1};
   args.progress = std::move(progress);
   SACCADE_ASSIGN_OR_RETURN(Tensor logits, decoder.forward(pool, args));
   fingerprints_.insert(fingerprints_.end(), more.fingerprints.begin(), more.fingerprints.end());

@@ -42,7 +42,19 @@ struct QuantizedRows {
 /// Rows of x as bf16, sixteen lying together as a tile of AMX: [num_rows / 16, k / 32, 16, 32].
 inline constexpr int kBf16GroupRows = 16;
 
+/// What multiplications take: the same kinds of number on both sides, sums in f32 or int32.
+enum class NumberKind : uint8_t { kF32, kBf16, kInt8 };
+inline constexpr int kNumNumberKinds = 3;
+
 struct Leaf {
+  // --- the machine's limits (machine_limits.h) -----------------------------------------------------------------------
+  /// Multiplies registers `count` times over, and returns how many operations (two for a multiply-add) that were; by
+  /// NumberKind, null where the ISA has no instruction for it.
+  using Spin = double (*)(int64_t count);
+  Spin spin[kNumNumberKinds] = {};
+  /// Reads `num_bytes`, a multiple of 256, as fast as memory gives them. What it returns depends on all of them.
+  uint64_t (*read_stream)(const std::byte* data, int64_t num_bytes) = nullptr;
+
   // --- matrix products -----------------------------------------------------------------------------------------------
   int tile_rows = 0;  // rows of x that gemm_tile takes at most
   int tile_cols = 0;  // columns of y that it writes: the width of a panel

@@ -100,7 +100,8 @@ Expected<Decoded> decode(const Model& model, ThreadPool& pool, const PreparedCas
   ForwardArgs prefill;
   prefill.rows = &prepared.rows;
   prefill.positions = prepared.prompt.positions;
-  prefill.kv = &kv;
+  const SequenceRows prompt_rows = {&kv, prepared.prompt.num_rows()};
+  prefill.sequences = {&prompt_rows, 1};
   prefill.num_logit_rows = std::min(golden.num_logit_rows, prepared.prompt.num_rows());
   SACCADE_ASSIGN_OR_RETURN(decoded.logits, model.decoder->forward(pool, prefill));
   const Tensor& logits = decoded.logits;
@@ -117,7 +118,8 @@ Expected<Decoded> decode(const Model& model, ThreadPool& pool, const PreparedCas
     ForwardArgs step;
     step.rows = &row;
     step.positions = {&place, 1};
-    step.kv = &kv;
+    const SequenceRows next_row = {&kv, 1};
+    step.sequences = {&next_row, 1};
     SACCADE_ASSIGN_OR_RETURN(const Tensor next, model.decoder->forward(pool, step));
     decoded.last_logits.assign(next.floats().begin(), next.floats().end());
   }

@@ -74,7 +74,8 @@ Status dump_case(const Model& model, ThreadPool& pool, const GoldenCase& golden,
   ForwardArgs args;
   args.rows = &rows;
   args.positions = positions;
-  args.kv = &kv;
+  const SequenceRows sequence = {&kv, num_prompt + num_answer};
+  args.sequences = {&sequence, 1};
   args.num_logit_rows = num_prompt + num_answer;
   SACCADE_ASSIGN_OR_RETURN(const Tensor logits, model.decoder->forward(pool, args));
   Tensor places({num_prompt + num_answer, 3});

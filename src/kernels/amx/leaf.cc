@@ -115,12 +115,28 @@ void fill_dtype(Leaf& leaf) {
   leaf.expand_to_bf16[static_cast<size_t>(dtype)] = expand_to_bf16<dtype>;
 }
 
+static double spin_bf16(int64_t count) {
+  constexpr double kOps = 4.0 * 2 * 16 * 16 * 32;
+  begin_tiles();
+  _tile_zero(4);
+  _tile_zero(6);
+  for (int64_t step = 0; step < count; ++step) {
+    _tile_dpbf16ps(0, 4, 6);
+    _tile_dpbf16ps(1, 4, 6);
+    _tile_dpbf16ps(2, 4, 6);
+    _tile_dpbf16ps(3, 4, 6);
+  }
+  end_tiles();
+  return static_cast<double>(count) * kOps;
+}
+
 }  // namespace saccade::amx
 
 namespace saccade {
 
 void add_amx(Leaf& leaf) {
   using namespace amx;  // NOLINT
+  leaf.spin[static_cast<size_t>(NumberKind::kBf16)] = spin_bf16;
   leaf.bf16_tile = bf16_tile;
   leaf.bf16_tile_rows = kTileRows;
   leaf.bf16_tile_panels = kTilePanels;

@@ -52,9 +52,25 @@ void round_row(const float* x, int64_t k, int64_t padded_k, int64_t row, uint16_
   }
 }
 
+double spin_bf16(int64_t count) {
+  constexpr int kSums = 12;
+  constexpr double kOps = 64;
+  __m512 sums[kSums];
+  for (__m512& sum : sums) sum = _mm512_setzero_ps();
+  const auto zero = (__m512bh)_mm512_setzero_si512();
+  for (int64_t step = 0; step < count; ++step) {
+#pragma GCC unroll 12
+    for (int i = 0; i < kSums; ++i) sums[i] = _mm512_dpbf16_ps(sums[i], zero, zero);
+#pragma GCC unroll 12
+    for (int i = 0; i < kSums; ++i) asm volatile("" : "+x"(sums[i]));
+  }
+  return static_cast<double>(count) * kSums * kOps;
+}
+
 }  // namespace
 
 void add_avx512_bf16(Leaf& leaf) {
+  leaf.spin[static_cast<size_t>(NumberKind::kBf16)] = spin_bf16;
   leaf.round_row = round_row;
   leaf.bf16_dots = bf16_tile<>;
   leaf.bf16_tile = bf16_tile<>;
