@@ -45,10 +45,10 @@ void matmul(benchmark::State& state) {
   }
   const auto iterations = static_cast<double>(state.iterations());
   state.SetLabel(std::string(traits_of(dtype).name) + " " + std::string(isa_name(active_isa().value())));
-  state.counters["GFLOP/s"] = benchmark::Counter(2e-9 * static_cast<double>(m * n * k) * iterations,
-                                                 benchmark::Counter::kIsRate);
-  state.counters["GB/s"] = benchmark::Counter(1e-9 * static_cast<double>(row_bytes(dtype, k) * n) * iterations,
-                                              benchmark::Counter::kIsRate);
+  state.counters["GFLOP/s"] =
+      benchmark::Counter(2e-9 * static_cast<double>(m * n * k) * iterations, benchmark::Counter::kIsRate);
+  state.counters["GB/s"] =
+      benchmark::Counter(1e-9 * static_cast<double>(row_bytes(dtype, k) * n) * iterations, benchmark::Counter::kIsRate);
 }
 
 BENCHMARK(matmul)

@@ -13,10 +13,14 @@
 
 namespace saccade {
 
+/// How the keys and values of past tokens are kept: 4, 2 or about 1 byte each.
+enum class KvType : uint8_t { kF32, kF16, kQ8_0 };
+
 struct EngineOptions {
-  std::string model_path;      // language model, or a single file with both parts
-  std::string mmproj_path;     // the vision part of a pair; may be empty
-  int threads = 0;             // 0: the cores this process may use
+  std::string model_path;   // language model, or a single file with both parts
+  std::string mmproj_path;  // the vision part of a pair; may be empty
+  int threads = 0;          // 0: the cores this process may use
+  KvType kv_type = KvType::kF16;
   int64_t context_length = 0;  // 0: the file's, up to 4096; tokens of prompt and answer together
   uint64_t max_image_pixels = 100'000'000;
   uint64_t max_image_bytes = 64ull << 20;

@@ -19,8 +19,8 @@ void print_report(const std::string& model_path, const BenchmarkReport& report) 
   for (size_t i = 0; i < report.threads.size(); ++i) {
     const MachineLimits& limits = report.limits[i];
     std::printf("limits with %d threads: f32 %.0f, bf16 %.0f, int8 %.0f GFLOP/s; memory %.1f GB/s\n", report.threads[i],
-                limits.gops_of(NumberKind::kF32), limits.gops_of(NumberKind::kBf16),
-                limits.gops_of(NumberKind::kInt8), limits.memory_gbytes);
+                limits.gops_of(NumberKind::kF32), limits.gops_of(NumberKind::kBf16), limits.gops_of(NumberKind::kInt8),
+                limits.memory_gbytes);
   }
   std::printf("\n%-12s %7s %6s %8s %10s %7s %10s %8s %7s  %s\n", "test", "tokens", "batch", "threads", "ms", "spread",
               "tokens/s", "GFLOP/s", "GB/s", "of the limit");
@@ -99,7 +99,8 @@ void add_bench_command(CLI::App& app, int& exit_code) {
       ->capture_default_str();
   command->add_flag("--json", *is_json, "Print one JSON object");
   command->footer(
-      "Prints the median of the runs, their spread, and the share of what the machine can do at most, which is measured "
+      "Prints the median of the runs, their spread, and the share of what the machine can do at most, which is "
+      "measured "
       "in the\nsame run: multiplications of registers (prefill, encode), or reading memory (decode).\n\n"
       "Examples:\n"
       "  saccade bench models/saccade-mini.gguf --image samples/demo/receipt.png\n"

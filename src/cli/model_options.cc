@@ -1,5 +1,8 @@
 #include "cli/model_options.h"
 
+#include <map>
+#include <string>
+
 #include "cli/option_checks.h"
 
 namespace saccade {
@@ -10,6 +13,13 @@ void add_model_options(CLI::App& command, EngineOptions& options) {
   command.add_option("--mmproj", options.mmproj_path, "GGUF file of the vision part, where the model is a pair");
   command.add_option("-t,--threads", options.threads, "Threads to compute with (default: the cores of this process)")
       ->check(between(1, 1024));
+  command
+      .add_option("--kv-type", options.kv_type,
+                  "How keys and values are kept: f16 (default), q8_0 (half the memory), f32")
+      ->transform(CLI::CheckedTransformer(
+          std::map<std::string, KvType>{{"f32", KvType::kF32}, {"f16", KvType::kF16}, {"q8_0", KvType::kQ8_0}},
+          CLI::ignore_case))
+      ->option_text("f32|f16|q8_0");
   command
       .add_option("-c,--context", options.context_length,
                   "Tokens of prompt and answer together (default: the model's, up to 4096)")

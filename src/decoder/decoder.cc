@@ -128,8 +128,7 @@ Status Decoder::attend(ThreadPool& pool, int64_t layer_idx, const SequenceRows& 
   KvSequence& kv = *rows.kv;
   const int64_t num_past = kv.num_tokens(layer_idx);
   SACCADE_RETURN_IF_ERROR(kv.reserve(layer_idx, rows.num_tokens));
-  kv.append(layer_idx, scratch.k.row(first_row).data(), config_.kv_dim(), scratch.v.row(first_row).data(),
-            config_.kv_dim(), rows.num_tokens);
+  kv.append(layer_idx, scratch.k.row(first_row).data(), scratch.v.row(first_row).data(), rows.num_tokens);
   AttentionArgs args;
   args.q = scratch.q.row(first_row).data();
   args.q_stride = scratch.q.shape().row_size();
@@ -144,6 +143,7 @@ Status Decoder::attend(ThreadPool& pool, int64_t layer_idx, const SequenceRows& 
   args.scale = 1.0f / std::sqrt(static_cast<float>(config_.head_dim));
   args.is_causal = true;
   args.first_visible = num_past;
+  args.allows_bf16 = args.kv.dtype != DType::kF32;
   attention(pool, args);
   return {};
 }
@@ -195,8 +195,7 @@ double Decoder::work(int64_t num_tokens, int64_t num_past) const {
   const auto rows = static_cast<double>(num_tokens);
   double per_row = 0;
   for (const Layer& layer : layers_) {
-    for (const WeightMatrix* weight :
-         {&layer.q, &layer.k, &layer.v, &layer.o, &layer.gate, &layer.up, &layer.down}) {
+    for (const WeightMatrix* weight : {&layer.q, &layer.k, &layer.v, &layer.o, &layer.gate, &layer.up, &layer.down}) {
       per_row += static_cast<double>(weight->shape().num_elements());
     }
   }
@@ -209,8 +208,7 @@ double Decoder::work(int64_t num_tokens, int64_t num_past) const {
 double Decoder::weight_bytes() const {
   auto bytes = static_cast<double>(output_.view().num_bytes());
   for (const Layer& layer : layers_) {
-    for (const WeightMatrix* weight :
-         {&layer.q, &layer.k, &layer.v, &layer.o, &layer.gate, &layer.up, &layer.down}) {
+    for (const WeightMatrix* weight : {&layer.q, &layer.k, &layer.v, &layer.o, &layer.gate, &layer.up, &layer.down}) {
       bytes += static_cast<double>(weight->view().num_bytes());
     }
   }

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "decoder/kv_cache.h"
 #include "kernels/rope.h"
 #include "saccade/status.h"
 #include "weights/model_files.h"
@@ -46,6 +47,11 @@ struct DecoderConfig {
   RopeConfig rope;
 
   int64_t kv_dim() const { return num_kv_heads * head_dim; }
+  /// Keys and values kept as `dtype`; as kF16 where kQ8_0 does not go with the heads' size.
+  KvShape kv_shape(DType dtype) const {
+    const bool fits = head_dim % traits_of(dtype).block_size == 0;
+    return {num_kv_heads, head_dim, fits ? dtype : DType::kF16};
+  }
 };
 
 /// The config of the language model that `tensors` belong to, its family picked by general.architecture. Errors:

@@ -68,9 +68,9 @@ class DecoderForward : public ::testing::Test {
   DecoderForward() : files_(TinyDecoderFile().open()), decoder_(*Decoder::load(files_)) {}
 
   KvSequence sequence(int max_blocks) const {
-    const int64_t kv_dim = decoder_->config().kv_dim();
-    const uint64_t block_bytes = KvBlockPool(kv_dim, 0).block_bytes();
-    return decoder_->make_sequence(std::make_shared<KvBlockPool>(kv_dim, max_blocks * block_bytes));
+    const KvShape shape = decoder_->config().kv_shape(DType::kF32);
+    const uint64_t block_bytes = KvBlockPool(shape, 0).block_bytes();
+    return decoder_->make_sequence(std::make_shared<KvBlockPool>(shape, max_blocks * block_bytes));
   }
 
   // Tokens first, first + 1, ... (mod the vocabulary) at the positions behind what `kv` holds.

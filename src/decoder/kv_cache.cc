@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <cassert>
-#include <cstring>
 #include <new>
 
 #include "base/format.h"
+#include "kernels/dequantize.h"
 
 namespace saccade {
 namespace {
@@ -16,32 +16,38 @@ size_t num_blocks_for(int64_t num_tokens) {
 
 }  // namespace
 
-KvBlockPool::KvBlockPool(int64_t kv_dim, uint64_t max_bytes) : kv_dim_(kv_dim), max_bytes_(max_bytes) {}
-
-uint64_t KvBlockPool::block_bytes() const {
-  return static_cast<uint64_t>(2 * kBlockTokens * kv_dim_) * sizeof(float);
+KvBlockPool::KvBlockPool(const KvShape& shape, uint64_t max_bytes) : shape_(shape), max_bytes_(max_bytes) {
+  assert(shape.head_dim % traits_of(shape.dtype).block_size == 0);
 }
 
-Expected<float*> KvBlockPool::take() {
+uint64_t KvBlockPool::block_bytes() const {
+  return static_cast<uint64_t>(2 * kBlockTokens * shape_.num_heads * shape_.row_bytes());
+}
+
+Expected<std::byte*> KvBlockPool::take() {
   std::lock_guard lock(mutex_);
   if (free_.empty()) {
-    std::unique_ptr<float[]> block;
+    Tensor block;
     if ((blocks_.size() + 1) * block_bytes() <= max_bytes_) {
-      block.reset(new (std::nothrow) float[static_cast<size_t>(2 * kBlockTokens * kv_dim_)]);
+      try {
+        block = Tensor({2 * shape_.num_heads * kBlockTokens, shape_.head_dim}, shape_.dtype);
+      } catch (const std::bad_alloc&) {
+        // An outcome like the limit's.
+      }
     }
-    if (block == nullptr) {
+    if (block.is_empty()) {
       return resource_exhausted("the KV cache is full at " + format_bytes(blocks_.size() * block_bytes()) +
                                 "; use a smaller context or fewer pictures");
     }
-    free_.push_back(block.get());
+    free_.push_back(block.data());
     blocks_.push_back(std::move(block));
   }
-  float* block = free_.back();
+  std::byte* block = free_.back();
   free_.pop_back();
   return block;
 }
 
-void KvBlockPool::give_back(float* block) {
+void KvBlockPool::give_back(std::byte* block) {
   std::lock_guard lock(mutex_);
   free_.push_back(block);
 }
@@ -58,28 +64,31 @@ Status KvSequence::reserve(int64_t layer_idx, int64_t count) {
   const size_t num_before = layer.keys.size();
   const size_t num_needed = num_blocks_for(layer.num_tokens + count);
   while (layer.keys.size() < num_needed) {
-    const Expected<float*> block = pool_->take();
+    const Expected<std::byte*> block = pool_->take();
     if (!block) {
       keep_blocks(layer, num_before);
       return block.status();
     }
     layer.keys.push_back(*block);
-    layer.values.push_back(*block + KvBlockPool::kBlockTokens * pool_->kv_dim());
+    layer.values.push_back(*block + pool_->block_bytes() / 2);
   }
   return {};
 }
 
-void KvSequence::append(int64_t layer_idx, const float* keys, int64_t keys_stride, const float* values,
-                        int64_t values_stride, int64_t count) {
+void KvSequence::append(int64_t layer_idx, const float* keys, const float* values, int64_t count) {
   Layer& layer = layers_[static_cast<size_t>(layer_idx)];
-  const auto row_size = static_cast<size_t>(pool_->kv_dim()) * sizeof(float);
+  const KvShape& shape = pool_->shape();
+  const int64_t token_floats = shape.num_heads * shape.head_dim;
   for (int64_t i = 0; i < count; ++i) {
     const int64_t token_idx = layer.num_tokens + i;
     const auto block = static_cast<size_t>(token_idx / KvBlockPool::kBlockTokens);
-    const int64_t row = token_idx % KvBlockPool::kBlockTokens * pool_->kv_dim();
     assert(block < layer.keys.size());
-    std::memcpy(layer.keys[block] + row, keys + i * keys_stride, row_size);
-    std::memcpy(layer.values[block] + row, values + i * values_stride, row_size);
+    for (int64_t head = 0; head < shape.num_heads; ++head) {
+      const int64_t row = head * KvBlockPool::kBlockTokens + token_idx % KvBlockPool::kBlockTokens;
+      const int64_t source = i * token_floats + head * shape.head_dim;
+      encode_row(shape.dtype, keys + source, layer.keys[block] + row * shape.row_bytes(), shape.head_dim);
+      encode_row(shape.dtype, values + source, layer.values[block] + row * shape.row_bytes(), shape.head_dim);
+    }
   }
   layer.num_tokens += count;
 }
@@ -101,7 +110,15 @@ void KvSequence::keep_blocks(Layer& layer, size_t count) {
 
 KvBlocks KvSequence::blocks(int64_t layer_idx) const {
   const Layer& layer = layers_[static_cast<size_t>(layer_idx)];
-  return {layer.keys.data(), layer.values.data(), KvBlockPool::kBlockTokens};
+  const KvShape& shape = pool_->shape();
+  KvBlocks blocks;
+  blocks.keys = layer.keys.data();
+  blocks.values = layer.values.data();
+  blocks.dtype = shape.dtype;
+  blocks.block_tokens = KvBlockPool::kBlockTokens;
+  blocks.token_stride = shape.row_bytes();
+  blocks.head_stride = KvBlockPool::kBlockTokens * shape.row_bytes();
+  return blocks;
 }
 
 }  // namespace saccade

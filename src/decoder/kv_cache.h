@@ -4,6 +4,7 @@
 // layers or hold fewer tokens in some of them than in others.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -11,8 +12,18 @@
 
 #include "kernels/attention.h"
 #include "saccade/status.h"
+#include "tensor/tensor.h"
 
 namespace saccade {
+
+/// What a token leaves behind in a layer: for each key/value head a row of keys and one of values.
+struct KvShape {
+  int64_t num_heads = 0;
+  int64_t head_dim = 0;
+  DType dtype = DType::kF32;  // kF32, kF16 or, where head_dim is a multiple of 32, kQ8_0
+
+  int64_t row_bytes() const { return saccade::row_bytes(dtype, head_dim); }
+};
 
 /// Memory for blocks, shared by all sequences of one model. Blocks are allocated when first needed and kept for reuse.
 /// Thread safety: any thread.
@@ -20,23 +31,23 @@ class KvBlockPool {
  public:
   static constexpr int64_t kBlockTokens = 64;
 
-  /// A row holds one token's keys (or values) of one layer: kv_dim floats. At most `max_bytes` are ever taken.
-  KvBlockPool(int64_t kv_dim, uint64_t max_bytes);
+  /// At most `max_bytes` are ever taken.
+  KvBlockPool(const KvShape& shape, uint64_t max_bytes);
 
-  int64_t kv_dim() const { return kv_dim_; }
+  const KvShape& shape() const { return shape_; }
   uint64_t block_bytes() const;  // keys and values of kBlockTokens tokens
 
-  /// A block of [2, kBlockTokens, kv_dim] floats: keys, then values. kResourceExhausted when max_bytes are in use.
-  Expected<float*> take();
-  void give_back(float* block);
+  /// A block of [2, num_heads, kBlockTokens] rows: keys, then values. kResourceExhausted when max_bytes are in use.
+  Expected<std::byte*> take();
+  void give_back(std::byte* block);
 
  private:
-  const int64_t kv_dim_;
+  const KvShape shape_;
   const uint64_t max_bytes_;
   std::mutex mutex_;
   // Guarded by mutex_.
-  std::vector<std::unique_ptr<float[]>> blocks_;
-  std::vector<float*> free_;
+  std::vector<Tensor> blocks_;
+  std::vector<std::byte*> free_;
 };
 
 /// One sequence's cache. Gives its blocks back when destroyed. Thread safety: one thread at a time.
@@ -51,9 +62,9 @@ class KvSequence {
 
   /// Room for `count` more tokens in one layer; nothing is changed on an error.
   Status reserve(int64_t layer_idx, int64_t count);
-  /// Copies rows [count, kv_dim] behind what the layer holds; reserve() must have made room.
-  void append(int64_t layer_idx, const float* keys, int64_t keys_stride, const float* values, int64_t values_stride,
-              int64_t count);
+  /// Rounds keys and values [count, num_heads * head_dim], contiguous, to the cache's type behind what the layer holds;
+  /// reserve() must have made room.
+  void append(int64_t layer_idx, const float* keys, const float* values, int64_t count);
   /// Forgets all but the first `count` tokens in every layer (a layer that has fewer keeps them).
   void truncate(int64_t count);
 
@@ -62,8 +73,8 @@ class KvSequence {
 
  private:
   struct Layer {
-    std::vector<float*> keys;    // one pointer per block
-    std::vector<float*> values;  // into the same blocks
+    std::vector<std::byte*> keys;    // one pointer per block
+    std::vector<std::byte*> values;  // into the same blocks
     int64_t num_tokens = 0;
   };
   void keep_blocks(Layer& layer, size_t count);  // gives back those after the first `count`

@@ -5,28 +5,42 @@
 #include <numeric>
 #include <vector>
 
+#include "kernels/dequantize.h"
+
 namespace saccade {
 namespace {
 
 constexpr int64_t kDim = 4;
+constexpr KvShape kShape = {2, kDim / 2, DType::kF32};
 constexpr uint64_t kBlockBytes = 2 * KvBlockPool::kBlockTokens * kDim * sizeof(float);
 
 void append_counting(KvSequence& kv, int64_t layer_idx, int64_t count, float first) {
   std::vector<float> rows(static_cast<size_t>(count * kDim));
   std::iota(rows.begin(), rows.end(), first);
   ASSERT_TRUE(kv.reserve(layer_idx, count).is_ok());
-  kv.append(layer_idx, rows.data(), kDim, rows.data(), kDim, count);
+  kv.append(layer_idx, rows.data(), rows.data(), count);
+}
+
+/// Element `i` of a token, over its heads.
+float element(const KvBlocks& blocks, const std::byte* const* rows, int64_t token, int64_t i) {
+  float values[kDim / 2];
+  const int64_t head = i / (kDim / 2);
+  dequantize_row(
+      blocks.dtype,
+      rows[token / blocks.block_tokens] + token % blocks.block_tokens * blocks.token_stride + head * blocks.head_stride,
+      values, kDim / 2);
+  return values[i % (kDim / 2)];
 }
 
 int num_blocks_left(KvBlockPool& pool) {
-  std::vector<float*> taken;
+  std::vector<std::byte*> taken;
   for (auto block = pool.take(); block; block = pool.take()) taken.push_back(*block);
-  for (float* block : taken) pool.give_back(block);
+  for (std::byte* block : taken) pool.give_back(block);
   return static_cast<int>(taken.size());
 }
 
 TEST(KvCache, LayersGrowAndShrinkOnTheirOwn) {
-  auto pool = std::make_shared<KvBlockPool>(kDim, 10 * kBlockBytes);
+  auto pool = std::make_shared<KvBlockPool>(kShape, 10 * kBlockBytes);
   KvSequence kv(pool, 2);
   append_counting(kv, 0, 70, 0);
   append_counting(kv, 0, 10, 280);
@@ -35,28 +49,45 @@ TEST(KvCache, LayersGrowAndShrinkOnTheirOwn) {
   EXPECT_EQ(kv.num_tokens(1), 3);
   EXPECT_EQ(num_blocks_left(*pool), 7);
   const KvBlocks blocks = kv.blocks(0);
-  EXPECT_EQ(blocks.keys[1][0], 64 * kDim);
-  EXPECT_EQ(blocks.values[1][15 * kDim + 3], 79 * kDim + 3);
+  EXPECT_EQ(element(blocks, blocks.keys, 64, 0), 64 * kDim);
+  EXPECT_EQ(element(blocks, blocks.values, 79, 3), 79 * kDim + 3);
   kv.truncate(64);
   EXPECT_EQ(kv.num_tokens(0), 64);
   EXPECT_EQ(kv.num_tokens(1), 3);
   EXPECT_EQ(num_blocks_left(*pool), 8);
 }
 
+TEST(KvCache, KeepsWhatItsTypeCanHold) {
+  for (DType dtype : {DType::kF32, DType::kF16, DType::kQ8_0}) {
+    const KvShape shape = {3, 32, dtype};
+    auto pool = std::make_shared<KvBlockPool>(shape, 1 << 20);
+    EXPECT_EQ(pool->block_bytes(), 2u * 64 * 3 * static_cast<uint64_t>(row_bytes(dtype, 32)));
+    KvSequence kv(pool, 1);
+    std::vector<float> rows(70 * 96);
+    for (size_t i = 0; i < rows.size(); ++i) rows[i] = static_cast<float>(i % 251) - 125;
+    ASSERT_TRUE(kv.reserve(0, 70).is_ok());
+    kv.append(0, rows.data(), rows.data(), 70);
+    const KvBlocks blocks = kv.blocks(0);
+    float values[32];
+    dequantize_row(dtype, blocks.values[1] + 5 * blocks.token_stride + 2 * blocks.head_stride, values, 32);
+    for (size_t i = 0; i < 32; ++i) EXPECT_NEAR(values[i], rows[69 * 96 + 64 + i], dtype == DType::kQ8_0 ? 0.6 : 0.0);
+  }
+}
+
 TEST(KvCache, NoRoomIsAnOutcome) {
-  auto pool = std::make_shared<KvBlockPool>(kDim, 2 * kBlockBytes);
+  auto pool = std::make_shared<KvBlockPool>(kShape, 2 * kBlockBytes);
   KvSequence kv(pool, 1);
   append_counting(kv, 0, 1, 0);
   const Status status = kv.reserve(0, 128);
   EXPECT_EQ(status.code(), StatusCode::kResourceExhausted);
   EXPECT_EQ(num_blocks_left(*pool), 1);  // the block that was taken before the pool was empty went back
   EXPECT_EQ(kv.num_tokens(0), 1);
-  EXPECT_EQ(kv.blocks(0).keys[0][kDim - 1], kDim - 1);
+  EXPECT_EQ(element(kv.blocks(0), kv.blocks(0).keys, 0, kDim - 1), kDim - 1);
   EXPECT_TRUE(kv.reserve(0, 127).is_ok());
 }
 
 TEST(KvCache, GivesItsBlocksBack) {
-  auto pool = std::make_shared<KvBlockPool>(kDim, 2 * kBlockBytes);
+  auto pool = std::make_shared<KvBlockPool>(kShape, 2 * kBlockBytes);
   {
     KvSequence kv(pool, 1);
     append_counting(kv, 0, 128, 0);

@@ -39,16 +39,18 @@ Status attend(ThreadPool& pool, const VitBlock& block, std::span<const RowRange>
   for (const RowRange& range : ranges) {
     const int64_t num_rows = range.end - range.begin;
     if (num_rows == 0) continue;
-    const float* keys = workspace.k.floats().data() + range.begin * dim;
-    const float* values = workspace.v.floats().data() + range.begin * dim;
+    const auto* keys = reinterpret_cast<const std::byte*>(workspace.k.row(range.begin).data());
+    const auto* values = reinterpret_cast<const std::byte*>(workspace.v.row(range.begin).data());
     AttentionArgs args;
     args.q_stride = dim;
-    args.kv = {&keys, &values, num_rows};
+    constexpr int64_t kFloat = sizeof(float);
+    args.kv = {&keys, &values, DType::kF32, num_rows, dim * kFloat, dim / block.num_heads * kFloat};
     args.out_stride = dim;
     args.num_keys = num_rows;
     args.num_heads = block.num_heads;
     args.num_kv_heads = block.num_heads;
     args.head_dim = dim / block.num_heads;
+    args.allows_bf16 = block.q.weight.packed() != nullptr;
     args.scale = 1.0F / std::sqrt(static_cast<float>(args.head_dim));
     SACCADE_RETURN_IF_ERROR(progress.run_in_pieces(num_rows, attention_work_per_row(num_rows, dim), kAttentionBlockRows,
                                                    [&](int64_t first, int64_t count) {

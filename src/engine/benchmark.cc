@@ -79,7 +79,7 @@ class Benchmark {
   const Decoder& decoder_;
   ThreadPool& pool_;
   std::shared_ptr<KvBlockPool> kv_blocks_ =
-      std::make_shared<KvBlockPool>(decoder_.config().kv_dim(), available_memory_bytes());
+      std::make_shared<KvBlockPool>(decoder_.config().kv_shape(DType::kF16), available_memory_bytes());
   Tensor rows_;  // as many as any test needs
   PixelBatch pixels_;
 };
@@ -191,8 +191,7 @@ Expected<std::pair<Prompt, Tensor>> Benchmark::picture_prompt() {
   SACCADE_ASSIGN_OR_RETURN(std::vector<Picture> pictures, open_pictures(request, model_, {}));
   StageTimes stages;
   SACCADE_RETURN_IF_ERROR(encode_picture(model_, {}, pool_, {}, pictures[0], stages));
-  const std::vector<ChatMessage> chat = {
-      {"user", {{ChatPart::Kind::kImage, ""}, {ChatPart::Kind::kText, kQuestion}}}};
+  const std::vector<ChatMessage> chat = {{"user", {{ChatPart::Kind::kImage, ""}, {ChatPart::Kind::kText, kQuestion}}}};
   SACCADE_ASSIGN_OR_RETURN(const std::vector<PromptSpan> spans, model_.chat_template->render(chat, true));
   const PictureFacts facts[] = {pictures[0].facts};
   SACCADE_ASSIGN_OR_RETURN(Prompt prompt, build_prompt(model_, spans, facts));
@@ -258,9 +257,8 @@ Expected<BenchmarkReport> run_benchmark(const BenchmarkOptions& options,
   SACCADE_ASSIGN_OR_RETURN(const Isa isa, active_isa());
   report.isa = isa_name(isa);
   auto pool = std::make_unique<ThreadPool>(options.threads.empty() ? 0 : std::ranges::max(options.threads));
-  SACCADE_ASSIGN_OR_RETURN(const Model model,
-                           Model::load(options.model_path, options.mmproj_path, pool.get(),
-                                       [&](double fraction) { return progress("load", fraction); }));
+  SACCADE_ASSIGN_OR_RETURN(const Model model, Model::load(options.model_path, options.mmproj_path, pool.get(),
+                                                          [&](double fraction) { return progress("load", fraction); }));
   for (const int num_threads : options.threads) {
     pool = std::make_unique<ThreadPool>(num_threads);
     report.threads.push_back(pool->num_threads());

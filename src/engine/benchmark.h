@@ -14,12 +14,12 @@ namespace saccade {
 struct BenchmarkOptions {
   std::string model_path;
   std::string mmproj_path;
-  std::string image_path;             // encode and first_token are measured with it; may be empty
-  int64_t prompt_tokens = 512;        // 0 leaves prefill out
-  int64_t generated_tokens = 64;      // 0 leaves decode out
+  std::string image_path;                  // encode and first_token are measured with it; may be empty
+  int64_t prompt_tokens = 512;             // 0 leaves prefill out
+  int64_t generated_tokens = 64;           // 0 leaves decode out
   std::vector<int64_t> batch_sizes = {1};  // sequences that decode together
-  std::vector<int> threads = {0};     // each is measured; 0: the cores this process may use
-  int repeats = 5;                    // after one that is not counted
+  std::vector<int> threads = {0};          // each is measured; 0: the cores this process may use
+  int repeats = 5;                         // after one that is not counted
 };
 
 struct BenchmarkResult {

@@ -48,6 +48,18 @@ auto catch_exceptions(const std::string& no_memory, const Call& call) -> decltyp
   }
 }
 
+DType kv_dtype(const EngineOptions& options) {
+  switch (options.kv_type) {
+    case KvType::kF32:
+      return DType::kF32;
+    case KvType::kF16:
+      return DType::kF16;
+    case KvType::kQ8_0:
+      return DType::kQ8_0;
+  }
+  return DType::kF16;
+}
+
 }  // namespace
 
 class Engine::Impl {
@@ -108,8 +120,8 @@ Engine::Impl::Impl(const EngineOptions& options, Model model, std::unique_ptr<Th
     : options_(options),
       model_(std::move(model)),
       pool_(std::move(pool)),
-      conversation_(model_.decoder->make_sequence(
-          std::make_shared<KvBlockPool>(model_.decoder->config().kv_dim(), available_memory_bytes()))) {
+      conversation_(model_.decoder->make_sequence(std::make_shared<KvBlockPool>(
+          model_.decoder->config().kv_shape(kv_dtype(options)), available_memory_bytes()))) {
   info_.family = model_.family();
   info_.context_length = options.context_length > 0
                              ? options.context_length

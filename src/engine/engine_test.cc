@@ -61,6 +61,7 @@ class EngineTest : public ::testing::TestWithParam<const char*> {
     EngineOptions options;
     options.model_path = model_->path();
     options.threads = 2;
+    options.kv_type = KvType::kF32;  // in f32, an answer does not depend on how its prompt was cut up
     auto engine = Engine::load(options);
     EXPECT_TRUE(engine) << engine.status().message();
     return *std::move(engine);

@@ -1,17 +1,23 @@
 // softmax(q k^T * scale) v over heads, with grouped key/value heads.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "platform/thread_pool.h"
+#include "tensor/dtype.h"
 
 namespace saccade {
 
-/// Keys and values live in blocks of rows, so that a paged KV cache and a plain matrix are read alike.
+/// Keys and values live in blocks of tokens, so that a paged KV cache and a plain matrix are read alike. A head's row
+/// of a token is head_dim values of `dtype` (kF32, kF16 or kQ8_0), contiguous.
 struct KvBlocks {
-  const float* const* keys = nullptr;    // [num_blocks] -> [block_tokens, num_kv_heads, head_dim]
-  const float* const* values = nullptr;  // the same shape
+  const std::byte* const* keys = nullptr;    // [num_blocks]
+  const std::byte* const* values = nullptr;  // [num_blocks]
+  DType dtype = DType::kF32;
   int64_t block_tokens = 0;
+  int64_t token_stride = 0;  // bytes from a token of a block to the next
+  int64_t head_stride = 0;   // bytes from a head of a token to the next
 };
 
 struct AttentionArgs {
@@ -29,6 +35,8 @@ struct AttentionArgs {
   // Query i sees keys [0, first_visible + i + 1) when causal (first_visible = keys before this chunk), else all keys.
   bool is_causal = false;
   int64_t first_visible = 0;
+  // Many queries may be multiplied in bf16, where the active ISA does that faster; else all arithmetic is f32.
+  bool allows_bf16 = false;
 };
 
 /// Rows of queries times heads of a key/value head that are worked on together: who cuts the queries into several calls

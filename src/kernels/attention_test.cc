@@ -4,9 +4,12 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
 
+#include "kernels/dequantize.h"
 #include "kernels/kernel_test_data.h"
+#include "kernels/leaf.h"
 
 namespace saccade {
 namespace {
@@ -24,23 +27,30 @@ struct Case {
   bool is_causal = false;
   int64_t padding = 0;  // floats between rows of q and of out
   int num_threads = 1;
+  DType dtype = DType::kF32;
+  bool allows_bf16 = false;
 };
 
 /// Keys or values: contiguous, and the same in blocks scattered over memory in reverse.
 struct Paged {
-  std::vector<float> rows;  // [num_keys, num_kv_heads, head_dim]
-  std::vector<std::vector<float>> blocks;
-  std::vector<const float*> pointers;
+  std::vector<float> rows;  // [num_keys, num_kv_heads, head_dim], as the type holds them
+  std::vector<std::vector<std::byte>> blocks;
+  std::vector<const std::byte*> pointers;
 
   Paged(Random& random, const Case& c) {
     const int64_t token = c.num_kv_heads * c.head_dim;
     rows = random.normals(c.num_keys * token);
+    ScopedIsa isa(Isa::kReference);
+    std::vector<std::byte> bytes(static_cast<size_t>(row_bytes(c.dtype, c.num_keys * token)));
+    encode_row(c.dtype, rows.data(), bytes.data(), c.num_keys * token);
+    dequantize_row(c.dtype, bytes.data(), rows.data(), c.num_keys * token);
     const int64_t num_blocks = (c.num_keys + c.block_tokens - 1) / c.block_tokens;
     for (int64_t block = num_blocks - 1; block >= 0; --block) {
       const int64_t first = block * c.block_tokens;
       const int64_t last = std::min(c.num_keys, first + c.block_tokens);
       // As long as what is in use: reading past it is an error that the sanitizers see.
-      blocks.emplace_back(rows.begin() + first * token, rows.begin() + last * token);
+      blocks.emplace_back(bytes.begin() + row_bytes(c.dtype, first * token),
+                          bytes.begin() + row_bytes(c.dtype, last * token));
     }
     for (auto block = blocks.rbegin(); block != blocks.rend(); ++block) pointers.push_back(block->data());
   }
@@ -73,6 +83,11 @@ std::vector<double> exact_attention(const Case& c, const AttentionArgs& args, co
   return out;
 }
 
+/// True where q, keys, weights and values are rounded to bf16: each weight is then off by about 2^-9 times its score.
+bool is_bf16(const Case& c) {
+  return c.allows_bf16 && active_leaf().bf16_tile != nullptr && c.num_queries * c.num_heads / c.num_kv_heads >= 64;
+}
+
 void check(Random& random, const Case& c) {
   SCOPED_TRACE("queries " + std::to_string(c.num_queries) + " keys " + std::to_string(c.num_keys) + " heads " +
                std::to_string(c.num_heads) + "/" + std::to_string(c.num_kv_heads) + " dim " +
@@ -84,7 +99,9 @@ void check(Random& random, const Case& c) {
   AttentionArgs args;
   args.q = q.data();
   args.q_stride = args.out_stride = row + c.padding;
-  args.kv = {keys.pointers.data(), values.pointers.data(), c.block_tokens};
+  const int64_t head_bytes = row_bytes(c.dtype, c.head_dim);
+  args.kv = {keys.pointers.data(), values.pointers.data(),      c.dtype,
+             c.block_tokens,       c.num_kv_heads * head_bytes, head_bytes};
   args.num_queries = c.num_queries;
   args.num_keys = c.num_keys;
   args.num_heads = c.num_heads;
@@ -93,6 +110,7 @@ void check(Random& random, const Case& c) {
   args.scale = 1 / std::sqrt(static_cast<float>(c.head_dim));
   args.is_causal = c.is_causal;
   args.first_visible = c.num_keys - c.num_queries;
+  args.allows_bf16 = c.allows_bf16;
   ThreadPool pool(c.num_threads);
   for (Isa isa : test::runnable_isas()) {
     ScopedIsa scope(isa);
@@ -103,7 +121,8 @@ void check(Random& random, const Case& c) {
       for (int64_t head = 0; head < c.num_heads; ++head) {
         double largest = 1;
         const std::vector<double> expected = exact_attention(c, args, keys, values, query, head, &largest);
-        const double tolerance = 0x1p-24 * (16 + 4 * largest * std::sqrt(static_cast<double>(c.head_dim))) * 4;
+        double tolerance = 0x1p-24 * (16 + 4 * largest * std::sqrt(static_cast<double>(c.head_dim))) * 4;
+        if (is_bf16(c)) tolerance = 0x1p-9 * (8 + 2 * largest);
         for (int64_t i = 0; i < c.head_dim; ++i) {
           ASSERT_NEAR(double{out[static_cast<size_t>(query * args.out_stride + head * c.head_dim + i)]},
                       expected[static_cast<size_t>(i)], tolerance)
@@ -146,17 +165,33 @@ TEST(Attention, ChunkOfAPromptIsCausal) {
                  .num_threads = 3});
 }
 
+TEST(Attention, LongPromptBehindACache) {
+  Random random(25);
+  check(random, {.num_queries = 300,
+                 .num_keys = 1300,
+                 .num_heads = 4,
+                 .num_kv_heads = 2,
+                 .head_dim = 64,
+                 .block_tokens = 64,
+                 .is_causal = true,
+                 .num_threads = 2,
+                 .dtype = DType::kF16,
+                 .allows_bf16 = true});
+}
+
 TEST(Attention, RandomShapesOnEveryIsa) {
   Random random(24);
-  for (int repeat = 0; repeat < 80; ++repeat) {
+  for (int repeat = 0; repeat < 120; ++repeat) {
     Case c;
+    c.dtype = std::array{DType::kF32, DType::kF16, DType::kQ8_0}[static_cast<size_t>(random.between(0, 2))];
     c.num_kv_heads = random.between(1, 3);
     c.num_heads = c.num_kv_heads * random.between(1, 4);
-    c.num_queries = random.between(1, 50);
-    c.num_keys = c.num_queries + random.between(0, 200);
-    c.head_dim = random.between(1, 100);
+    c.num_queries = random.between(1, repeat % 2 == 0 ? 50 : 150);
+    c.num_keys = c.num_queries + random.between(0, repeat % 5 == 0 ? 900 : 200);
+    c.head_dim = c.dtype == DType::kQ8_0 ? 32 * random.between(1, 4) : random.between(1, 140);
     c.block_tokens = random.between(1, 70);
     c.is_causal = random.coin();
+    c.allows_bf16 = random.coin();
     c.padding = random.between(0, 2);
     c.num_threads = static_cast<int>(random.between(1, 3));
     check(random, c);

@@ -1,6 +1,7 @@
 // Rows of any DType to f32 and back.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "tensor/dtype.h"
@@ -9,6 +10,10 @@ namespace saccade {
 
 /// `count` is a multiple of the block size. `source` need not be aligned.
 void dequantize_row(DType dtype, const void* source, float* target, int64_t count);
+
+/// The fast, active-ISA way of quantize_row for rows of keys and values: kF32, kF16, kQ8_0. Ties in q8_0 are rounded to
+/// even.
+void encode_row(DType dtype, const float* source, std::byte* target, int64_t count);
 
 /// True for the types quantize_row can write: f32, f16, bf16, q8_0, q4_0.
 bool can_quantize_to(DType dtype);

@@ -41,6 +41,18 @@ struct QuantizedRows {
 
 /// Rows of x as bf16, sixteen lying together as a tile of AMX: [num_rows / 16, k / 32, 16, 32].
 inline constexpr int kBf16GroupRows = 16;
+struct Bf16Rows {
+  const uint16_t* x = nullptr;  // where a group begins
+  int64_t k = 0;                // a multiple of 32
+  int num_rows = 0;
+};
+
+/// Panels of bf16 pairs (panel_format.h), `panel_bytes` apart, of the same k as the rows or more.
+struct Bf16Panels {
+  const std::byte* data = nullptr;
+  int64_t panel_bytes = 0;
+  int num_panels = 0;
+};
 
 /// What multiplications take: the same kinds of number on both sides, sums in f32 or int32.
 enum class NumberKind : uint8_t { kF32, kBf16, kInt8 };
@@ -97,22 +109,35 @@ struct Leaf {
   U8Tile u8_tile[kNumDTypes] = {};
   int u8_tile_rows = 0;
 
-  /// Panels of bf16 pairs. bf16_dots: num_rows in [1, 16], one panel, tile [num_rows, 16]. bf16_tile: num_rows in
-  /// [1, bf16_tile_rows], num_panels in [1, bf16_tile_panels], tile [num_rows, 16 * bf16_tile_panels]; it may read, and
-  /// write to the tile, up to bf16_tile_rows rows. `x` is where the first row's group of 16 begins; `k` in whole
-  /// blocks.
-  using Bf16Tile = void (*)(const uint16_t* x, int num_rows, const std::byte* panels, int64_t panel_bytes,
-                            int num_panels, int64_t k, float* tile);
+  /// tile [num_rows, 16 * num_panels] = x * panels^T, rows `tile_stride` floats apart. bf16_dots: at most 16 rows, one
+  /// panel. bf16_tile: at most bf16_tile_rows; it may read as many of x, and write as many of the tile.
+  using Bf16Tile = void (*)(const Bf16Rows& x, const Bf16Panels& panels, float* tile, int64_t tile_stride);
   Bf16Tile bf16_dots = nullptr;
   Bf16Tile bf16_tile = nullptr;
   int bf16_tile_rows = 0;
-  int bf16_tile_panels = 0;
   /// Quantised panels to bf16 pairs, where bf16_tile is faster than u8_tile; by DType.
   using ExpandToBf16 = void (*)(const std::byte* panel, int64_t k, std::byte* bf16_panel);
   ExpandToBf16 expand_to_bf16[kNumDTypes] = {};
   /// Called by a thread before its first and after its last bf16_tile of a product; may be null.
   void (*begin_bf16_tiles)() = nullptr;
   void (*end_bf16_tiles)() = nullptr;
+
+  /// Floats to such panels: rows [num_rows, k] to one panel (num_rows <= 16; rows from there on and k up to `padded_k`
+  /// become 0), and rows [num_rows, 16] to one panel of their transpose (k = num_rows up to `padded_rows`); the first
+  /// `num_cols` <= 16 of the latter are there, the others become 0.
+  void (*pack_bf16_rows)(const float* rows, int64_t row_stride, int num_rows, int64_t k, int64_t padded_k,
+                         std::byte* panel) = nullptr;
+  void (*pack_bf16_columns)(const float* rows, int64_t row_stride, int64_t num_rows, int64_t padded_rows, int num_cols,
+                            std::byte* panel) = nullptr;
+
+  // --- rows of keys and values ---------------------------------------------------------------------------------------
+  /// Rounds a row to the type; by DType, null for those that keys and values are not kept in.
+  using Encode = void (*)(const float* source, std::byte* target, int64_t count);
+  Encode encode[kNumDTypes] = {};
+  /// sum[0:count] += the rows' weighted sum, rows `row_stride` bytes apart; for the same types as `encode`.
+  using AddRows = void (*)(const std::byte* rows, int64_t row_stride, int64_t num_rows, const float* weights,
+                           float* sum, int64_t count);
+  AddRows add_rows[kNumDTypes] = {};
 
   // --- vectors -------------------------------------------------------------------------------------------------------
   /// y += a * x

@@ -17,7 +17,7 @@ namespace saccade {
 struct LinearOutput {
   const WeightMatrix* weight = nullptr;  // [n, k]
   const WeightMatrix* gate = nullptr;    // [n, k] or null; with it, neither bias nor activation
-  TensorView bias = {};                       // [n] of kF32, or empty
+  TensorView bias = {};                  // [n] of kF32, or empty
   std::optional<Activation> activation = {};
   float* y = nullptr;       // [num_rows, n], contiguous; must not overlap x
   bool accumulate = false;  // y += instead of y =

@@ -7,7 +7,7 @@
 #include <cassert>
 
 #include "kernels/leaf.h"
-#include "platform/huge_buffer.h"
+#include "kernels/scratch.h"
 
 namespace saccade {
 namespace {
@@ -29,35 +29,6 @@ int64_t ceil_div(int64_t a, int64_t b) {
 int64_t round_up(int64_t value, int64_t multiple) {
   return ceil_div(value, multiple) * multiple;
 }
-
-/// Memory that grows and is kept for the next product. Growing loses what was there.
-class Scratch {
- public:
-  std::byte* reserve(int64_t num_bytes) {
-    if (buffer_.num_bytes() < num_bytes) buffer_ = HugeBuffer(round_up(num_bytes, 1 << 16));
-    return buffer_.data();
-  }
-
- private:
-  HugeBuffer buffer_;
-};
-
-/// Hands out aligned pieces of one Scratch: first all are measured, then all are taken.
-class Pieces {
- public:
-  explicit Pieces(std::byte* base) : base_(base) {}
-  template <typename T>
-  T* take(int64_t count) {
-    T* piece = reinterpret_cast<T*>(base_ == nullptr ? nullptr : base_ + used_);
-    used_ += round_up(count * static_cast<int64_t>(sizeof(T)), 64);
-    return piece;
-  }
-  int64_t used() const { return used_; }
-
- private:
-  std::byte* base_;
-  int64_t used_ = 0;
-};
 
 /// Rows of x in the forms that the outputs need.
 struct PreparedRows {
@@ -174,7 +145,6 @@ void Product::prepare_rows(ThreadPool& pool) {
   });
 }
 
-/// A multiple of what bf16_tile takes.
 int64_t Product::group_panels(int num_threads) const {
   int64_t num_panels = 0;
   for (const PackedOutput& output : outputs_) num_panels += output.weight->num_panels();
@@ -185,8 +155,7 @@ int64_t Product::group_panels(int num_threads) const {
   const int64_t panel_bytes = padded_k_ * kPanelRows * (outputs_[0].gate != nullptr ? 4 : 2);
   const int64_t fitting = std::clamp<int64_t>(kGroupBytes / panel_bytes, 1, kMaxGroupPanels);
   const int64_t fair = std::max<int64_t>(1, num_panels / (4 * num_threads));
-  const int64_t step = std::max(1, leaf_.bf16_tile_panels);
-  return std::max(step, std::min(fitting, fair) / step * step);
+  return std::min(fitting, fair);
 }
 
 Product::Group Product::group_at(int64_t idx, int64_t panels_to_group) const {
@@ -222,7 +191,7 @@ void Product::run(ThreadPool& pool) {
 void Product::dot_panel(const PackedWeights& weight, int64_t panel_idx, float* tile) const {
   const std::byte* panel = weight.panel(panel_idx);
   if (!weight.format().is_quantized()) {
-    leaf_.bf16_dots(rows_.bf16, static_cast<int>(m_), panel, 0, 1, padded_k_, tile);
+    leaf_.bf16_dots({rows_.bf16, padded_k_, static_cast<int>(m_)}, {panel, 0, 1}, tile, kPanelRows);
     return;
   }
   const Leaf::DotPanel dot = leaf_.dot_panel[static_cast<size_t>(weight.dtype())];
@@ -267,21 +236,18 @@ void Product::multiply_bf16(const Group& group, Scratch& scratch) const {
     }
   }
   if (leaf_.begin_bf16_tiles != nullptr) leaf_.begin_bf16_tiles();
-  alignas(64) float tiles[2][kMaxPanelTileRows * 2 * kPanelRows];
-  const int64_t tile_stride = leaf_.bf16_tile_panels * kPanelRows;
+  alignas(64) float tiles[2][kMaxPanelTileRows * kMaxGroupPanels * kPanelRows];
+  constexpr int64_t kTileStride = kMaxGroupPanels * kPanelRows;
   for (int64_t row = 0; row < m_; row += leaf_.bf16_tile_rows) {
     const int num_rows = static_cast<int>(std::min<int64_t>(leaf_.bf16_tile_rows, m_ - row));
-    const uint16_t* x = rows_.bf16 + row * padded_k_;
-    for (int first = 0; first < group.num_panels; first += leaf_.bf16_tile_panels) {
-      const int num_panels = std::min(leaf_.bf16_tile_panels, group.num_panels - first);
-      for (int i = 0; i < 2; ++i) {
-        if (panels[i] == nullptr) continue;
-        leaf_.bf16_tile(x, num_rows, panels[i] + first * panel_bytes, panel_bytes, num_panels, padded_k_, tiles[i]);
-      }
-      for (int j = 0; j < num_panels; ++j) {
-        finish(*group.output, group.first_panel + first + j, row, num_rows, tiles[0] + j * kPanelRows,
-               tiles[1] + j * kPanelRows, tile_stride);
-      }
+    for (int i = 0; i < 2; ++i) {
+      if (panels[i] == nullptr) continue;
+      leaf_.bf16_tile({rows_.bf16 + row * padded_k_, padded_k_, num_rows}, {panels[i], panel_bytes, group.num_panels},
+                      tiles[i], kTileStride);
+    }
+    for (int j = 0; j < group.num_panels; ++j) {
+      finish(*group.output, group.first_panel + j, row, num_rows, tiles[0] + j * kPanelRows, tiles[1] + j * kPanelRows,
+             kTileStride);
     }
   }
   if (leaf_.end_bf16_tiles != nullptr) leaf_.end_bf16_tiles();
@@ -348,7 +314,8 @@ void packed_matmul(ThreadPool& pool, const float* x, int64_t x_stride, int64_t m
   if (m == 0 || outputs.empty()) return;
   for ([[maybe_unused]] const PackedOutput& output : outputs) {
     assert(output.weight->k() == outputs[0].weight->k());
-    assert(output.gate == nullptr || (output.gate->k() == output.weight->k() && output.gate->n() == output.weight->n()));
+    assert(output.gate == nullptr ||
+           (output.gate->k() == output.weight->k() && output.gate->n() == output.weight->n()));
   }
   Product(active_leaf(), x, x_stride, m, outputs).run(pool);
 }

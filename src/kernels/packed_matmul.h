@@ -25,6 +25,7 @@ struct PackedOutput {
 /// x [m, k] with rows `x_stride` floats apart; all weights have the same k. Activations are rounded: to 8 bits with a
 /// scale for each 32 where weights are quantised, to bf16 where they are 16-bit floats. Sums are exact within a block
 /// and f32 across them.
-void packed_matmul(ThreadPool& pool, const float* x, int64_t x_stride, int64_t m, std::span<const PackedOutput> outputs);
+void packed_matmul(ThreadPool& pool, const float* x, int64_t x_stride, int64_t m,
+                   std::span<const PackedOutput> outputs);
 
 }  // namespace saccade

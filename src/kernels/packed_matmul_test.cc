@@ -111,8 +111,8 @@ void check(Random& random, const Case& c) {
   const std::vector<float> bias = random.normals(c.n);
   const std::vector<float> before = random.normals(c.m * y_stride);
   std::vector<float> y = c.accumulate ? before : std::vector<float>(before.size(), kUntouched);
-  const PackedOutput output = {&weight.packed, nullptr, c.has_bias ? bias.data() : nullptr, {}, y.data(), y_stride,
-                               c.accumulate};
+  const PackedOutput output = {&weight.packed, nullptr,     c.has_bias ? bias.data() : nullptr, {}, y.data(),
+                               y_stride,       c.accumulate};
   packed_matmul(pool, x.data(), x_stride, c.m, {&output, 1});
   for (int64_t row = 0; row < c.m; ++row) {
     std::vector<float> x_row(x.begin() + row * x_stride, x.begin() + row * x_stride + c.k);
@@ -211,7 +211,8 @@ TEST(PackedMatmul, SeveralOutputsAndAGate) {
           {&first.packed, &gate.packed, nullptr, {}, gated_y.data(), 40, false},
           {&second.packed, nullptr, bias.data(), Activation::kGelu, second_y.data(), 24, false}};
       packed_matmul(pool, x.data(), kK, m, both);
-      for (size_t i = 0; i < gated_y.size(); ++i) ASSERT_NEAR(gated_y[i], gates[i], 1e-5f + 1e-5f * std::fabs(gates[i]));
+      for (size_t i = 0; i < gated_y.size(); ++i)
+        ASSERT_NEAR(gated_y[i], gates[i], 1e-5f + 1e-5f * std::fabs(gates[i]));
       for (size_t i = 0; i < second_y.size(); ++i) ASSERT_NEAR(second_y[i], activated[i], 1e-5f);
     }
   }

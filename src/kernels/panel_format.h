@@ -3,8 +3,8 @@
 //
 // The values of a panel keep the bits of the file. Four successive weights of a row are four bytes of one 32-bit lane;
 // "group" g of a block of 32 is weights 4g .. 4g + 3 of all 16 rows: 64 bytes, row c at byte 4c. That is the shape that
-// AVX-512 VNNI multiplies, two AVX2 registers, and, 16 groups on end, a tile of AMX. A panel of k weights a row is three
-// streams, each for all blocks in order:
+// AVX-512 VNNI multiplies, two AVX2 registers, and, 16 groups on end, a tile of AMX. A panel of k weights a row is
+// three streams, each for all blocks in order:
 //
 //   quants   8-bit types: the 8 groups, 64 bytes each, as value + 128.
 //            Smaller types: 4 x 64 bytes; byte j of 64 * i + j holds the low four bits of group i in its low half, of
@@ -29,13 +29,13 @@ inline constexpr int kPanelRows = 16;   // weight rows: columns of y
 inline constexpr int kPanelBlock = 32;  // weights of a row in a block
 
 struct PanelFormat {
-  int bits = 0;             // of a quantised value; 16 for bf16; 0 for types that are not packed
-  int offset = 0;           // weight = scale * (q - offset)
-  bool has_min = false;     // weight = scale * q - min
-  bool is_k_type = false;   // scales are bytes times one f16 for 256 weights
-  int scale_groups = 8;     // groups of four weights that share a scale
+  int bits = 0;            // of a quantised value; 16 for bf16; 0 for types that are not packed
+  int offset = 0;          // weight = scale * (q - offset)
+  bool has_min = false;    // weight = scale * q - min
+  bool is_k_type = false;  // scales are bytes times one f16 for 256 weights
+  int scale_groups = 8;    // groups of four weights that share a scale
 
-  constexpr int quant_bytes() const { return bits == 8 ? 512 : 256; }            // of a block
+  constexpr int quant_bytes() const { return bits == 8 ? 512 : 256; }  // of a block
   constexpr int high_bytes() const { return bits == 5 ? 64 : bits == 6 ? 128 : 0; }
   constexpr int super_bytes() const { return is_k_type ? (has_min ? 64 : 32) : 0; }  // in front of 8 blocks' scales
   constexpr int scale_bytes() const {
@@ -49,25 +49,25 @@ struct PanelFormat {
   constexpr int64_t panel_bytes(int64_t k) const {
     const int64_t blocks = k / kPanelBlock;
     if (bits == 16) return blocks * kPanelBlock * kPanelRows * 2;
-    const int64_t bytes = blocks * (quant_bytes() + high_bytes() + scale_bytes()) +
-                          blocks / blocks_per_scales() * super_bytes();
+    const int64_t bytes =
+        blocks * (quant_bytes() + high_bytes() + scale_bytes()) + blocks / blocks_per_scales() * super_bytes();
     return (bytes + 63) / 64 * 64;
   }
 };
 
 /// By DType; kF16 is packed as bf16.
 inline constexpr std::array<PanelFormat, kNumDTypes> kPanelFormats = {{
-    {},                                                                             // f32
-    {.bits = 16},                                                                   // f16
-    {.bits = 16},                                                                   // bf16
-    {.bits = 8, .offset = 128},                                                     // q8_0
-    {.bits = 4, .offset = 8},                                                       // q4_0
-    {.bits = 4, .has_min = true},                                                   // q4_1
-    {.bits = 5, .offset = 16},                                                      // q5_0
-    {.bits = 5, .has_min = true},                                                   // q5_1
-    {.bits = 4, .has_min = true, .is_k_type = true},                                // q4_k
-    {.bits = 5, .has_min = true, .is_k_type = true},                                // q5_k
-    {.bits = 6, .offset = 32, .is_k_type = true, .scale_groups = 4},                // q6_k
+    {},                                                               // f32
+    {.bits = 16},                                                     // f16
+    {.bits = 16},                                                     // bf16
+    {.bits = 8, .offset = 128},                                       // q8_0
+    {.bits = 4, .offset = 8},                                         // q4_0
+    {.bits = 4, .has_min = true},                                     // q4_1
+    {.bits = 5, .offset = 16},                                        // q5_0
+    {.bits = 5, .has_min = true},                                     // q5_1
+    {.bits = 4, .has_min = true, .is_k_type = true},                  // q4_k
+    {.bits = 5, .has_min = true, .is_k_type = true},                  // q5_k
+    {.bits = 6, .offset = 32, .is_k_type = true, .scale_groups = 4},  // q6_k
 }};
 
 constexpr const PanelFormat& panel_format_of(DType dtype) {

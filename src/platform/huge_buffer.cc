@@ -10,7 +10,8 @@ namespace saccade {
 
 HugeBuffer::HugeBuffer(int64_t num_bytes) {
   if (num_bytes <= 0) return;
-  void* memory = mmap(nullptr, static_cast<size_t>(num_bytes), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  void* memory =
+      mmap(nullptr, static_cast<size_t>(num_bytes), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) throw std::bad_alloc();
 #if defined(MADV_HUGEPAGE)
   // A wish: where the system has no huge pages, small ones do.

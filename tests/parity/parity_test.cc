@@ -68,6 +68,7 @@ TEST_P(FamilyParity, TheEngineAnswersAsTransformers) {
   EngineOptions options;
   options.model_path = converted->path();
   options.threads = 2;
+  options.kv_type = KvType::kF32;
   auto engine = Engine::load(options);
   ASSERT_TRUE(engine) << engine.status().message();
   for (const GoldenCase& golden : family->cases) {

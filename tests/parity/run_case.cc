@@ -95,7 +95,8 @@ struct Decoded {
 
 Expected<Decoded> decode(const Model& model, ThreadPool& pool, const PreparedCase& prepared, const GoldenCase& golden) {
   const DecoderConfig& config = model.decoder->config();
-  KvSequence kv = model.decoder->make_sequence(std::make_shared<KvBlockPool>(config.kv_dim(), uint64_t{1} << 32));
+  KvSequence kv =
+      model.decoder->make_sequence(std::make_shared<KvBlockPool>(config.kv_shape(DType::kF32), uint64_t{1} << 32));
   Decoded decoded;
   ForwardArgs prefill;
   prefill.rows = &prepared.rows;

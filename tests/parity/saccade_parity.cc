@@ -70,7 +70,8 @@ Status dump_case(const Model& model, ThreadPool& pool, const GoldenCase& golden,
     model.decoder->embed(golden.greedy[static_cast<size_t>(i)], rows.row(num_prompt + i));
     positions.push_back({position, position, position});
   }
-  KvSequence kv = model.decoder->make_sequence(std::make_shared<KvBlockPool>(config.kv_dim(), uint64_t{1} << 32));
+  KvSequence kv =
+      model.decoder->make_sequence(std::make_shared<KvBlockPool>(config.kv_shape(DType::kF32), uint64_t{1} << 32));
   ForwardArgs args;
   args.rows = &rows;
   args.positions = positions;

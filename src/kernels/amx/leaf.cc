@@ -10,7 +10,6 @@ namespace saccade::amx {
 struct Vec : avx512_vnni::ByteVec<Vec> {};
 
 constexpr int kTileRows = 2 * kBf16GroupRows;
-constexpr int kTilePanels = 2;
 constexpr int64_t kTileBytes = 1024;  // of x or of a panel: 16 rows of 64 bytes
 
 // Palette 1: all eight tiles 16 rows of 64 bytes. Static, since GCC 12 drops stores to a local that only
@@ -34,7 +33,8 @@ static void end_tiles() {
 
 // Sums in tiles 0 (rows 0..15, first panel), 1 (second panel), 2 and 3 (rows 16..31).
 template <int num_groups, int num_panels>
-void multiply(const uint16_t* x, const std::byte* panels, int64_t panel_bytes, int64_t k, float* tile) {
+void multiply(const uint16_t* x, const std::byte* panels, int64_t panel_bytes, int64_t k, float* tile,
+              int64_t tile_stride) {
   const auto* first_x = reinterpret_cast<const std::byte*>(x);
   const std::byte* second_x = first_x + 2 * kBf16GroupRows * k;
   const std::byte* second_panel = panels + panel_bytes;
@@ -56,30 +56,37 @@ void multiply(const uint16_t* x, const std::byte* panels, int64_t panel_bytes, i
       if constexpr (num_panels == 2) _tile_dpbf16ps(3, 5, 7);
     }
   }
-  constexpr int kStride = kTilePanels * kPanelRows;  // floats
-  _tile_stored(0, tile, 4 * kStride);
-  if constexpr (num_panels == 2) _tile_stored(1, tile + kPanelRows, 4 * kStride);
-  if constexpr (num_groups == 2) _tile_stored(2, tile + kBf16GroupRows * kStride, 4 * kStride);
-  if constexpr (num_groups == 2 && num_panels == 2) {
-    _tile_stored(3, tile + kBf16GroupRows * kStride + kPanelRows, 4 * kStride);
+  const auto stride = static_cast<size_t>(4 * tile_stride);
+  float* second_rows = tile + kBf16GroupRows * tile_stride;
+  _tile_stored(0, tile, stride);
+  if constexpr (num_panels == 2) _tile_stored(1, tile + kPanelRows, stride);
+  if constexpr (num_groups == 2) _tile_stored(2, second_rows, stride);
+  if constexpr (num_groups == 2 && num_panels == 2) _tile_stored(3, second_rows + kPanelRows, stride);
+}
+
+template <int num_groups>
+void multiply_panels(const Bf16Rows& x, const Bf16Panels& panels, float* tile, int64_t tile_stride) {
+  int i = 0;
+  for (; i + 2 <= panels.num_panels; i += 2) {
+    multiply<num_groups, 2>(x.x, panels.data + i * panels.panel_bytes, panels.panel_bytes, x.k, tile + i * kPanelRows,
+                            tile_stride);
+  }
+  if (i < panels.num_panels) {
+    multiply<num_groups, 1>(x.x, panels.data + i * panels.panel_bytes, panels.panel_bytes, x.k, tile + i * kPanelRows,
+                            tile_stride);
   }
 }
 
-static void bf16_tile(const uint16_t* x, int num_rows, const std::byte* panels, int64_t panel_bytes, int num_panels,
-                      int64_t k, float* tile) {
-  const bool has_two_groups = num_rows > kBf16GroupRows;
-  if (num_panels == 2) {
-    return has_two_groups ? multiply<2, 2>(x, panels, panel_bytes, k, tile)
-                          : multiply<1, 2>(x, panels, panel_bytes, k, tile);
-  }
-  return has_two_groups ? multiply<2, 1>(x, panels, panel_bytes, k, tile)
-                        : multiply<1, 1>(x, panels, panel_bytes, k, tile);
+static void bf16_tile(const Bf16Rows& x, const Bf16Panels& panels, float* tile, int64_t tile_stride) {
+  x.num_rows > kBf16GroupRows ? multiply_panels<2>(x, panels, tile, tile_stride)
+                              : multiply_panels<1>(x, panels, tile, tile_stride);
 }
 
 // a[i], b[i] side by side.
 static __m512i bf16_pairs(__m512 a, __m512 b) {
-  alignas(64) static constexpr uint16_t kInterleave[32] = {0, 16, 1, 17, 2,  18, 3,  19, 4,  20, 5,  21, 6,  22, 7,  23,
-                                                           8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
+  alignas(64) static constexpr uint16_t kInterleave[32] = {0,  16, 1,  17, 2,  18, 3,  19, 4,  20, 5,
+                                                           21, 6,  22, 7,  23, 8,  24, 9,  25, 10, 26,
+                                                           11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
   return _mm512_permutexvar_epi16(_mm512_load_si512(kInterleave), (__m512i)_mm512_cvtne2ps_pbh(b, a));
 }
 
@@ -99,7 +106,8 @@ void expand_to_bf16(const std::byte* panel, int64_t k, std::byte* target) {
       const __m512i q = reader.group(group, 0);
       __m512 values[4];
       for (int i = 0; i < 4; ++i) {
-        const __m512i bytes = _mm512_and_si512(_mm512_srli_epi32(q, static_cast<unsigned>(8 * i)), _mm512_set1_epi32(255));
+        const __m512i bytes =
+            _mm512_and_si512(_mm512_srli_epi32(q, static_cast<unsigned>(8 * i)), _mm512_set1_epi32(255));
         values[i] = _mm512_fmsub_ps(_mm512_cvtepi32_ps(bytes), factor, start);
       }
       _mm512_storeu_si512(target, bf16_pairs(values[0], values[1]));
@@ -139,7 +147,6 @@ void add_amx(Leaf& leaf) {
   leaf.spin[static_cast<size_t>(NumberKind::kBf16)] = spin_bf16;
   leaf.bf16_tile = bf16_tile;
   leaf.bf16_tile_rows = kTileRows;
-  leaf.bf16_tile_panels = kTilePanels;
   leaf.begin_bf16_tiles = begin_tiles;
   leaf.end_bf16_tiles = end_tiles;
   fill_dtype<DType::kQ8_0>(leaf);

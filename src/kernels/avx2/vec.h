@@ -55,6 +55,9 @@ struct Vec {
   static Reg load_f16(const std::byte* source) {
     return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(source)));
   }
+  static void store_f16(std::byte* target, Reg a) {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(target), _mm256_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT));
+  }
   static Reg load_u8(const std::byte* source) {
     return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(source))));
   }

@@ -46,6 +46,9 @@ struct FloatVec {
   static Reg load_f16(const std::byte* source) {
     return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(source)));
   }
+  static void store_f16(std::byte* target, Reg a) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(target), _mm512_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT));
+  }
   static Reg load_u8(const std::byte* source) {
     return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(source))));
   }

@@ -1,23 +1,23 @@
 // Products of bf16 pairs (vdpbf16ps): each 32-bit lane adds two products in f32.
+#include "kernels/leaf.h"
+
 #include <immintrin.h>
 
-#include "kernels/leaf.h"
 #include "kernels/panel_format.h"
 
 namespace saccade {
 namespace {
 
 template <int num_rows>
-void multiply(const uint16_t* x, const std::byte* panel, int64_t k, float* tile) {
+void multiply(const uint16_t* x, const std::byte* panel, int64_t k, float* tile, int64_t tile_stride) {
   __m512 sums[num_rows];
   for (int row = 0; row < num_rows; ++row) sums[row] = _mm512_setzero_ps();
   constexpr int64_t kBlockPairs = kPanelBlock / 2;
   for (int64_t block = 0; block < k / kPanelBlock; ++block) {
-    _mm_prefetch(reinterpret_cast<const char*>(panel + 4096), _MM_HINT_T0);
 #pragma GCC unroll 16
     for (int64_t pair = 0; pair < kBlockPairs; ++pair) {
       const auto weights = (__m512bh)_mm512_loadu_si512(panel + 64 * pair);
-      if (pair % 2 == 0) _mm_prefetch(reinterpret_cast<const char*>(panel + 2048 + 64 * pair), _MM_HINT_T0);
+      _mm_prefetch(reinterpret_cast<const char*>(panel + 2048 + 64 * pair), _MM_HINT_T0);
 #pragma GCC unroll 16
       for (int row = 0; row < num_rows; ++row) {
         int32_t two;
@@ -28,16 +28,17 @@ void multiply(const uint16_t* x, const std::byte* panel, int64_t k, float* tile)
     panel += kBlockPairs * 64;
     x += kBf16GroupRows * kPanelBlock;
   }
-  for (int row = 0; row < num_rows; ++row) _mm512_storeu_ps(tile + row * kPanelRows, sums[row]);
+  for (int row = 0; row < num_rows; ++row) _mm512_storeu_ps(tile + row * tile_stride, sums[row]);
 }
 
 template <int max_rows = kBf16GroupRows>
-void bf16_tile(const uint16_t* x, int num_rows, const std::byte* panels, int64_t panel_bytes, int num_panels, int64_t k,
-               float* tile) {
+void bf16_tile(const Bf16Rows& x, const Bf16Panels& panels, float* tile, int64_t tile_stride) {
   if constexpr (max_rows > 1) {
-    if (num_rows < max_rows) return bf16_tile<max_rows - 1>(x, num_rows, panels, panel_bytes, num_panels, k, tile);
+    if (x.num_rows < max_rows) return bf16_tile<max_rows - 1>(x, panels, tile, tile_stride);
   }
-  multiply<max_rows>(x, panels, k, tile);
+  for (int i = 0; i < panels.num_panels; ++i) {
+    multiply<max_rows>(x.x, panels.data + i * panels.panel_bytes, x.k, tile + i * kPanelRows, tile_stride);
+  }
 }
 
 void round_row(const float* x, int64_t k, int64_t padded_k, int64_t row, uint16_t* rows) {
@@ -49,6 +50,69 @@ void round_row(const float* x, int64_t k, int64_t padded_k, int64_t row, uint16_
       const __m512 values = _mm512_maskz_loadu_ps(lanes, x + i + 16 * half);
       _mm256_storeu_si256(reinterpret_cast<__m256i*>(target + 16 * half), (__m256i)_mm512_cvtneps_pbh(values));
     }
+  }
+}
+
+__m512i load_bf16_pairs(const float* row, int64_t left) {
+  const auto lanes = [](int64_t count) {
+    return static_cast<__mmask16>(count >= 16 ? 0xffffu : count <= 0 ? 0u : (1u << count) - 1u);
+  };
+  const __m512 low = _mm512_maskz_loadu_ps(lanes(left), row);
+  const __m512 high = _mm512_maskz_loadu_ps(lanes(left - 16), row + 16);
+  return (__m512i)_mm512_cvtne2ps_pbh(high, low);
+}
+
+/// rows[i] = the 32-bit elements i of all.
+void transpose_16x16(__m512i* rows) {
+  __m512i pairs[16];
+  for (int i = 0; i < 16; i += 2) {
+    pairs[i] = _mm512_unpacklo_epi32(rows[i], rows[i + 1]);
+    pairs[i + 1] = _mm512_unpackhi_epi32(rows[i], rows[i + 1]);
+  }
+  __m512i fours[16];  // fours[4 j + c]: of rows 4 j .. 4 j + 3, columns c, c + 4, c + 8, c + 12
+  for (int i = 0; i < 16; i += 4) {
+    fours[i] = _mm512_unpacklo_epi64(pairs[i], pairs[i + 2]);
+    fours[i + 1] = _mm512_unpackhi_epi64(pairs[i], pairs[i + 2]);
+    fours[i + 2] = _mm512_unpacklo_epi64(pairs[i + 1], pairs[i + 3]);
+    fours[i + 3] = _mm512_unpackhi_epi64(pairs[i + 1], pairs[i + 3]);
+  }
+  for (int col = 0; col < 4; ++col) {
+    const __m512i first = _mm512_shuffle_i32x4(fours[col], fours[4 + col], 0x88);       // columns c and c + 8
+    const __m512i second = _mm512_shuffle_i32x4(fours[col], fours[4 + col], 0xdd);      // c + 4 and c + 12
+    const __m512i third = _mm512_shuffle_i32x4(fours[8 + col], fours[12 + col], 0x88);  // of the other eight rows
+    const __m512i fourth = _mm512_shuffle_i32x4(fours[8 + col], fours[12 + col], 0xdd);
+    rows[col] = _mm512_shuffle_i32x4(first, third, 0x88);
+    rows[col + 8] = _mm512_shuffle_i32x4(first, third, 0xdd);
+    rows[col + 4] = _mm512_shuffle_i32x4(second, fourth, 0x88);
+    rows[col + 12] = _mm512_shuffle_i32x4(second, fourth, 0xdd);
+  }
+}
+
+void pack_bf16_rows(const float* rows, int64_t row_stride, int num_rows, int64_t k, int64_t padded_k,
+                    std::byte* panel) {
+  for (int64_t i = 0; i < padded_k; i += kPanelBlock, panel += 64 * kPanelRows) {
+    __m512i block[kPanelRows];
+    for (int row = 0; row < kPanelRows; ++row) {
+      block[row] = row < num_rows ? load_bf16_pairs(rows + row * row_stride + i, k - i) : _mm512_setzero_si512();
+    }
+    transpose_16x16(block);
+    for (int row = 0; row < kPanelRows; ++row) _mm512_storeu_si512(panel + 64 * row, block[row]);
+  }
+}
+
+void pack_bf16_columns(const float* rows, int64_t row_stride, int64_t num_rows, int64_t padded_rows, int num_cols,
+                       std::byte* panel) {
+  alignas(64) static constexpr uint16_t kInterleave[32] = {0,  16, 1,  17, 2,  18, 3,  19, 4,  20, 5,
+                                                           21, 6,  22, 7,  23, 8,  24, 9,  25, 10, 26,
+                                                           11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
+  const __m512i order = _mm512_load_si512(kInterleave);
+  const auto lanes = static_cast<__mmask16>((1u << num_cols) - 1u);
+  const auto load = [&](int64_t row) {
+    return row < num_rows ? _mm512_maskz_loadu_ps(lanes, rows + row * row_stride) : _mm512_setzero_ps();
+  };
+  for (int64_t row = 0; row < padded_rows; row += 2, panel += 64) {
+    const auto both = (__m512i)_mm512_cvtne2ps_pbh(load(row + 1), load(row));
+    _mm512_storeu_si512(panel, _mm512_permutexvar_epi16(order, both));
   }
 }
 
@@ -75,7 +139,8 @@ void add_avx512_bf16(Leaf& leaf) {
   leaf.bf16_dots = bf16_tile<>;
   leaf.bf16_tile = bf16_tile<>;
   leaf.bf16_tile_rows = kBf16GroupRows;
-  leaf.bf16_tile_panels = 1;
+  leaf.pack_bf16_rows = pack_bf16_rows;
+  leaf.pack_bf16_columns = pack_bf16_columns;
 }
 
 }  // namespace saccade

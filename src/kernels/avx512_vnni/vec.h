@@ -48,7 +48,8 @@ struct ByteVec : avx512::FloatVec<Self> {
   /// Rounded to nearest; each in [-128, 127].
   static void store_32_i8(int8_t* target, const Reg* values) {
     for (int i = 0; i < 2; ++i) {
-      _mm_storeu_si128(reinterpret_cast<__m128i*>(target + 16 * i), _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(values[i])));
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(target + 16 * i),
+                       _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(values[i])));
     }
   }
 };

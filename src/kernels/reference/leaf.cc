@@ -1,9 +1,11 @@
 // The plain C++ versions that every leaf is measured against, and that run where no leaf does.
 #include "kernels/leaf.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
+#include "kernels/dequantize.h"
 #include "kernels/reference/reference.h"
 
 namespace saccade {
@@ -140,6 +142,25 @@ void rotate(float* a, float* b, const float* cosine, const float* sine, int64_t 
   }
 }
 
+template <DType dtype>
+void encode(const float* source, std::byte* target, int64_t count) {
+  quantize_row(dtype, source, target, count);
+}
+
+template <DType dtype>
+void add_rows(const std::byte* rows, int64_t row_stride, int64_t num_rows, const float* weights, float* sum,
+              int64_t count) {
+  constexpr int64_t kBlock = 32;
+  float values[kBlock];
+  for (int64_t row = 0; row < num_rows; ++row, rows += row_stride) {
+    for (int64_t first = 0; first < count; first += kBlock) {
+      const int64_t size = std::min(kBlock, count - first);
+      reference::dequantize<dtype>(rows + row_bytes(dtype, first), values, size);
+      add_scaled(weights[row], values, sum + first, size);
+    }
+  }
+}
+
 Leaf make_leaf() {
   Leaf leaf;
   leaf.tile_rows = kTileRows;
@@ -161,6 +182,13 @@ Leaf make_leaf() {
   set(DType::kQ5_K, reference::dequantize<DType::kQ5_K>);
   set(DType::kQ6_K, reference::dequantize<DType::kQ6_K>);
   leaf.dot_rows[static_cast<size_t>(DType::kF32)] = dot_rows_f32;
+  const auto set_kept = [&](DType dtype, Leaf::Encode encode_row, Leaf::AddRows add) {
+    leaf.encode[static_cast<size_t>(dtype)] = encode_row;
+    leaf.add_rows[static_cast<size_t>(dtype)] = add;
+  };
+  set_kept(DType::kF32, encode<DType::kF32>, add_rows<DType::kF32>);
+  set_kept(DType::kF16, encode<DType::kF16>, add_rows<DType::kF16>);
+  set_kept(DType::kQ8_0, encode<DType::kQ8_0>, add_rows<DType::kQ8_0>);
   leaf.add_scaled = add_scaled;
   leaf.scale = scale;
   leaf.max = max;

@@ -1,6 +1,7 @@
 // The vector entries of a Leaf (leaf.h says what each computes), over a register type V such as avx2::Vec.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "kernels/activation.h"
@@ -91,6 +92,15 @@ struct Elementwise {
   static void scale(float a, float* x, int64_t count) {
     const Reg factor = V::set(a);
     transform<V>(x, x, count, [=](Reg reg, Reg) { return V::mul(reg, factor); });
+  }
+
+  static void encode_f16(const float* source, std::byte* target, int64_t count) {
+    int64_t i = 0;
+    for (; i + V::kLanes <= count; i += V::kLanes) V::store_f16(target + 2 * i, V::load(source + i));
+    if (i == count) return;
+    std::byte tail[2 * V::kLanes];
+    V::store_f16(tail, V::load_first(source + i, static_cast<int>(count - i)));
+    for (int64_t j = 0; j < 2 * (count - i); ++j) target[2 * i + j] = tail[j];
   }
 
   static float max(const float* x, int64_t count) {

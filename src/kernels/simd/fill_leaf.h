@@ -30,6 +30,10 @@ void fill_leaf(Leaf& leaf) {
   fill_dtype<V, Q4_KBlock<V>>(leaf, DType::kQ4_K);
   fill_dtype<V, Q5_KBlock<V>>(leaf, DType::kQ5_K);
   fill_dtype<V, Q6_KBlock<V>>(leaf, DType::kQ6_K);
+  leaf.add_rows[static_cast<size_t>(DType::kF32)] = Rows<V, F32Block<V>>::add_rows;
+  leaf.add_rows[static_cast<size_t>(DType::kF16)] = Rows<V, F16Block<V>>::add_rows;
+  leaf.add_rows[static_cast<size_t>(DType::kQ8_0)] = Rows<V, Q8_0Block<V>>::add_rows;
+  leaf.encode[static_cast<size_t>(DType::kF16)] = Elementwise<V>::encode_f16;
   leaf.add_scaled = Elementwise<V>::add_scaled;
   leaf.scale = Elementwise<V>::scale;
   leaf.max = Elementwise<V>::max;

@@ -184,9 +184,8 @@ class TileSums {
     Int dots[num_rows][kRegs];
 #pragma GCC unroll 16
     for (int row = 0; row < num_rows; ++row) {
-      const int32_t* start = kind.scale_groups == 8
-                                 ? sums_ + at(row, block)
-                                 : half_sums_ + 2 * at(row, block) + (first_group - row % kQuadRows);
+      const int32_t* start = kind.scale_groups == 8 ? sums_ + at(row, block)
+                                                    : half_sums_ + 2 * at(row, block) + (first_group - row % kQuadRows);
 #pragma GCC unroll 2
       for (int part = 0; part < kRegs; ++part) dots[row][part] = start_of<V, kind.offset>(start);
     }
@@ -286,7 +285,8 @@ struct DotPanel {
       }
       const auto load = [&](int group, int part) { return reader.group(group, part); };
 #pragma GCC unroll 2
-      for (int i = 0; i < Reader::kScales; ++i) sums.add_groups(block, i * Reader::kFormat.scale_groups, scale[i], load);
+      for (int i = 0; i < Reader::kScales; ++i)
+        sums.add_groups(block, i * Reader::kFormat.scale_groups, scale[i], load);
       if constexpr (Reader::kKind.has_min) sums.subtract_mins(block, min);
       reader.next_block();
     }
@@ -327,8 +327,8 @@ struct U8Gemm {
   static constexpr int kScales = 8 / kind.scale_groups;
 
   template <int max_rows = V::kPanelTileRows>
-  static void u8_tile(const QuantizedRows& x, int64_t first_row, int num_rows, const uint8_t* bytes, const float* scales,
-                      const float* mins, int64_t k, float* tile) {
+  static void u8_tile(const QuantizedRows& x, int64_t first_row, int num_rows, const uint8_t* bytes,
+                      const float* scales, const float* mins, int64_t k, float* tile) {
     if constexpr (max_rows > 1) {
       if (num_rows < max_rows) return u8_tile<max_rows - 1>(x, first_row, num_rows, bytes, scales, mins, k, tile);
     }
@@ -415,15 +415,36 @@ void fill_panel_dtype(Leaf& leaf) {
   leaf.expand_panel[kIdx] = expand_panel<V, dtype>;
   using Gemm8 = U8Gemm<V, expanded_kind<V>(kPanelFormats[kIdx])>;
   leaf.u8_tile[kIdx] = [](const QuantizedRows& x, int64_t first_row, int num_rows, const uint8_t* bytes,
-                          const float* scales, const float* mins, int64_t k, float* tile) {
-    Gemm8::u8_tile(x, first_row, num_rows, bytes, scales, mins, k, tile);
-  };
+                          const float* scales, const float* mins, int64_t k,
+                          float* tile) { Gemm8::u8_tile(x, first_row, num_rows, bytes, scales, mins, k, tile); };
+}
+
+/// Blocks of q8_0 as rows of keys and values are kept in.
+template <typename V>
+void encode_q8_0(const float* source, std::byte* target, int64_t count) {
+  constexpr int kRegs = kPanelBlock / V::kLanes;
+  constexpr int kBlockBytes = 34;
+  for (int64_t i = 0; i < count; i += kPanelBlock, target += kBlockBytes) {
+    typename V::Reg values[kRegs];
+    typename V::Reg largest = V::zero();
+    for (int j = 0; j < kRegs; ++j) {
+      values[j] = V::load(source + i + j * V::kLanes);
+      largest = V::max(V::max(values[j], V::sub(V::zero(), values[j])), largest);
+    }
+    const float max = V::reduce_max(largest);
+    const auto factor = V::set(max > 0 ? 127.0f / max : 0.0f);
+    for (int j = 0; j < kRegs; ++j) values[j] = V::mul(values[j], factor);
+    const uint16_t scale = _cvtss_sh(max / 127.0f, _MM_FROUND_TO_NEAREST_INT);
+    __builtin_memcpy(target, &scale, sizeof scale);
+    V::store_32_i8(reinterpret_cast<int8_t*>(target + 2), values);
+  }
 }
 
 /// The entries of a Leaf for quantised panels.
 template <typename V>
 void fill_panels(Leaf& leaf) {
   leaf.quantize_row = RowQuantizer<V>::quantize_row;
+  leaf.encode[static_cast<size_t>(DType::kQ8_0)] = encode_q8_0<V>;
   leaf.u8_tile_rows = V::kPanelTileRows;
   fill_panel_dtype<V, DType::kQ8_0>(leaf);
   fill_panel_dtype<V, DType::kQ4_0>(leaf);

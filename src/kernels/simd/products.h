@@ -111,6 +111,26 @@ struct Rows {
     for (int64_t j = 0; first + j < count; ++j) target[first + j] = tail[j];
   }
 
+  /// sum[0:count] += the weighted sum of rows.
+  static void add_rows(const std::byte* rows, int64_t row_stride, int64_t num_rows, const float* weights, float* sum,
+                       int64_t count) {
+    constexpr int kMost = 8 / kRegs;  // runs whose sums stay in registers
+    int64_t first = 0;
+    for (; first + kMost * kRun <= count; first += kMost * kRun) {
+      add_runs<kMost>(rows, row_stride, num_rows, weights, sum + first, first / kRun);
+    }
+    for (; first + kRun <= count; first += kRun)
+      add_runs<1>(rows, row_stride, num_rows, weights, sum + first, first / kRun);
+    if (first == count) return;
+    for (int64_t row = 0; row < num_rows; ++row) {
+      Reg run[kRegs];
+      decode_tail(rows + row * row_stride + first / kRun * Block::kBytes, count - first, run);
+      float tail[kRun];
+      for (int j = 0; j < kRegs; ++j) V::store(tail + j * V::kLanes, run[j]);
+      for (int64_t j = 0; first + j < count; ++j) sum[first + j] += weights[row] * tail[j];
+    }
+  }
+
   static void dot_rows(const std::byte* row, const float* x, int64_t x_stride, int num_rows, int64_t k, float* out) {
     switch (num_rows) {
       case 1:
@@ -125,6 +145,26 @@ struct Rows {
   }
 
  private:
+  /// For blocks of one run: runs [first_run, first_run + num_runs) of each row.
+  template <int num_runs>
+  static void add_runs(const std::byte* rows, int64_t row_stride, int64_t num_rows, const float* weights, float* sum,
+                       int64_t first_run) {
+    Reg sums[num_runs * kRegs];
+    for (int i = 0; i < num_runs * kRegs; ++i) sums[i] = V::load(sum + i * V::kLanes);
+    const std::byte* row = rows + first_run * Block::kBytes;
+    for (int64_t row_idx = 0; row_idx < num_rows; ++row_idx, row += row_stride) {
+      const Reg weight = V::set(weights[row_idx]);
+      for (int run_idx = 0; run_idx < num_runs; ++run_idx) {
+        Reg run[kRegs];
+        Block::decode(row + run_idx * Block::kBytes, 0, run);
+        for (int j = 0; j < kRegs; ++j) {
+          sums[run_idx * kRegs + j] = V::mul_add(run[j], weight, sums[run_idx * kRegs + j]);
+        }
+      }
+    }
+    for (int i = 0; i < num_runs * kRegs; ++i) V::store(sum + i * V::kLanes, sums[i]);
+  }
+
   /// The last `count` < kRun weights of a row of a 16- or 32-bit type, then zeros.
   static void decode_tail(const std::byte* source, int64_t count, Reg* run) {
     std::byte padded[Block::kBytes] = {};
