@@ -1,6 +1,5 @@
 #include "platform/process_memory.h"
 
-#include <sched.h>
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -9,7 +8,6 @@
 #include <limits>
 #include <string>
 #include <string_view>
-#include <thread>
 
 namespace saccade {
 namespace {
@@ -88,21 +86,6 @@ uint64_t available_memory_bytes() {
     available = std::min(available, cgroup_memory_left(folder).value_or(kNoLimit));
   }
   return available;
-}
-
-int usable_cores() {
-  int cores = static_cast<int>(std::thread::hardware_concurrency());
-#ifdef __linux__
-  cpu_set_t mask;
-  if (::sched_getaffinity(0, sizeof mask, &mask) == 0) cores = CPU_COUNT(&mask);
-  std::ifstream quota_file("/sys/fs/cgroup/cpu.max");  // "<quota in us>|max <period in us>"
-  double quota_us = 0;
-  double period_us = 0;
-  if (quota_file >> quota_us >> period_us && period_us > 0) {
-    cores = std::min(cores, static_cast<int>(quota_us / period_us + 0.999));
-  }
-#endif
-  return std::max(cores, 1);
 }
 
 }  // namespace saccade

@@ -18,7 +18,4 @@ uint64_t available_memory_bytes();
 /// Pages of files count as free where the kernel can drop them at once: neither mapped by a process nor dirty.
 std::optional<uint64_t> cgroup_memory_left(const std::string& folder);
 
-/// Cores this process may use: its affinity mask, cut by the cgroup's CPU quota, at least 1.
-int usable_cores();
-
 }  // namespace saccade

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
+#include <thread>
 #include <vector>
 
 namespace saccade {
@@ -31,6 +33,23 @@ TEST(ThreadPool, RunsManyLoopsInARow) {
     total += sum;
   }
   EXPECT_EQ(total, 2000 * 45);
+}
+
+TEST(ThreadPool, ThreadsThatSleptJoinTheNextLoop) {
+  ThreadPool pool(ThreadPoolOptions{2, true});
+  for (int round = 0; round < 3; ++round) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));  // longer than anyone spins
+    std::atomic<int> num_inside = 0;
+    std::atomic<bool> have_met = false;
+    pool.parallel_for(2, 1, [&](int64_t, int64_t, int) {
+      ++num_inside;
+      const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+      while (num_inside < 2 && !have_met && std::chrono::steady_clock::now() < give_up) std::this_thread::yield();
+      if (num_inside == 2) have_met = true;
+      while (num_inside < 2 && std::chrono::steady_clock::now() < give_up) std::this_thread::yield();
+    });
+    EXPECT_TRUE(have_met);
+  }
 }
 
 TEST(ThreadPool, AnExceptionComesOutOnceAndThePoolLivesOn) {
