@@ -65,7 +65,8 @@ class MuonAdamW:
                 hidden.append(name)
             else:
                 self._adamw(name, p, scale)
-        self._muon(hidden, self.muon_lr * scale)
+        if hidden:
+            self._muon(hidden, self.muon_lr * scale)
 
     def _muon(self, names: list[str], rate: float) -> None:
         """Each process orthogonalises its share of the matrices; the results are exchanged as one vector."""

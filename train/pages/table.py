@@ -137,7 +137,11 @@ def tell_table(page: Page, columns: list[Column], runs: list[Run]) -> None:
                 page.link("header", rows[0][number], run)
     for number, column in enumerate(columns, 1):
         if column.is_numeric:
-            page.tell_order([float(cell) for cell in column.cells], [(row[number],) for row in rows[1:]])
+            values, cells = [float(cell) for cell in column.cells], [row[number] for row in rows[1:]]
+            page.tell_order(values, [(cell,) for cell in cells])
+            # A question names the column: at its head the tower has to know where its largest and smallest are.
+            page.link("largest", cells[values.index(max(values))], rows[0][number])
+            page.link("smallest", cells[values.index(min(values))], rows[0][number])
             for cell, row in zip(column.cells, rows[1:]):
                 page.tell_value(cell, row[number])
 
