@@ -15,9 +15,9 @@ template <typename Result, typename... Args>
 class FunctionRef<Result(Args...)> {
  public:
   template <typename Function>
-    requires(!std::is_same_v<std::remove_cvref_t<Function>, FunctionRef> &&
-             std::is_invocable_r_v<Result, Function&, Args...>)
-  FunctionRef(Function&& function)  // NOLINT: stands for the function
+  requires(!std::is_same_v<std::remove_cvref_t<Function>, FunctionRef> &&
+           std::is_invocable_r_v<Result, Function&, Args...>)
+      FunctionRef(Function&& function)  // NOLINT: stands for the function
       : object_(const_cast<void*>(static_cast<const void*>(std::addressof(function)))),
         call_([](void* object, Args... args) -> Result {
           return (*static_cast<std::remove_reference_t<Function>*>(object))(std::forward<Args>(args)...);

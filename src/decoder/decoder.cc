@@ -151,8 +151,8 @@ Status Decoder::attend(ThreadPool& pool, int64_t layer_idx, const SequenceRows& 
 Status Decoder::attention_block(ThreadPool& pool, const Layer& layer, int64_t layer_idx, const RopeTable::Rows& rope,
                                 std::span<const SequenceRows> sequences, Tensor& x, Scratch& scratch) const {
   const int64_t num_tokens = x.shape()[0];
-  rms_norm(x.floats().data(), layer.attention_norm.floats().data(), config_.rms_epsilon, num_tokens, config_.model_dim,
-           scratch.normed.floats().data());
+  rms_norm(pool, x.floats().data(), layer.attention_norm.floats().data(), config_.rms_epsilon, num_tokens,
+           config_.model_dim, scratch.normed.floats().data());
   const LinearOutput qkv[] = {
       {.weight = &layer.q, .bias = layer.q_bias, .y = scratch.q.floats().data()},
       {.weight = &layer.k, .bias = layer.k_bias, .y = scratch.k.floats().data()},
@@ -174,7 +174,7 @@ Status Decoder::attention_block(ThreadPool& pool, const Layer& layer, int64_t la
 
 void Decoder::ffn_block(ThreadPool& pool, const Layer& layer, Tensor& x, Scratch& scratch) const {
   const int64_t num_tokens = x.shape()[0];
-  rms_norm(x.floats().data(), layer.ffn_norm.floats().data(), config_.rms_epsilon, num_tokens, config_.model_dim,
+  rms_norm(pool, x.floats().data(), layer.ffn_norm.floats().data(), config_.rms_epsilon, num_tokens, config_.model_dim,
            scratch.normed.floats().data());
   linear(pool, scratch.normed.floats().data(), num_tokens,
          {.weight = &layer.up, .gate = &layer.gate, .y = scratch.gated.floats().data()});
@@ -184,7 +184,7 @@ void Decoder::ffn_block(ThreadPool& pool, const Layer& layer, Tensor& x, Scratch
 
 Tensor Decoder::logits(ThreadPool& pool, const Tensor& x, int64_t num_rows) const {
   Tensor last = copy_rows(x, x.shape()[0] - num_rows, num_rows);
-  rms_norm(last.floats().data(), output_norm_.floats().data(), config_.rms_epsilon, num_rows, config_.model_dim,
+  rms_norm(pool, last.floats().data(), output_norm_.floats().data(), config_.rms_epsilon, num_rows, config_.model_dim,
            last.floats().data());
   Tensor result({num_rows, config_.vocab_size});
   linear(pool, last.floats().data(), num_rows, {.weight = &output_, .y = result.floats().data()});

@@ -16,15 +16,15 @@ Expected<NormLayer> load_norm(const TensorSource& tensors, const std::string& na
   return norm;
 }
 
-void apply_norm(const NormLayer& norm, const float* x, int64_t num_rows, float* y) {
+void apply_norm(ThreadPool& pool, const NormLayer& norm, const float* x, int64_t num_rows, float* y) {
   const int64_t dim = norm.weight.shape()[0];
   const float* weight = norm.weight.floats().data();
   if (norm.kind == NormKind::kRmsNorm) {
-    rms_norm(x, weight, norm.epsilon, num_rows, dim, y);
+    rms_norm(pool, x, weight, norm.epsilon, num_rows, dim, y);
     return;
   }
   const float* bias = norm.bias.is_empty() ? nullptr : norm.bias.floats().data();
-  layer_norm(x, weight, bias, norm.epsilon, num_rows, dim, y);
+  layer_norm(pool, x, weight, bias, norm.epsilon, num_rows, dim, y);
 }
 
 }  // namespace saccade

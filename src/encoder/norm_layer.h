@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 
+#include "platform/thread_pool.h"
 #include "saccade/status.h"
 #include "tensor/tensor.h"
 #include "weights/model_files.h"
@@ -24,6 +25,6 @@ Expected<NormLayer> load_norm(const TensorSource& tensors, const std::string& na
                               float epsilon);
 
 /// x, y [num_rows, dim], contiguous; may be the same.
-void apply_norm(const NormLayer& norm, const float* x, int64_t num_rows, float* y);
+void apply_norm(ThreadPool& pool, const NormLayer& norm, const float* x, int64_t num_rows, float* y);
 
 }  // namespace saccade

@@ -259,7 +259,7 @@ Expected<Tensor> Qwen2Vl::run_blocks(Tensor hidden, const PatchOrder& order, Thr
 // Rows of the tower to rows of the language model, both in the tower's order.
 Expected<Tensor> Qwen2Vl::merge(const Tensor& features, ThreadPool& pool, WorkProgress& progress) const {
   Tensor normed(features.shape());
-  apply_norm(merger_norm_, features.floats().data(), features.shape()[0], normed.floats().data());
+  apply_norm(pool, merger_norm_, features.floats().data(), features.shape()[0], normed.floats().data());
   return merger_.project(pool, normed, progress);
 }
 

@@ -64,7 +64,7 @@ Tensor TileTower::embed_tiles(const PixelBatch& pixels, int64_t first_tile, int6
     for (size_t i = 0; i < positions.size(); ++i) rows[i] += positions[i];
   }
   float* x = hidden.floats().data();
-  if (input_norm_) apply_norm(*input_norm_, x, hidden.shape()[0], x);
+  if (input_norm_) apply_norm(pool, *input_norm_, x, hidden.shape()[0], x);
   return hidden;
 }
 
@@ -98,7 +98,7 @@ Expected<Tensor> TileTower::encode(const PixelBatch& pixels, ThreadPool& pool, W
       }
     }
     float* x = hidden.floats().data();
-    if (output_norm_) apply_norm(*output_norm_, x, hidden.shape()[0], x);
+    if (output_norm_) apply_norm(pool, *output_norm_, x, hidden.shape()[0], x);
     for (int64_t tile = 0; tile < group_tiles; ++tile) {
       const float* patches = hidden.row((tile + 1) * rows_per_tile - num_patches()).data();
       std::copy_n(patches, num_patches() * dim, output.row((first + tile) * num_patches()).data());

@@ -125,7 +125,7 @@ Status run_vit_block(ThreadPool& pool, const VitBlock& block, std::span<const Ro
   const auto square = static_cast<double>(dim * dim);
   float* x = hidden.floats().data();
   float* normed = workspace.normed.floats().data();
-  apply_norm(block.norm1, x, num_rows, normed);
+  apply_norm(pool, block.norm1, x, num_rows, normed);
   SACCADE_RETURN_IF_ERROR(progress.run_in_pieces(num_rows, 3 * square, 1, [&](int64_t first, int64_t count) {
     const LinearOutput qkv[] = {block.q.to(workspace.q.row(first).data()), block.k.to(workspace.k.row(first).data()),
                                 block.v.to(workspace.v.row(first).data())};
@@ -141,7 +141,7 @@ Status run_vit_block(ThreadPool& pool, const VitBlock& block, std::span<const Ro
     out.accumulate = true;
     linear(pool, normed + first * dim, count, out);
   }));
-  apply_norm(block.norm2, x, num_rows, normed);
+  apply_norm(pool, block.norm2, x, num_rows, normed);
   for (int64_t first = 0; first < num_rows; first += VitWorkspace::kFfnRows) {
     const int64_t count = std::min(VitWorkspace::kFfnRows, num_rows - first);
     feed_forward(pool, block, first, count, workspace, hidden);

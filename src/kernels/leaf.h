@@ -159,6 +159,8 @@ struct Leaf {
   void (*silu_times)(float* gate, const float* up, int64_t count) = nullptr;
   /// (a[i], b[i]) = (a[i] * cosine[i] - b[i] * sine[i], a[i] * sine[i] + b[i] * cosine[i])
   void (*rotate)(float* a, float* b, const float* cosine, const float* sine, int64_t count) = nullptr;
+  /// The same for a[i] = pairs[2 i], b[i] = pairs[2 i + 1].
+  void (*rotate_pairs)(float* pairs, const float* cosine, const float* sine, int64_t count) = nullptr;
 };
 
 /// The leaf of the active ISA. Asserts that active_isa() has no error.

@@ -10,12 +10,7 @@ void apply_rope(RopePairing pairing, const float* cosine, const float* sine, int
     active_leaf().rotate(head, head + num_pairs, cosine, sine, num_pairs);
     return;
   }
-  for (int64_t i = 0; i < num_pairs; ++i) {
-    const float first = head[2 * i];
-    const float second = head[2 * i + 1];
-    head[2 * i] = first * cosine[i] - second * sine[i];
-    head[2 * i + 1] = first * sine[i] + second * cosine[i];
-  }
+  active_leaf().rotate_pairs(head, cosine, sine, num_pairs);
 }
 
 }  // namespace saccade

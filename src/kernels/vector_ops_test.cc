@@ -17,6 +17,8 @@ namespace {
 using test::Random;
 using test::ScopedIsa;
 
+ThreadPool pool(2);
+
 constexpr double kUnit = 0x1p-24;
 const std::vector<int64_t> kCounts = {1, 2, 7, 8, 15, 16, 17, 31, 64, 100, 1027};  // around every lane count
 
@@ -42,7 +44,7 @@ TEST(Norm, RmsMatchesDoublesAlsoInPlace) {
     std::vector<float> x = random.normals(kNumRows * dim, 3);
     const std::vector<float> weight = random.normals(dim);
     std::vector<float> y(x.size());
-    rms_norm(x.data(), weight.data(), 1e-5f, kNumRows, dim, y.data());
+    rms_norm(pool, x.data(), weight.data(), 1e-5f, kNumRows, dim, y.data());
     for (size_t i = 0; i < x.size(); ++i) {
       const size_t first = i / static_cast<size_t>(dim) * static_cast<size_t>(dim);
       double squares = 0;
@@ -51,7 +53,7 @@ TEST(Norm, RmsMatchesDoublesAlsoInPlace) {
           double{x[i]} / std::sqrt(squares / static_cast<double>(dim) + double{1e-5f}) * double{weight[i - first]};
       ASSERT_NEAR(double{y[i]}, expected, unit_error_of_sum(dim) * std::fabs(expected));
     }
-    rms_norm(x.data(), weight.data(), 1e-5f, kNumRows, dim, x.data());
+    rms_norm(pool, x.data(), weight.data(), 1e-5f, kNumRows, dim, x.data());
     EXPECT_EQ(x, y);
   });
 }
@@ -67,7 +69,7 @@ TEST(Norm, LayerMatchesDoublesWithAndWithoutBias) {
     for (float value : x) variance += std::pow(double{value} - mean, 2) / static_cast<double>(dim);
     for (const float* bias_or_null : {static_cast<const float*>(nullptr), bias.data()}) {
       std::vector<float> y(x.size());
-      layer_norm(x.data(), weight.data(), bias_or_null, 1e-3f, 1, dim, y.data());
+      layer_norm(pool, x.data(), weight.data(), bias_or_null, 1e-3f, 1, dim, y.data());
       const double factor = 1 / std::sqrt(variance + double{1e-3f});
       for (size_t i = 0; i < x.size(); ++i) {
         const double offset = bias_or_null == nullptr ? 0 : double{bias[i]};

@@ -40,6 +40,15 @@ struct Vec {
     return _mm256_mul_ps(_mm256_mul_ps(a, power_of_two(half)), power_of_two(_mm256_sub_epi32(whole, half)));
   }
 
+  /// kLanes / 2 floats, each in two lanes side by side.
+  static Reg twice_each(const float* source) {
+    const __m128 values = _mm_loadu_ps(source);
+    return _mm256_set_m128(_mm_unpackhi_ps(values, values), _mm_unpacklo_ps(values, values));
+  }
+  static Reg swap_pairs(Reg a) { return _mm256_permute_ps(a, 0xb1); }
+  /// a * b - c in even lanes, a * b + c in odd ones.
+  static Reg mul_add_sub(Reg a, Reg b, Reg c) { return _mm256_fmaddsub_ps(a, b, c); }
+
   static float reduce_add(Reg a) {
     const __m128 four = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
     const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));

@@ -39,6 +39,15 @@ struct FloatVec {
   /// a * 2^n for whole n.
   static Reg times_power_of_two(Reg a, Reg n) { return _mm512_scalef_ps(a, n); }
 
+  /// kLanes / 2 floats, each in two lanes side by side.
+  static Reg twice_each(const float* source) {
+    const __m512i order = _mm512_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7);
+    return _mm512_permutexvar_ps(order, _mm512_castps256_ps512(_mm256_loadu_ps(source)));
+  }
+  static Reg swap_pairs(Reg a) { return _mm512_permute_ps(a, 0xb1); }
+  /// a * b - c in even lanes, a * b + c in odd ones.
+  static Reg mul_add_sub(Reg a, Reg b, Reg c) { return _mm512_fmaddsub_ps(a, b, c); }
+
   static float reduce_add(Reg a) { return _mm512_reduce_add_ps(a); }
   static float reduce_max(Reg a) { return _mm512_reduce_max_ps(a); }
 

@@ -3,10 +3,20 @@
 
 #include <immintrin.h>
 
+#include "kernels/avx512/vec.h"
 #include "kernels/panel_format.h"
+#include "kernels/simd/limits.h"
 
 namespace saccade {
+namespace avx512_bf16 {
+
+struct Vec : avx512::FloatVec<Vec> {};
+
+}  // namespace avx512_bf16
+
 namespace {
+
+using avx512_bf16::Vec;
 
 template <int num_rows>
 void multiply(const uint16_t* x, const std::byte* panel, int64_t k, float* tile, int64_t tile_stride) {
@@ -117,18 +127,10 @@ void pack_bf16_columns(const float* rows, int64_t row_stride, int64_t num_rows, 
 }
 
 double spin_bf16(int64_t count) {
-  constexpr int kSums = 12;
-  constexpr double kOps = 64;
-  __m512 sums[kSums];
-  for (__m512& sum : sums) sum = _mm512_setzero_ps();
-  const auto zero = (__m512bh)_mm512_setzero_si512();
-  for (int64_t step = 0; step < count; ++step) {
-#pragma GCC unroll 12
-    for (int i = 0; i < kSums; ++i) sums[i] = _mm512_dpbf16_ps(sums[i], zero, zero);
-#pragma GCC unroll 12
-    for (int i = 0; i < kSums; ++i) asm volatile("" : "+x"(sums[i]));
-  }
-  return static_cast<double>(count) * kSums * kOps;
+  __m512i zero = _mm512_setzero_si512();
+  asm volatile("" : "+v"(zero));
+  return simd::spin<Vec>(count, _mm512_setzero_ps(), 64,
+                         [=](__m512 sum) { return _mm512_dpbf16_ps(sum, (__m512bh)zero, (__m512bh)zero); });
 }
 
 }  // namespace

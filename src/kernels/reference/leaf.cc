@@ -142,6 +142,10 @@ void rotate(float* a, float* b, const float* cosine, const float* sine, int64_t 
   }
 }
 
+void rotate_pairs(float* pairs, const float* cosine, const float* sine, int64_t count) {
+  for (int64_t i = 0; i < count; ++i) rotate(pairs + 2 * i, pairs + 2 * i + 1, cosine + i, sine + i, 1);
+}
+
 template <DType dtype>
 void encode(const float* source, std::byte* target, int64_t count) {
   quantize_row(dtype, source, target, count);
@@ -199,6 +203,7 @@ Leaf make_leaf() {
   leaf.activate = activate;
   leaf.silu_times = silu_times;
   leaf.rotate = rotate;
+  leaf.rotate_pairs = rotate_pairs;
   return leaf;
 }
 

@@ -184,6 +184,23 @@ struct Elementwise {
       b[i] = first * sine[i] + second * cosine[i];
     }
   }
+
+  static void rotate_pairs(float* pairs, const float* cosine, const float* sine, int64_t count) {
+    // (x cos, y cos) plus (-y sin, x sin)
+    int64_t i = 0;
+    for (; i + V::kLanes / 2 <= count; i += V::kLanes / 2) {
+      const Reg both = V::load(pairs + 2 * i);
+      const Reg cos_reg = V::twice_each(cosine + i);
+      const Reg sin_reg = V::twice_each(sine + i);
+      V::store(pairs + 2 * i, V::mul_add_sub(both, cos_reg, V::mul(V::swap_pairs(both), sin_reg)));
+    }
+    for (; i < count; ++i) {
+      const float first = pairs[2 * i];
+      const float second = pairs[2 * i + 1];
+      pairs[2 * i] = first * cosine[i] - second * sine[i];
+      pairs[2 * i + 1] = first * sine[i] + second * cosine[i];
+    }
+  }
 };
 
 }  // namespace saccade::simd

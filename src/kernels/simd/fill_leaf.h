@@ -44,6 +44,7 @@ void fill_leaf(Leaf& leaf) {
   leaf.activate = Elementwise<V>::activate;
   leaf.silu_times = Elementwise<V>::silu_times;
   leaf.rotate = Elementwise<V>::rotate;
+  leaf.rotate_pairs = Elementwise<V>::rotate_pairs;
 }
 
 }  // namespace saccade::simd

@@ -18,21 +18,22 @@ double spin(int64_t count, Reg start, double ops, const Multiply& multiply) {
   for (int64_t step = 0; step < count; ++step) {
 #pragma GCC unroll 12
     for (int i = 0; i < kSpinSums; ++i) sums[i] = multiply(sums[i]);
-#pragma GCC unroll 12
-    for (int i = 0; i < kSpinSums; ++i) asm volatile("" : "+x"(sums[i]));  // keeps each step
   }
+  for (int i = 0; i < kSpinSums; ++i) asm volatile("" : : "v"(sums[i]));  // someone wants the result
   return static_cast<double>(count) * kSpinSums * ops;
 }
 
 template <typename V>
 double spin_f32(int64_t count) {
-  const typename V::Reg a = V::set(1.0f), b = V::set(0.0f);
+  typename V::Reg a = V::set(1.0f), b = V::set(0.0f);
+  asm volatile("" : "+v"(a), "+v"(b));  // what they are is nobody's business
   return spin<V>(count, V::zero(), 2.0 * V::kLanes, [=](typename V::Reg sum) { return V::mul_add(a, b, sum); });
 }
 
 template <typename V>
 double spin_int8(int64_t count) {
-  const typename V::Int zero = V::zero_int();
+  typename V::Int zero = V::zero_int();
+  asm volatile("" : "+v"(zero));
   return spin<V>(count, zero, 2.0 * V::kBytes, [=](typename V::Int sum) { return V::dot4(sum, zero, zero); });
 }
 
