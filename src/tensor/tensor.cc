@@ -1,9 +1,9 @@
 #include "tensor/tensor.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <cstring>
-#include <new>
+
+#include "tensor/tensor_memory.h"
 
 namespace saccade {
 
@@ -23,17 +23,12 @@ std::string Shape::to_string() const {
 }
 
 void Tensor::Free::operator()(std::byte* data) const {
-  std::free(data);
+  give_back_tensor_memory(data, num_bytes);
 }
 
 Tensor::Tensor(Shape shape, DType dtype) : dtype_(dtype), shape_(shape) {
-  constexpr size_t kAlignment = 64;
-  const auto size = static_cast<size_t>(view().num_bytes());
-  const size_t rounded = (size + kAlignment - 1) / kAlignment * kAlignment;
-  if (rounded == 0) return;
-  auto* memory = static_cast<std::byte*>(std::aligned_alloc(kAlignment, rounded));
-  if (memory == nullptr) throw std::bad_alloc();
-  data_.reset(memory);
+  const int64_t num_bytes = view().num_bytes();
+  if (num_bytes > 0) data_ = Memory(take_tensor_memory(num_bytes), Free{num_bytes});
 }
 
 std::span<float> Tensor::floats() {

@@ -89,11 +89,13 @@ class Tensor {
 
  private:
   struct Free {
+    int64_t num_bytes;
     void operator()(std::byte* data) const;
   };
   DType dtype_ = DType::kF32;
   Shape shape_;
-  std::unique_ptr<std::byte[], Free> data_;
+  using Memory = std::unique_ptr<std::byte[], Free>;
+  Memory data_;
 };
 
 /// Rows [first, first + count) of what remains when all but the innermost dimension are flattened: [count, row_size].
