@@ -21,6 +21,9 @@ struct EngineOptions {
   std::string mmproj_path;  // the vision part of a pair; may be empty
   int threads = 0;          // 0: the cores this process may use
   KvType kv_type = KvType::kF16;
+  // Guess tokens ahead and verify them together, where that is measured to pay. The answers are the same, token for
+  // token.
+  bool speculates = true;
   int64_t context_length = 0;  // 0: the file's, up to 4096; tokens of prompt and answer together
   uint64_t max_image_pixels = 100'000'000;
   uint64_t max_image_bytes = 64ull << 20;

@@ -26,6 +26,8 @@ struct TokenCounts {
   int64_t visual = 0;  // of the prompt, from pictures
   int64_t cached = 0;  // of the prompt, taken from the conversation's cache
   int64_t generated = 0;
+  int64_t guessed = 0;        // computed ahead of being drawn (speculation)
+  int64_t guessed_right = 0;  // of these, drawn
 };
 
 struct PictureReceipt {

@@ -20,6 +20,7 @@ void add_model_options(CLI::App& command, EngineOptions& options) {
           std::map<std::string, KvType>{{"f32", KvType::kF32}, {"f16", KvType::kF16}, {"q8_0", KvType::kQ8_0}},
           CLI::ignore_case))
       ->option_text("f32|f16|q8_0");
+  command.add_flag("!--no-speculation", options.speculates, "Do not guess tokens ahead (answers are the same)");
   command
       .add_option("-c,--context", options.context_length,
                   "Tokens of prompt and answer together (default: the model's, up to 4096)")

@@ -8,6 +8,7 @@
 #include "base/format.h"
 #include "kernels/attention.h"
 #include "kernels/dequantize.h"
+#include "kernels/leaf.h"
 #include "kernels/linear.h"
 #include "kernels/norm.h"
 
@@ -77,7 +78,7 @@ Expected<std::unique_ptr<Decoder>> Decoder::load(const ModelFiles& files) {
   if (is_tied) decoder->output_ = decoder->token_embedding_;
   for (int64_t layer_idx = 0; layer_idx < shape.num_layers; ++layer_idx) {
     SACCADE_ASSIGN_OR_RETURN(Layer layer, load_layer(tensors, shape, layer_idx));
-    for (const WeightMatrix* weight : {&layer.q, &layer.k, &layer.v, &layer.o, &layer.gate, &layer.up, &layer.down}) {
+    for (const WeightMatrix* weight : layer.weights()) {
       decoder->num_parameters_ += static_cast<uint64_t>(weight->shape().num_elements());
     }
     for (const Tensor* vector : {&layer.attention_norm, &layer.ffn_norm, &layer.q_bias, &layer.k_bias, &layer.v_bias}) {
@@ -95,7 +96,7 @@ Status Decoder::pack_weights(ThreadPool& pool, const std::function<bool(double f
   const double num_steps = static_cast<double>(layers_.size()) + 1;
   for (size_t i = 0; i < layers_.size(); ++i) {
     Layer& layer = layers_[i];
-    for (WeightMatrix* weight : {&layer.q, &layer.k, &layer.v, &layer.o, &layer.gate, &layer.up, &layer.down}) {
+    for (WeightMatrix* weight : layer.weights()) {
       weight->pack(pool);
     }
     if (progress && !progress(static_cast<double>(i + 1) / num_steps)) return cancelled("stopped while loading");
@@ -195,7 +196,7 @@ double Decoder::work(int64_t num_tokens, int64_t num_past) const {
   const auto rows = static_cast<double>(num_tokens);
   double per_row = 0;
   for (const Layer& layer : layers_) {
-    for (const WeightMatrix* weight : {&layer.q, &layer.k, &layer.v, &layer.o, &layer.gate, &layer.up, &layer.down}) {
+    for (const WeightMatrix* weight : layer.weights()) {
       per_row += static_cast<double>(weight->shape().num_elements());
     }
   }
@@ -205,10 +206,18 @@ double Decoder::work(int64_t num_tokens, int64_t num_past) const {
   return rows * (per_row + attention_per_row) + static_cast<double>(output_.shape().num_elements());
 }
 
+int64_t Decoder::num_independent_rows() const {
+  bool is_packed = output_.packed() != nullptr;
+  for (const Layer& layer : layers_) {
+    for (const WeightMatrix* weight : layer.weights()) is_packed = is_packed && weight->packed() != nullptr;
+  }
+  return std::min<int64_t>(kMaxFewQueries, is_packed ? kMaxPanelDotRows : kMaxDotRows);
+}
+
 double Decoder::weight_bytes() const {
   auto bytes = static_cast<double>(output_.view().num_bytes());
   for (const Layer& layer : layers_) {
-    for (const WeightMatrix* weight : {&layer.q, &layer.k, &layer.v, &layer.o, &layer.gate, &layer.up, &layer.down}) {
+    for (const WeightMatrix* weight : layer.weights()) {
       bytes += static_cast<double>(weight->view().num_bytes());
     }
   }

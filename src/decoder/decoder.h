@@ -1,6 +1,7 @@
 // The language model: vectors of a prompt in, logits out, with a cache of what has been seen.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -59,6 +60,8 @@ class Decoder {
 
   /// Multiply-adds of a forward of `num_tokens` rows of one sequence behind `num_past`, with one row of logits.
   double work(int64_t num_tokens, int64_t num_past) const;
+  /// Rows of one forward up to which each is computed, bit for bit, as it would be alone.
+  int64_t num_independent_rows() const;
   /// The type of most of its weights.
   DType main_dtype() const { return layers_.front().up.dtype(); }
   /// Bytes of weights that a forward reads, embeddings left out.
@@ -71,6 +74,9 @@ class Decoder {
     Tensor q_bias, k_bias, v_bias;  // empty where the family has none
     Tensor ffn_norm;                // [model_dim]
     WeightMatrix gate, up, down;    // [ffn_dim, model_dim] twice, [model_dim, ffn_dim]
+
+    std::array<WeightMatrix*, 7> weights() { return {&q, &k, &v, &o, &gate, &up, &down}; }
+    std::array<const WeightMatrix*, 7> weights() const { return {&q, &k, &v, &o, &gate, &up, &down}; }
   };
   struct Scratch;
 

@@ -15,12 +15,13 @@ void Conversation::truncate(int64_t num_rows) {
 }
 
 Expected<Tensor> Conversation::extend(const Decoder& decoder, ThreadPool& pool, const NewRows& more,
-                                      std::function<bool(double fraction)> progress) {
+                                      int64_t num_logit_rows, std::function<bool(double fraction)> progress) {
   kv_.truncate(static_cast<int64_t>(fingerprints_.size()));
   fingerprints_.reserve(fingerprints_.size() + more.fingerprints.size());  // nothing can fail behind the forward
   ForwardArgs args;
   args.rows = &more.rows;
   args.positions = more.positions;
+  args.num_logit_rows = num_logit_rows;
   const SequenceRows rows = {&kv_, static_cast<int64_t>(more.positions.size())};
   args.sequences = {&rows, 1};
   args.progress = std::move(progress);

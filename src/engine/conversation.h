@@ -30,10 +30,11 @@ class Conversation {
   int64_t num_common_rows(std::span<const uint64_t> fingerprints) const;
   /// Forgets all but the first `num_rows`.
   void truncate(int64_t num_rows);
-  /// Runs the rows through the decoder. Returns the logits of the last, [1, vocab_size]. Errors: those of
-  /// Decoder::forward(). Holds what it held before if that fails, or throws.
-  Expected<Tensor> extend(const Decoder& decoder, ThreadPool& pool, const NewRows& more,
+  /// Runs the rows through the decoder. Returns the logits of the last ones, [num_logit_rows, vocab_size]. Errors:
+  /// those of Decoder::forward(). Holds what it held before if that fails, or throws.
+  Expected<Tensor> extend(const Decoder& decoder, ThreadPool& pool, const NewRows& more, int64_t num_logit_rows = 1,
                           std::function<bool(double fraction)> progress = {});
+  int64_t num_rows() const { return static_cast<int64_t>(fingerprints_.size()); }
 
  private:
   KvSequence kv_;                       // may hold more rows after an exception

@@ -10,6 +10,7 @@
 #include "base/format.h"
 #include "decoder/sampler.h"
 #include "engine/answer_writer.h"
+#include "engine/continuation.h"
 #include "engine/conversation.h"
 #include "engine/model.h"
 #include "engine/pictures.h"
@@ -88,7 +89,6 @@ class Engine::Impl {
   Status run(Task& task);
   Status encode_pictures(Task& task, int64_t first_row);
   Expected<Tensor> prefill(Task& task, int64_t first_row);
-  Expected<Tensor> decode_token(TokenId token, int32_t position);
   Status generate(Task& task, Tensor logits);
   void write_receipt(Task& task);
   ProgressFunction progress_of(const Task& task, std::string_view stage, double begin, double end) const;
@@ -204,7 +204,7 @@ Expected<Tensor> Engine::Impl::prefill(Task& task, int64_t first_row) {
                         std::span(task.prompt.fingerprints).subspan(skipped)};
   conversation_.truncate(first_row);
   SACCADE_ASSIGN_OR_RETURN(Tensor logits,
-                           conversation_.extend(*model_.decoder, *pool_, more, progress_of(task, "prefill", 0, 1)));
+                           conversation_.extend(*model_.decoder, *pool_, more, 1, progress_of(task, "prefill", 0, 1)));
   if (!std::ranges::all_of(logits.floats(), [](float logit) { return std::isfinite(logit); })) {
     conversation_.truncate(first_row);
     return corrupt_data(options_.model_path +
@@ -212,14 +212,6 @@ Expected<Tensor> Engine::Impl::prefill(Task& task, int64_t first_row) {
                         "checksum with the publisher's");
   }
   return logits;
-}
-
-Expected<Tensor> Engine::Impl::decode_token(TokenId token, int32_t position) {
-  Tensor row({1, model_.decoder->config().model_dim});
-  model_.decoder->embed(token, row.row(0));
-  const TokenPosition here = {position, position, position};
-  const auto fingerprint = static_cast<uint64_t>(token);
-  return conversation_.extend(*model_.decoder, *pool_, {row, {&here, 1}, {&fingerprint, 1}});
 }
 
 Status Engine::Impl::generate(Task& task, Tensor logits) {
@@ -231,18 +223,22 @@ Status Engine::Impl::generate(Task& task, Tensor logits) {
   }
   AnswerWriter writer(*model_.tokenizer, task.request, task.callbacks, task.answer.text);
   const int64_t max_tokens = std::min(task.request.max_tokens, info_.context_length - task.prompt.num_rows());
-  int32_t position = task.prompt.next_position;
+  Continuation continuation(model_, *pool_, conversation_,
+                            {task.prompt.tokens, std::move(logits), task.prompt.next_position, options_.speculates});
   bool is_ended = false;
   while (true) {
-    const TokenId token = sampler.sample(logits.row(0));
+    const TokenId token = sampler.sample(continuation.logits());
     if (receipt.tokens.generated++ == 0) receipt.ttft_ms = task.clock.elapsed_ms();
     is_ended = model_.tokenizer->is_end(token);
     if (is_ended) break;
     writer.push(token);
-    if (writer.is_stopped() || writer.is_cancelled() || receipt.tokens.generated == max_tokens) break;
+    const int64_t num_left = max_tokens - receipt.tokens.generated;
+    if (writer.is_stopped() || writer.is_cancelled() || num_left == 0) break;
     sampler.see(token);
-    SACCADE_ASSIGN_OR_RETURN(logits, decode_token(token, position++));
+    SACCADE_RETURN_IF_ERROR(continuation.push(token, num_left));
   }
+  receipt.tokens.guessed = continuation.num_guessed();
+  receipt.tokens.guessed_right = continuation.num_guessed_right();
   writer.finish();
   receipt.finish_reason = is_ended || writer.is_stopped() ? "stop" : "length";
   if (writer.is_cancelled()) receipt.finish_reason = "cancelled";

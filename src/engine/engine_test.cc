@@ -130,6 +130,42 @@ TEST_P(EngineTest, AsksTheSamePictureAgain) {
   expect_as_fresh(answer(*engine, other), other);
 }
 
+/// Answers to text that repeats itself, with and without guessing; `num_guessed` counts the guesses.
+void expect_same_with_guesses(EngineOptions options, const Sampling& sampling, int64_t& num_guessed) {
+  Request request;
+  request.messages.push_back(
+      {"user", {text_part("Say it again: one two three four, one two three four, one two three four, one two")}});
+  request.max_tokens = 60;
+  request.sampling = sampling;
+  options.threads = 2;
+  std::vector<std::string> texts;
+  for (const bool speculates : {false, true}) {
+    options.speculates = speculates;
+    const auto engine = Engine::load(options);
+    ASSERT_TRUE(engine) << engine.status().message();
+    const auto answer = (*engine)->answer(request);
+    ASSERT_TRUE(answer) << answer.status().message();
+    texts.push_back(answer->text);
+    EXPECT_LE(answer->receipt.tokens.guessed_right, answer->receipt.tokens.guessed);
+    if (speculates) num_guessed += answer->receipt.tokens.guessed;
+    if (!speculates) {
+      EXPECT_EQ(answer->receipt.tokens.guessed, 0);
+    }
+  }
+  EXPECT_EQ(texts[0], texts[1]);
+}
+
+TEST_P(EngineTest, GuessingChangesNoToken) {
+  EngineOptions options;
+  options.model_path = model_->path();
+  int64_t num_guessed = 0;
+  expect_same_with_guesses(options, {}, num_guessed);
+  Sampling warm;
+  warm.temperature = 0.7f;
+  warm.seed = 5;
+  expect_same_with_guesses(options, warm, num_guessed);
+}
+
 TEST_P(EngineTest, LooksAtAnotherPicture) {
   const auto engine = load();
   const Request one = ask({picture_part(0), text_part("What is it?")});

@@ -19,7 +19,6 @@
 namespace saccade {
 namespace {
 
-constexpr int64_t kMinTiledRows = 9;
 constexpr int64_t kFewRowsChunk = 64;    // keys at a time, by the way
 constexpr int64_t kF32Chunk = 128;       // a multiple of every leaf's tile_cols
 constexpr int64_t kBf16Chunk = 512;      // keys and values of a head of 128 elements: 256 KB
@@ -399,7 +398,7 @@ void attention(ThreadPool& pool, const AttentionArgs& args) {
   const Leaf& leaf = active_leaf();
   const int64_t group = args.num_heads / args.num_kv_heads;
   const int64_t num_rows = args.num_queries * group;
-  if (num_rows < kMinTiledRows) return run_blocks<FewRows>(pool, leaf, args, args.num_queries);
+  if (args.num_queries <= kMaxFewQueries) return run_blocks<FewRows>(pool, leaf, args, args.num_queries);
   if (!args.allows_bf16 || leaf.bf16_tile == nullptr || num_rows < kMinBf16Queries) {
     return run_blocks<F32Rows>(pool, leaf, args, std::max<int64_t>(1, kAttentionBlockRows / group));
   }

@@ -43,6 +43,9 @@ struct AttentionArgs {
 /// does so at a multiple of this.
 inline constexpr int64_t kAttentionBlockRows = 48;
 
+/// Queries of one call up to which each is computed, bit for bit, as it would be alone.
+inline constexpr int64_t kMaxFewQueries = 8;
+
 void attention(ThreadPool& pool, const AttentionArgs& args);
 
 }  // namespace saccade

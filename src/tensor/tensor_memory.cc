@@ -80,7 +80,8 @@ std::byte* take_tensor_memory(int64_t num_bytes) {
   }
   const int64_t alignment = size >= kHugePage ? kHugePage : kAlignment;
   const int64_t rounded = (size + alignment - 1) / alignment * alignment;
-  auto* data = static_cast<std::byte*>(std::aligned_alloc(static_cast<size_t>(alignment), static_cast<size_t>(rounded)));
+  auto* data =
+      static_cast<std::byte*>(std::aligned_alloc(static_cast<size_t>(alignment), static_cast<size_t>(rounded)));
   if (data == nullptr) throw std::bad_alloc();
 #if defined(MADV_HUGEPAGE)
   if (size >= kHugePage) madvise(data, static_cast<size_t>(size), MADV_HUGEPAGE);  // a wish
