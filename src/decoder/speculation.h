@@ -8,7 +8,6 @@
 #include <span>
 #include <vector>
 
-
 namespace saccade {
 
 /// Most tokens guessed at once: with the token they follow, what a verification's kernels take as few rows.

@@ -19,7 +19,7 @@ struct Walk {
 
 /// Goes through `tokens` as if they had been drawn, the first `num_prompt` of them as the prompt.
 Walk walk(const Model& model, ThreadPool& pool, DType kv_type, std::span<const TokenId> tokens, size_t num_prompt,
-        bool may_guess) {
+          bool may_guess) {
   const KvShape shape = model.decoder->config().kv_shape(kv_type);
   Conversation conversation(model.decoder->make_sequence(std::make_shared<KvBlockPool>(shape, uint64_t{1} << 30)));
   Tensor rows({static_cast<int64_t>(num_prompt), model.decoder->config().model_dim});
@@ -71,8 +71,8 @@ TEST_P(ContinuationTest, LogitsDoNotDependOnWhatWasGuessed) {
       EXPECT_GT(guessing.num_guessed, guessing.num_guessed_right);
       ASSERT_EQ(plain.logits.size(), guessing.logits.size());
       for (size_t i = 0; i < plain.logits.size(); ++i) {
-        ASSERT_EQ(plain.logits[i], guessing.logits[i]) << "token " << i << ", weights " << traits_of(type).name
-                                                       << ", keys and values " << traits_of(kv_type).name;
+        ASSERT_EQ(plain.logits[i], guessing.logits[i])
+            << "token " << i << ", weights " << traits_of(type).name << ", keys and values " << traits_of(kv_type).name;
       }
     }
   }
