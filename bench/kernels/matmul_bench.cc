@@ -55,6 +55,7 @@ BENCHMARK(matmul)
     ->ArgNames({"dtype", "m", "n", "k", "threads"})
     ->ArgsProduct({{1, 3, 4, 8, 9, 10}, {1, 8, 512}, {4096}, {4096}, {1, 2}})
     ->ArgsProduct({{1, 3}, {577}, {1024, 4096}, {1024}, {1, 2}})
+    ->ArgsProduct({{3}, {1, 512}, {576, 1536}, {576, 1536}, {1, 2}})
     ->UseRealTime()
     ->Unit(benchmark::kMillisecond);
 

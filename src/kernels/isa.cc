@@ -124,6 +124,11 @@ Status set_active_isa(Isa isa) {
   return {};
 }
 
+bool reads_ahead_by_software() {
+  static const bool kDoes = !cpu_features().is_amd;
+  return kDoes;
+}
+
 const Leaf& active_leaf() {
   if (const Leaf* leaf = g_leaf.load(std::memory_order_acquire)) return *leaf;
   [[maybe_unused]] const bool is_ok = active_isa().is_ok();

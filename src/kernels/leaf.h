@@ -54,6 +54,21 @@ struct Bf16Panels {
   int num_panels = 0;
 };
 
+/// A tile of products, [num_rows, num_cols] with rows `tile_stride` floats apart, and what becomes of it:
+/// y = activation(tile + bias), or silu(gate) * tile; added to y where `accumulate` says so.
+struct TileOutput {
+  const float* tile = nullptr;
+  const float* gate = nullptr;  // laid like the tile, or null
+  int64_t tile_stride = 0;
+  int64_t num_rows = 0;
+  int64_t num_cols = 0;
+  const float* bias = nullptr;             // [num_cols] or null
+  const Activation* activation = nullptr;  // or null
+  float* y = nullptr;                      // rows `y_stride` floats apart
+  int64_t y_stride = 0;
+  bool accumulate = false;
+};
+
 /// What multiplications take: the same kinds of number on both sides, sums in f32 or int32.
 enum class NumberKind : uint8_t { kF32, kBf16, kInt8 };
 inline constexpr int kNumNumberKinds = 3;
@@ -122,6 +137,8 @@ struct Leaf {
   void (*begin_bf16_tiles)() = nullptr;
   void (*end_bf16_tiles)() = nullptr;
 
+  void (*finish_tile)(const TileOutput& output) = nullptr;
+
   /// Floats to such panels: rows [num_rows, k] to one panel (num_rows <= 16; rows from there on and k up to `padded_k`
   /// become 0), and rows [num_rows, 16] to one panel of their transpose (k = num_rows up to `padded_rows`); the first
   /// `num_cols` <= 16 of the latter are there, the others become 0.
@@ -167,6 +184,10 @@ struct Leaf {
 const Leaf& active_leaf();
 
 const Leaf& reference_leaf();
+
+/// Whether streams from memory are faster where the program asks for what comes next: the hardware of AMD's cores looks
+/// ahead far enough, and asking as well slows it (docs/decisions/packed_weights.md).
+bool reads_ahead_by_software();
 
 #if defined(SACCADE_X86_LEAVES)
 /// Each adds to the Leaf of the ISA below.

@@ -100,8 +100,8 @@ class Product {
   void dot_panel(const PackedWeights& weight, int64_t panel_idx, float* tile) const;
   void multiply_bf16(const Group& group, Scratch& scratch) const;
   void multiply_bytes(const Group& group, Scratch& scratch) const;
-  void finish(const PackedOutput& output, int64_t panel_idx, int64_t first_row, int64_t num_rows, float* tile,
-              float* gate_tile, int64_t tile_stride) const;
+  void finish(const PackedOutput& output, int64_t first_panel, int64_t num_panels, int64_t first_row, int64_t num_rows,
+              const float* tile, const float* gate_tile, int64_t tile_stride) const;
 
   const Leaf& leaf_;
   const float* x_;
@@ -208,7 +208,7 @@ void Product::multiply_few(const Group& group) const {
     const int64_t panel_idx = group.first_panel + i;
     dot_panel(*group.output->weight, panel_idx, tile);
     if (group.output->gate != nullptr) dot_panel(*group.output->gate, panel_idx, gate_tile);
-    finish(*group.output, panel_idx, 0, m_, tile, gate_tile, kPanelRows);
+    finish(*group.output, panel_idx, 1, 0, m_, tile, gate_tile, kPanelRows);
   }
 }
 
@@ -245,10 +245,7 @@ void Product::multiply_bf16(const Group& group, Scratch& scratch) const {
       leaf_.bf16_tile({rows_.bf16 + row * padded_k_, padded_k_, num_rows}, {panels[i], panel_bytes, group.num_panels},
                       tiles[i], kTileStride);
     }
-    for (int j = 0; j < group.num_panels; ++j) {
-      finish(*group.output, group.first_panel + j, row, num_rows, tiles[0] + j * kPanelRows, tiles[1] + j * kPanelRows,
-             kTileStride);
-    }
+    finish(*group.output, group.first_panel, group.num_panels, row, num_rows, tiles[0], tiles[1], kTileStride);
   }
   if (leaf_.end_bf16_tiles != nullptr) leaf_.end_bf16_tiles();
 }
@@ -278,33 +275,27 @@ void Product::multiply_bytes(const Group& group, Scratch& scratch) const {
                                                                 panels[i][j].scales, panels[i][j].mins, padded_k_,
                                                                 tiles[i]);
       }
-      finish(*group.output, group.first_panel + j, row, num_rows, tiles[0], tiles[1], kPanelRows);
+      finish(*group.output, group.first_panel + j, 1, row, num_rows, tiles[0], tiles[1], kPanelRows);
     }
   }
 }
 
-/// The tile of products becomes a part of y. Overwrites the tiles.
-void Product::finish(const PackedOutput& output, int64_t panel_idx, int64_t first_row, int64_t num_rows, float* tile,
-                     float* gate_tile, int64_t tile_stride) const {
-  const int64_t col = panel_idx * kPanelRows;
-  const int64_t num_cols = std::min<int64_t>(kPanelRows, output.weight->n() - col);
-  for (int64_t row = 0; row < num_rows; ++row) {
-    float* values = tile + row * tile_stride;
-    if (output.gate != nullptr) {
-      leaf_.silu_times(gate_tile + row * tile_stride, values, kPanelRows);
-      values = gate_tile + row * tile_stride;
-    }
-    if (output.bias != nullptr) {
-      for (int64_t i = 0; i < num_cols; ++i) values[i] += output.bias[col + i];
-    }
-    if (output.activation) leaf_.activate(*output.activation, values, kPanelRows);
-    float* y = output.y + (first_row + row) * output.y_stride + col;
-    if (output.accumulate) {
-      for (int64_t i = 0; i < num_cols; ++i) y[i] += values[i];
-    } else {
-      std::copy_n(values, num_cols, y);
-    }
-  }
+/// The tile of products becomes a part of y.
+void Product::finish(const PackedOutput& output, int64_t first_panel, int64_t num_panels, int64_t first_row,
+                     int64_t num_rows, const float* tile, const float* gate_tile, int64_t tile_stride) const {
+  const int64_t col = first_panel * kPanelRows;
+  TileOutput part;
+  part.tile = tile;
+  part.gate = output.gate == nullptr ? nullptr : gate_tile;
+  part.tile_stride = tile_stride;
+  part.num_rows = num_rows;
+  part.num_cols = std::min(num_panels * kPanelRows, output.weight->n() - col);
+  part.bias = output.bias == nullptr ? nullptr : output.bias + col;
+  part.activation = output.activation ? &*output.activation : nullptr;
+  part.y = output.y + first_row * output.y_stride + col;
+  part.y_stride = output.y_stride;
+  part.accumulate = output.accumulate;
+  leaf_.finish_tile(part);
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include "kernels/dequantize.h"
 #include "kernels/half.h"
 #include "kernels/leaf.h"
+#include "platform/huge_buffer.h"
 
 namespace saccade {
 namespace {
@@ -60,25 +61,13 @@ void k_scales(const uint8_t* packed, int run, uint8_t& scale, uint8_t& minimum) 
   }
 }
 
-/// Where a panel's streams begin.
-struct Streams {
-  Streams(std::byte* panel, const PanelFormat& format, int64_t k)
-      : quants(panel),
-        high(quants + k / kPanelBlock * format.quant_bytes()),
-        scales(high + k / kPanelBlock * format.high_bytes()) {}
-  std::byte* quants;
-  std::byte* high;
-  std::byte* scales;
-};
-
-/// Writes one block of one row (its `lane` of 16) into the streams.
+/// Writes one block of one row (its `lane` of 16) into a panel.
 class BlockPacker {
  public:
-  BlockPacker(std::byte* panel, const PanelFormat& format, int64_t k, int lane)
-      : streams_(panel, format, k), format_(format), lane_(lane) {}
+  BlockPacker(std::byte* panel, const PanelFormat& format, int lane) : panel_(panel), format_(format), lane_(lane) {}
 
   void put_quants(int64_t block, const Quants& q) {
-    std::byte* target = streams_.quants + block * format_.quant_bytes() + 4 * lane_;
+    std::byte* target = panel_ + format_.quants_at(block) + 4 * lane_;
     if (format_.bits == 8) {
       for (int group = 0; group < 8; ++group) std::memcpy(target + 64 * group, q + 4 * group, 4);
       return;
@@ -89,35 +78,31 @@ class BlockPacker {
       const uint32_t both = low | high << 4;
       std::memcpy(target + 64 * i, &both, 4);
     }
-    std::byte* high = streams_.high + block * format_.high_bytes();
+    std::byte* high = panel_ + format_.high_at(block);
     if (format_.bits == 5) put_fifth_bits(high, q);
     if (format_.bits == 6) put_two_high_bits(high + 4 * lane_, q);
   }
 
   /// The f16 scale, and -minimum where the format has one, of a type that is not a K type.
   void put_scale(int64_t block, uint16_t scale, uint16_t minimum = 0) {
-    std::byte* target = streams_.scales + block * format_.scale_bytes() + 2 * lane_;
+    std::byte* target = panel_ + format_.scales_at(block) + 2 * lane_;
     put_u16(target, scale);
     if (format_.has_min) put_u16(target + 32, minimum);
   }
 
   void put_super_scale(int64_t super, uint16_t d, uint16_t dmin = 0) {
-    std::byte* target = super_scales(super) + 2 * lane_;
+    std::byte* target = panel_ + format_.super_at(8 * super) + 2 * lane_;
     put_u16(target, d);
     if (format_.has_min) put_u16(target + 32, dmin);
   }
 
   void put_byte_scales(int64_t block, uint8_t first, uint8_t second) {
-    std::byte* target = super_scales(block / 8) + format_.super_bytes() + block % 8 * format_.scale_bytes() + lane_;
+    std::byte* target = panel_ + format_.scales_at(block) + lane_;
     target[0] = static_cast<std::byte>(first);
     target[16] = static_cast<std::byte>(second);
   }
 
  private:
-  std::byte* super_scales(int64_t super) {
-    return streams_.scales + super * (format_.super_bytes() + 8 * format_.scale_bytes());
-  }
-
   void put_fifth_bits(std::byte* target, const Quants& q) const {
     for (int group = 0; group < 8; ++group) {
       unsigned nibble = 0;
@@ -134,7 +119,7 @@ class BlockPacker {
     }
   }
 
-  Streams streams_;
+  std::byte* panel_;
   const PanelFormat& format_;
   int lane_;
 };
@@ -221,6 +206,12 @@ void pack_bf16_row(DType dtype, const std::byte* row, int64_t k, int lane, std::
   }
 }
 
+/// Of all models of the process.
+HugeArena& panel_arena() {
+  static HugeArena arena;
+  return arena;
+}
+
 }  // namespace
 
 bool PackedWeights::can_pack(const TensorView& weight) {
@@ -238,17 +229,17 @@ PackedWeights PackedWeights::pack(ThreadPool& pool, const TensorView& weight) {
   packed.n_ = weight.shape.num_rows();
   packed.k_ = weight.shape.row_size();
   packed.padded_k_ = (packed.k_ + kPanelBlock - 1) / kPanelBlock * kPanelBlock;
-  packed.storage_ = HugeBuffer(packed.num_bytes());
+  packed.panels_ = panel_arena().take(packed.num_bytes());
   const PanelFormat& format = packed.format();
   const int64_t panel_bytes = format.panel_bytes(packed.padded_k_);
   pool.parallel_for(packed.num_panels(), 4, [&](int64_t begin, int64_t end, int) {
     for (int64_t idx = begin; idx < end; ++idx) {
-      std::byte* panel = packed.storage_.data() + idx * panel_bytes;
+      std::byte* panel = packed.panels_.get() + idx * panel_bytes;
       for (int lane = 0; lane < kPanelRows && idx * kPanelRows + lane < packed.n_; ++lane) {
         const std::byte* row = weight.row(idx * kPanelRows + lane);
         if (format.is_quantized()) {
           pack_quantized_row(weight.dtype, reinterpret_cast<const uint8_t*>(row), packed.k_,
-                             BlockPacker(panel, format, packed.k_, lane));
+                             BlockPacker(panel, format, lane));
         } else {
           pack_bf16_row(weight.dtype, row, packed.k_, lane, panel);
         }

@@ -3,15 +3,15 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 
 #include "kernels/panel_format.h"
-#include "platform/huge_buffer.h"
 #include "platform/thread_pool.h"
 #include "tensor/tensor.h"
 
 namespace saccade {
 
-/// Owns panels (panel_format.h) of a matrix [n, k]. Moves, does not copy. Thread safety: const after pack().
+/// Owns panels (panel_format.h) of a matrix [n, k]. Copies share them. Thread safety: const after pack().
 class PackedWeights {
  public:
   PackedWeights() = default;
@@ -31,7 +31,7 @@ class PackedWeights {
   int64_t num_panels() const { return (n_ + kPanelRows - 1) / kPanelRows; }
   int64_t num_bytes() const { return num_panels() * format().panel_bytes(padded_k_); }
   const std::byte* panel(int64_t panel_idx) const {
-    return storage_.data() + panel_idx * format().panel_bytes(padded_k_);
+    return panels_.get() + panel_idx * format().panel_bytes(padded_k_);
   }
 
  private:
@@ -39,7 +39,7 @@ class PackedWeights {
   int64_t n_ = 0;
   int64_t k_ = 0;
   int64_t padded_k_ = 0;
-  HugeBuffer storage_;
+  std::shared_ptr<std::byte> panels_;
 };
 
 }  // namespace saccade

@@ -29,6 +29,7 @@ CpuFeatures detect() {
 #if defined(__x86_64__)
   // The compiler's run-time library reads XCR0 too, so these are false where the system does not save the registers.
   __builtin_cpu_init();
+  features.is_amd = __builtin_cpu_is("amd") != 0;
   features.has_avx2 = __builtin_cpu_supports("avx2") != 0;
   features.has_fma = __builtin_cpu_supports("fma") != 0;
   unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;  // F16C has no name that both GCC and clang know

@@ -5,6 +5,7 @@ namespace saccade {
 
 /// False for everything on a machine that is not x86-64. A set counts only if the system also saves its registers.
 struct CpuFeatures {
+  bool is_amd = false;
   bool has_avx2 = false;
   bool has_fma = false;
   bool has_f16c = false;

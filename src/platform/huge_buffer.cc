@@ -7,6 +7,18 @@
 #include <utility>
 
 namespace saccade {
+namespace {
+
+constexpr int64_t kArenaBytes = int64_t{64} << 20;  // of a buffer; what is never touched takes no memory
+constexpr int64_t kPieceAlignment = 64;
+
+#if defined(__SANITIZE_ADDRESS__)
+constexpr int64_t kMaxPieceBytes = 0;  // the sanitizer must see every piece's end
+#else
+constexpr int64_t kMaxPieceBytes = kArenaBytes / 4;
+#endif
+
+}  // namespace
 
 HugeBuffer::HugeBuffer(int64_t num_bytes) {
   if (num_bytes <= 0) return;
@@ -32,6 +44,23 @@ HugeBuffer& HugeBuffer::operator=(HugeBuffer&& other) noexcept {
   std::swap(data_, other.data_);
   std::swap(num_bytes_, other.num_bytes_);
   return *this;
+}
+
+std::shared_ptr<std::byte> HugeArena::take(int64_t num_bytes) {
+  if (num_bytes > kMaxPieceBytes) {
+    auto own = std::make_shared<HugeBuffer>(num_bytes);
+    return {own, own->data()};
+  }
+  std::lock_guard lock(mutex_);
+  std::shared_ptr<HugeBuffer> buffer = current_.lock();
+  if (buffer == nullptr || used_ + num_bytes > buffer->num_bytes()) {
+    buffer = std::make_shared<HugeBuffer>(kArenaBytes);
+    current_ = buffer;
+    used_ = 0;
+  }
+  std::byte* piece = buffer->data() + used_;
+  used_ += (num_bytes + kPieceAlignment - 1) / kPieceAlignment * kPieceAlignment;
+  return {std::move(buffer), piece};
 }
 
 void release_mapped_pages(const std::byte* data, int64_t num_bytes) {

@@ -31,6 +31,7 @@ ThreadPool::ThreadPool(const ThreadPoolOptions& options) {
   const int num_cores = usable_cores();
   const int num_threads = options.num_threads < 1 ? num_cores : options.num_threads;
   num_spins_ = num_threads <= num_cores ? kNumSpins : 0;  // who spins on a core that another needs is in the way
+  shares_ = std::vector<Share>(static_cast<size_t>(num_threads));
   const std::vector<int> cores = options.is_pinned ? core_numbers() : std::vector<int>();
   if (!cores.empty()) pin_to_core(cores[0]);
   workers_.reserve(static_cast<size_t>(num_threads) - 1);
@@ -54,15 +55,18 @@ ThreadPool::~ThreadPool() {
 }
 
 void ThreadPool::run_ranges(int thread_idx) {
-  while (true) {
-    const int64_t begin = next_.fetch_add(grain_, std::memory_order_relaxed);
-    if (begin >= count_) return;
-    try {
-      (*body_)(begin, std::min(begin + grain_, count_), thread_idx);
-    } catch (...) {  // out of memory, as a rule: the loop ends, and parallel_for throws it on
-      next_.store(count_, std::memory_order_relaxed);
-      std::lock_guard lock(failure_mutex_);
-      failure_ = std::current_exception();
+  for (int i = 0; i < num_threads(); ++i) {
+    Share& share = shares_[static_cast<size_t>((thread_idx + i) % num_threads())];
+    while (true) {
+      const int64_t begin = share.next.fetch_add(grain_, std::memory_order_relaxed);
+      if (begin >= share.end) break;
+      try {
+        (*body_)(begin, std::min(begin + grain_, share.end), thread_idx);
+      } catch (...) {  // out of memory, as a rule: the loop ends, and parallel_for throws it on
+        for (Share& other : shares_) other.next.store(other.end, std::memory_order_relaxed);
+        std::lock_guard lock(failure_mutex_);
+        failure_ = std::current_exception();
+      }
     }
   }
 }
@@ -107,9 +111,13 @@ void ThreadPool::parallel_for(int64_t count, int64_t grain, Body body) {
     return;
   }
   body_ = &body;
-  count_ = count;
   grain_ = grain;
-  next_.store(0, std::memory_order_relaxed);
+  const int64_t num_ranges = (count + grain - 1) / grain;
+  for (int i = 0; i < num_threads(); ++i) {
+    Share& share = shares_[static_cast<size_t>(i)];
+    share.next.store(num_ranges * i / num_threads() * grain, std::memory_order_relaxed);
+    share.end = std::min(count, num_ranges * (i + 1) / num_threads() * grain);
+  }
   loop_.fetch_add(1);
   loop_.notify_all();
   run_ranges(0);

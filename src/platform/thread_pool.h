@@ -20,9 +20,11 @@ struct ThreadPoolOptions {
   bool is_pinned = false;
 };
 
-/// A decoded token is some hundred loops of tens of microseconds, so threads that have run out of work look out for the
-/// next loop for a while before they sleep. A loop does not wait for a thread that has not joined it yet: one whose
-/// core is busy with something else costs what it would have done, no more.
+/// Each thread works through a part of the loop of its own from front to back, so that what it reads is one stream, and
+/// then helps with what is left of the others'. A decoded token is some hundred loops of tens of microseconds, so
+/// threads that have run out of work look out for the next loop for a while before they sleep. A loop does not wait for
+/// a thread that has not joined it yet: one whose core is busy with something else costs what it would have done, no
+/// more.
 ///
 /// Thread safety: one loop at a time; parallel_for is called from the thread that owns the pool.
 class ThreadPool {
@@ -47,16 +49,20 @@ class ThreadPool {
   uint32_t wait_for_loop(uint32_t seen) const;
   void close_loop();
 
+  struct alignas(64) Share {  // of the loop: what is left is [next, end)
+    std::atomic<int64_t> next{0};
+    int64_t end = 0;  // written while the loop is closed
+  };
+
   // Constant after construction.
   std::vector<std::thread> workers_;
   int num_spins_ = 0;  // looks at an atomic before a thread sleeps on it
   // The loop in progress: written while it is closed and no worker is in it.
   const Body* body_ = nullptr;
-  int64_t count_ = 0;
   int64_t grain_ = 1;
+  std::vector<Share> shares_;  // one for each thread
   // Self-synchronised. A loop is open while loop_ is odd; a worker first counts itself in, then looks whether it still
   // is.
-  std::atomic<int64_t> next_{0};
   std::atomic<uint32_t> loop_{0};
   std::atomic<uint32_t> num_inside_{0};
   std::atomic<bool> is_stopping_{false};

@@ -93,7 +93,7 @@ static __m512i bf16_pairs(__m512 a, __m512 b) {
 template <DType dtype>
 void expand_to_bf16(const std::byte* panel, int64_t k, std::byte* target) {
   using Reader = simd::PanelReader<Vec, dtype>;
-  Reader reader(panel, k);
+  Reader reader(panel);
   for (int64_t block = 0; block < k / kPanelBlock; ++block) {
     __m512 scale[2];
     __m512 min = _mm512_setzero_ps();

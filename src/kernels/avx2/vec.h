@@ -105,6 +105,7 @@ struct Vec {
     return _mm256_srai_epi32(a, bits);
   }
   static Int flip_sign_bits(Int a) { return _mm256_xor_si256(a, _mm256_set1_epi8(static_cast<char>(0x80))); }
+  static Int add_int(Int a, Int b) { return _mm256_add_epi32(a, b); }  // of 32-bit lanes
   static Int xor_int(Int a, Int b) { return _mm256_xor_si256(a, b); }
   static Int low_nibbles(Int a) { return _mm256_and_si256(a, _mm256_set1_epi8(15)); }
   static Int high_nibbles(Int a) { return low_nibbles(_mm256_srli_epi16(a, 4)); }

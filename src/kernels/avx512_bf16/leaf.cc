@@ -18,36 +18,66 @@ namespace {
 
 using avx512_bf16::Vec;
 
-template <int num_rows>
-void multiply(const uint16_t* x, const std::byte* panel, int64_t k, float* tile, int64_t tile_stride) {
-  __m512 sums[num_rows];
-  for (int row = 0; row < num_rows; ++row) sums[row] = _mm512_setzero_ps();
+/// Rows of x by `num_panels` panels, each number of x being used for all of them once it is in a register.
+/// `ahead`: bytes by which panels are asked for from memory; 0 where the second-level cache has them.
+template <int num_rows, int num_panels, int ahead>
+void multiply(const uint16_t* x, const std::byte* panels, int64_t panel_bytes, int64_t k, float* tile,
+              int64_t tile_stride) {
+  __m512 sums[num_rows][num_panels];
+  for (auto& row : sums) {
+    for (__m512& sum : row) sum = _mm512_setzero_ps();
+  }
   constexpr int64_t kBlockPairs = kPanelBlock / 2;
   for (int64_t block = 0; block < k / kPanelBlock; ++block) {
 #pragma GCC unroll 16
     for (int64_t pair = 0; pair < kBlockPairs; ++pair) {
-      const auto weights = (__m512bh)_mm512_loadu_si512(panel + 64 * pair);
-      _mm_prefetch(reinterpret_cast<const char*>(panel + 2048 + 64 * pair), _MM_HINT_T0);
+      __m512bh weights[num_panels];
+#pragma GCC unroll 4
+      for (int i = 0; i < num_panels; ++i) {
+        const std::byte* source = panels + i * panel_bytes + 64 * pair;
+        weights[i] = (__m512bh)_mm512_loadu_si512(source);
+        if constexpr (ahead > 0) _mm_prefetch(reinterpret_cast<const char*>(source + ahead), _MM_HINT_T0);
+      }
 #pragma GCC unroll 16
       for (int row = 0; row < num_rows; ++row) {
         int32_t two;
         __builtin_memcpy(&two, x + row * kPanelBlock + 2 * pair, sizeof two);
-        sums[row] = _mm512_dpbf16_ps(sums[row], (__m512bh)_mm512_set1_epi32(two), weights);
+        __m512i twos = _mm512_set1_epi32(two);
+        if constexpr (num_panels > 1) asm("" : "+v"(twos));  // else each product would read it again
+#pragma GCC unroll 4
+        for (int i = 0; i < num_panels; ++i) {
+          sums[row][i] = _mm512_dpbf16_ps(sums[row][i], (__m512bh)twos, weights[i]);
+        }
       }
     }
-    panel += kBlockPairs * 64;
+    panels += kBlockPairs * 64;
     x += kBf16GroupRows * kPanelBlock;
   }
-  for (int row = 0; row < num_rows; ++row) _mm512_storeu_ps(tile + row * tile_stride, sums[row]);
+  for (int row = 0; row < num_rows; ++row) {
+    for (int i = 0; i < num_panels; ++i) _mm512_storeu_ps(tile + row * tile_stride + i * kPanelRows, sums[row][i]);
+  }
 }
 
 template <int max_rows = kBf16GroupRows>
-void bf16_tile(const Bf16Rows& x, const Bf16Panels& panels, float* tile, int64_t tile_stride) {
+void bf16_dots(const Bf16Rows& x, const Bf16Panels& panels, float* tile, int64_t tile_stride) {
   if constexpr (max_rows > 1) {
-    if (x.num_rows < max_rows) return bf16_tile<max_rows - 1>(x, panels, tile, tile_stride);
+    if (x.num_rows < max_rows) return bf16_dots<max_rows - 1>(x, panels, tile, tile_stride);
   }
-  for (int i = 0; i < panels.num_panels; ++i) {
-    multiply<max_rows>(x.x, panels.data + i * panels.panel_bytes, x.k, tile + i * kPanelRows, tile_stride);
+  reads_ahead_by_software() ? multiply<max_rows, 1, 2048>(x.x, panels.data, panels.panel_bytes, x.k, tile, tile_stride)
+                            : multiply<max_rows, 1, 0>(x.x, panels.data, panels.panel_bytes, x.k, tile, tile_stride);
+}
+
+void bf16_tile(const Bf16Rows& x, const Bf16Panels& panels, float* tile, int64_t tile_stride) {
+  constexpr int kRows = kBf16GroupRows / 2;
+  for (int row = 0; row < x.num_rows; row += kRows) {
+    const uint16_t* rows = x.x + row * kPanelBlock;
+    float* target = tile + row * tile_stride;
+    const std::byte* panel = panels.data;
+    int left = panels.num_panels;
+    for (; left >= 2; left -= 2, panel += 2 * panels.panel_bytes, target += 2 * kPanelRows) {
+      multiply<kRows, 2, 0>(rows, panel, panels.panel_bytes, x.k, target, tile_stride);
+    }
+    if (left > 0) multiply<kRows, 1, 0>(rows, panel, panels.panel_bytes, x.k, target, tile_stride);
   }
 }
 
@@ -138,8 +168,8 @@ double spin_bf16(int64_t count) {
 void add_avx512_bf16(Leaf& leaf) {
   leaf.spin[static_cast<size_t>(NumberKind::kBf16)] = spin_bf16;
   leaf.round_row = round_row;
-  leaf.bf16_dots = bf16_tile<>;
-  leaf.bf16_tile = bf16_tile<>;
+  leaf.bf16_dots = bf16_dots<>;
+  leaf.bf16_tile = bf16_tile;
   leaf.bf16_tile_rows = kBf16GroupRows;
   leaf.pack_bf16_rows = pack_bf16_rows;
   leaf.pack_bf16_columns = pack_bf16_columns;

@@ -27,6 +27,7 @@ struct ByteVec : avx512::FloatVec<Self> {
     return _mm512_srai_epi32(a, bits);
   }
   static Int flip_sign_bits(Int a) { return _mm512_xor_si512(a, _mm512_set1_epi8(static_cast<char>(0x80))); }
+  static Int add_int(Int a, Int b) { return _mm512_add_epi32(a, b); }  // of 32-bit lanes
   static Int xor_int(Int a, Int b) { return _mm512_xor_si512(a, b); }
   static Int low_nibbles(Int a) { return _mm512_and_si512(a, _mm512_set1_epi8(15)); }
   static Int high_nibbles(Int a) { return low_nibbles(_mm512_srli_epi16(a, 4)); }

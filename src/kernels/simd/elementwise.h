@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "kernels/activation.h"
+#include "kernels/leaf.h"
 
 namespace saccade::simd {
 
@@ -146,25 +147,24 @@ struct Elementwise {
   }
 
   static void activate(Activation activation, float* x, int64_t count) {
-    switch (activation) {
-      case Activation::kGelu:
-        return transform<V>(x, x, count, [](Reg a, Reg) { return gelu<V>(a); });
-      case Activation::kGeluTanh:
-        // 0.5 (1 + tanh(u)) = sigmoid(2u), u = sqrt(2 / pi) (x + 0.044715 x^3)
-        return transform<V>(x, x, count, [](Reg a, Reg) {
-          const Reg cubic = V::mul(V::mul(a, a), a);
-          const Reg u = V::mul_add(V::set(0.044715f), cubic, a);
-          return V::mul(a, sigmoid<V>(V::mul(V::set(1.5957691216057308f), u)));
-        });
-      case Activation::kQuickGelu:
-        return transform<V>(x, x, count, [](Reg a, Reg) { return V::mul(a, sigmoid<V>(V::mul(V::set(1.702f), a))); });
-      case Activation::kSilu:
-        return transform<V>(x, x, count, [](Reg a, Reg) { return V::mul(a, sigmoid<V>(a)); });
-    }
+    with_activation(activation,
+                    [=](const auto& function) { transform<V>(x, x, count, [&](Reg a, Reg) { return function(a); }); });
   }
 
   static void silu_times(float* gate, const float* up, int64_t count) {
-    transform<V>(gate, up, count, [](Reg a, Reg b) { return V::mul(V::mul(a, sigmoid<V>(a)), b); });
+    transform<V>(gate, up, count, [](Reg a, Reg b) { return V::mul(silu(a), b); });
+  }
+
+  static void finish_tile(const TileOutput& output) {
+    if (output.gate != nullptr) {
+      finish_rows(output, [](Reg value, Reg gate) { return V::mul(silu(gate), value); });
+    } else if (output.activation != nullptr) {
+      with_activation(*output.activation, [&](const auto& function) {
+        finish_rows(output, [&](Reg value, Reg) { return function(value); });
+      });
+    } else {
+      finish_rows(output, [](Reg value, Reg) { return value; });
+    }
   }
 
   static void rotate(float* a, float* b, const float* cosine, const float* sine, int64_t count) {
@@ -199,6 +199,53 @@ struct Elementwise {
       const float second = pairs[2 * i + 1];
       pairs[2 * i] = first * cosine[i] - second * sine[i];
       pairs[2 * i + 1] = first * sine[i] + second * cosine[i];
+    }
+  }
+
+ private:
+  static Reg silu(Reg a) { return V::mul(a, sigmoid<V>(a)); }
+
+  /// Calls `use` with the activation as a function of registers.
+  template <typename Use>
+  static void with_activation(Activation activation, const Use& use) {
+    switch (activation) {
+      case Activation::kGelu:
+        return use([](Reg a) { return gelu<V>(a); });
+      case Activation::kGeluTanh:
+        // 0.5 (1 + tanh(u)) = sigmoid(2u), u = sqrt(2 / pi) (x + 0.044715 x^3)
+        return use([](Reg a) {
+          const Reg cubic = V::mul(V::mul(a, a), a);
+          const Reg u = V::mul_add(V::set(0.044715f), cubic, a);
+          return V::mul(a, sigmoid<V>(V::mul(V::set(1.5957691216057308f), u)));
+        });
+      case Activation::kQuickGelu:
+        return use([](Reg a) { return V::mul(a, sigmoid<V>(V::mul(V::set(1.702f), a))); });
+      case Activation::kSilu:
+        return use([](Reg a) { return silu(a); });
+    }
+  }
+
+  /// y (+)= function(tile + bias, gate)
+  template <typename Function>
+  static void finish_rows(const TileOutput& output, const Function& function) {
+    const float* gate = output.gate != nullptr ? output.gate : output.tile;
+    for (int64_t row = 0; row < output.num_rows; ++row) {
+      const float* values = output.tile + row * output.tile_stride;
+      const float* gates = gate + row * output.tile_stride;
+      float* y = output.y + row * output.y_stride;
+      for (int64_t i = 0; i < output.num_cols; i += V::kLanes) {
+        // A tile is whole registers wide; what lies beside y and the bias is not ours.
+        const int64_t left = output.num_cols - i;
+        const bool is_whole = left >= V::kLanes;
+        const auto load = [=](const float* x) {
+          return is_whole ? V::load(x + i) : V::load_first(x + i, static_cast<int>(left));
+        };
+        Reg value = V::load(values + i);
+        if (output.bias != nullptr) value = V::add(value, load(output.bias));
+        value = function(value, V::load(gates + i));
+        if (output.accumulate) value = V::add(value, load(y));
+        is_whole ? V::store(y + i, value) : V::store_first(y + i, value, static_cast<int>(left));
+      }
     }
   }
 };

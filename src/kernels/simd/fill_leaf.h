@@ -43,6 +43,7 @@ void fill_leaf(Leaf& leaf) {
   leaf.normalize = Elementwise<V>::normalize;
   leaf.activate = Elementwise<V>::activate;
   leaf.silu_times = Elementwise<V>::silu_times;
+  leaf.finish_tile = Elementwise<V>::finish_tile;
   leaf.rotate = Elementwise<V>::rotate;
   leaf.rotate_pairs = Elementwise<V>::rotate_pairs;
 }

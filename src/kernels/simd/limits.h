@@ -6,6 +6,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels/leaf.h"
+
 namespace saccade::simd {
 
 inline constexpr int kSpinSums = 12;  // as many as hide the latency of a multiply-add
@@ -40,10 +42,11 @@ double spin_int8(int64_t count) {
 template <typename V>
 uint64_t read_stream(const std::byte* data, int64_t num_bytes) {
   constexpr int64_t kAhead = 2048;
+  const bool asks_ahead = reads_ahead_by_software();
   typename V::Int sums[4] = {V::zero_int(), V::zero_int(), V::zero_int(), V::zero_int()};
   for (int64_t at = 0; at < num_bytes; at += 4 * V::kBytes) {
     for (int i = 0; i < 4; ++i) {
-      _mm_prefetch(reinterpret_cast<const char*>(data + at + kAhead + i * V::kBytes), _MM_HINT_T0);
+      if (asks_ahead) _mm_prefetch(reinterpret_cast<const char*>(data + at + kAhead + i * V::kBytes), _MM_HINT_T0);
       sums[i] = V::xor_int(sums[i], V::load_int(data + at + i * V::kBytes));
     }
   }

@@ -73,7 +73,7 @@ inline typename V::Int dot4(typename V::Int sums, typename V::Int weights, const
   }
 }
 
-/// Reads the streams of a panel of type `dtype`.
+/// Reads a panel of type `dtype`, block after block.
 template <typename V, DType dtype>
 class PanelReader {
  public:
@@ -83,23 +83,22 @@ class PanelReader {
   static constexpr ByteKind kKind = panel_kind<V>(kFormat);
   static constexpr int kScales = kFormat.scale_groups == 8 ? 1 : 2;  // of a block, for each row
 
-  PanelReader(const std::byte* panel, int64_t k)
-      : quants_(panel),
-        high_(quants_ + k / kPanelBlock * kFormat.quant_bytes()),
-        scales_(high_ + k / kPanelBlock * kFormat.high_bytes()) {}
+  explicit PanelReader(const std::byte* panel) : super_(panel), pair_(panel + kFormat.super_bytes()) {}
 
   /// Group `group` of the current block, part `part` of its kPanelRegs<V> registers.
   Int group(int group_idx, int part) const {
     const int at = part * V::kBytes;
+    const std::byte* quants = pair_ + 2 * (kFormat.scale_bytes() + kFormat.high_bytes()) + odd_ * kFormat.quant_bytes();
+    const std::byte* high = pair_ + 2 * kFormat.scale_bytes() + odd_ * kFormat.high_bytes();
     if constexpr (kFormat.bits == 8) {
-      const Int bytes = V::load_int(quants_ + 64 * group_idx + at);
+      const Int bytes = V::load_int(quants + 64 * group_idx + at);
       return kKind.is_signed ? V::flip_sign_bits(bytes) : bytes;
     } else {
-      const Int both = V::load_int(quants_ + 64 * (group_idx % 4) + at);
+      const Int both = V::load_int(quants + 64 * (group_idx % 4) + at);
       Int low = group_idx < 4 ? V::low_nibbles(both) : V::high_nibbles(both);
-      if constexpr (kFormat.bits == 5) low = V::or_16_where(low, high_ + 8 * group_idx + at / 8);
+      if constexpr (kFormat.bits == 5) low = V::or_16_where(low, high + 8 * group_idx + at / 8);
       if constexpr (kFormat.bits == 6) {
-        low = V::or_two_bits(low, V::load_int(high_ + 64 * (group_idx / 4) + at), group_idx % 4);
+        low = V::or_two_bits(low, V::load_int(high + 64 * (group_idx / 4) + at), group_idx % 4);
       }
       return low;
     }
@@ -107,54 +106,49 @@ class PanelReader {
 
   /// Scales (kScales of them) and minimums of the current block for the rows of `part`.
   void scales(int part, Reg* scale, Reg& min) const {
+    const std::byte* scales = pair_ + odd_ * kFormat.scale_bytes();
+    const int first = part * V::kLanes;
     if constexpr (kFormat.is_k_type) {
-      const std::byte* bytes = scales_ + kFormat.super_bytes() + block_in_super_ * kFormat.scale_bytes();
-      const int first = part * V::kLanes;
-      const Reg d = V::load_f16(scales_ + 2 * first);
+      const Reg d = V::load_f16(super_ + 2 * first);
       if constexpr (kFormat.has_min) {
-        scale[0] = V::mul(d, V::load_u8(bytes + first));
-        min = V::mul(V::load_f16(scales_ + 32 + 2 * first), V::load_u8(bytes + 16 + first));
+        scale[0] = V::mul(d, V::load_u8(scales + first));
+        min = V::mul(V::load_f16(super_ + 32 + 2 * first), V::load_u8(scales + 16 + first));
       } else {
-        scale[0] = V::mul(d, V::load_i8(bytes + first));
-        scale[1] = V::mul(d, V::load_i8(bytes + 16 + first));
+        scale[0] = V::mul(d, V::load_i8(scales + first));
+        scale[1] = V::mul(d, V::load_i8(scales + 16 + first));
       }
     } else {
-      scale[0] = V::load_f16(scales_ + 2 * part * V::kLanes);
-      if constexpr (kFormat.has_min) min = V::load_f16(scales_ + 32 + 2 * part * V::kLanes);
+      scale[0] = V::load_f16(scales + 2 * first);
+      if constexpr (kFormat.has_min) min = V::load_f16(scales + 32 + 2 * first);
     }
   }
 
   void next_block() {
-    quants_ += kFormat.quant_bytes();
-    high_ += kFormat.high_bytes();
+    odd_ ^= 1;
+    if (odd_ != 0) return;
+    pair_ += kFormat.pair_bytes();
     if constexpr (kFormat.is_k_type) {
-      if (++block_in_super_ == 8) {
-        block_in_super_ = 0;
-        scales_ += kFormat.super_bytes() + 8 * kFormat.scale_bytes();
-      }
-    } else {
-      scales_ += kFormat.scale_bytes();
+      if (++pair_in_super_ < 4) return;
+      pair_in_super_ = 0;
+      super_ = pair_;
+      pair_ += kFormat.super_bytes();
     }
   }
 
-  /// Asks for what will be read kAhead bytes of quants from now: the memory's latency is hidden, and the stream goes on
-  /// into the next panel, which lies behind this one.
+  /// Asks for the pair that will be read some 2 KB from now, of this panel or of the next, which lies behind it.
   void prefetch() const {
     constexpr int kAhead = 2048;
-    for (int i = 0; i < kFormat.quant_bytes(); i += 64) {
-      _mm_prefetch(reinterpret_cast<const char*>(quants_ + kAhead + i), _MM_HINT_T0);
+    if (odd_ != 0) return;
+    for (int i = 0; i < kFormat.pair_bytes(); i += 64) {
+      _mm_prefetch(reinterpret_cast<const char*>(pair_ + kAhead + i), _MM_HINT_T0);
     }
-    for (int i = 0; i < kFormat.high_bytes(); i += 64) {
-      _mm_prefetch(reinterpret_cast<const char*>(high_ + kAhead / 4 + i), _MM_HINT_T0);
-    }
-    _mm_prefetch(reinterpret_cast<const char*>(scales_ + kAhead / 4), _MM_HINT_T0);
   }
 
  private:
-  const std::byte* quants_;
-  const std::byte* high_;
-  const std::byte* scales_;
-  int block_in_super_ = 0;
+  const std::byte* super_;  // the current one's d, for K types
+  const std::byte* pair_;   // the current one
+  int64_t odd_ = 0;         // 1 in the second block of the pair
+  int pair_in_super_ = 0;
 };
 
 /// The sums of a tile: `num_rows` rows of x by one panel.
@@ -181,13 +175,18 @@ class TileSums {
   /// their bytes.
   template <typename Load>
   [[gnu::always_inline]] void add_groups(int64_t block, int first_group, const Reg* scale, const Load& load) {
-    Int dots[num_rows][kRegs];
+    // The sums of a row wait for one another; with few rows, a second chain of them fills the time.
+    constexpr int kChains = num_rows * kRegs <= 2 ? 2 : 1;
+    Int dots[kChains][num_rows][kRegs];
 #pragma GCC unroll 16
     for (int row = 0; row < num_rows; ++row) {
       const int32_t* start = kind.scale_groups == 8 ? sums_ + at(row, block)
                                                     : half_sums_ + 2 * at(row, block) + (first_group - row % kQuadRows);
 #pragma GCC unroll 2
-      for (int part = 0; part < kRegs; ++part) dots[row][part] = start_of<V, kind.offset>(start);
+      for (int part = 0; part < kRegs; ++part) {
+        dots[0][row][part] = start_of<V, kind.offset>(start);
+        if constexpr (kChains > 1) dots[1][row][part] = V::zero_int();
+      }
     }
 #pragma GCC unroll 8
     for (int i = 0; i < kind.scale_groups; ++i) {
@@ -199,7 +198,8 @@ class TileSums {
         const int8_t* x = q_ + at(row, block) * kPanelBlock + 4 * (first_group + i);
 #pragma GCC unroll 2
         for (int part = 0; part < kRegs; ++part) {
-          dots[row][part] = dot4<V, kind.is_signed>(dots[row][part], weights[part], x);
+          Int& dot = dots[i % kChains][row][part];
+          dot = dot4<V, kind.is_signed>(dot, weights[part], x);
         }
       }
     }
@@ -208,7 +208,9 @@ class TileSums {
       const Reg x_scale = V::set(scales_[at(row, block)]);
 #pragma GCC unroll 2
       for (int part = 0; part < kRegs; ++part) {
-        totals_[row][part] = V::mul_add(V::to_float(dots[row][part]), V::mul(scale[part], x_scale), totals_[row][part]);
+        Int dot = dots[0][row][part];
+        if constexpr (kChains > 1) dot = V::add_int(dot, dots[1][row][part]);
+        totals_[row][part] = V::mul_add(V::to_float(dot), V::mul(scale[part], x_scale), totals_[row][part]);
       }
     }
   }
@@ -271,11 +273,12 @@ struct DotPanel {
  private:
   template <int num_rows>
   static void dot_rows(const QuantizedRows& x, int64_t first_row, const std::byte* panel, int64_t k, float* tile) {
-    Reader reader(panel, k);
+    Reader reader(panel);
+    const bool asks_ahead = reads_ahead_by_software();
     TileSums<V, Reader::kKind, num_rows> sums(x, first_row);
     const int64_t num_blocks = k / kPanelBlock;
     for (int64_t block = 0; block < num_blocks; ++block) {
-      reader.prefetch();
+      if (asks_ahead) reader.prefetch();
       Reg scale[2][kRegs];
       Reg min[kRegs];
       for (int part = 0; part < kRegs; ++part) {
@@ -298,7 +301,7 @@ template <typename V, DType dtype>
 void expand_panel(const std::byte* panel, int64_t k, uint8_t* bytes, float* scales, float* mins) {
   using Reader = PanelReader<V, dtype>;
   constexpr int kShift = expanded_kind<V>(Reader::kFormat).offset - Reader::kKind.offset;
-  Reader reader(panel, k);
+  Reader reader(panel);
   for (int64_t block = 0; block < k / kPanelBlock; ++block) {
     for (int part = 0; part < kPanelRegs<V>; ++part) {
       typename V::Reg scale[2];
