@@ -274,7 +274,8 @@ struct DotPanel {
   template <int num_rows>
   static void dot_rows(const QuantizedRows& x, int64_t first_row, const std::byte* panel, int64_t k, float* tile) {
     Reader reader(panel);
-    const bool asks_ahead = reads_ahead_by_software();
+    // With many rows, a block takes so long that no core looks far enough ahead by itself.
+    const bool asks_ahead = num_rows >= 4 || reads_ahead_by_software();
     TileSums<V, Reader::kKind, num_rows> sums(x, first_row);
     const int64_t num_blocks = k / kPanelBlock;
     for (int64_t block = 0; block < num_blocks; ++block) {
