@@ -25,6 +25,8 @@ struct EngineOptions {
   // token.
   bool speculates = true;
   int64_t context_length = 0;  // 0: the file's, up to 4096; tokens of prompt and answer together
+  // Decode JPEGs at full size even where they will be shrunk: the pixels are then those of Pillow, bit for bit.
+  bool has_exact_pixels = false;
   uint64_t max_image_pixels = 100'000'000;
   uint64_t max_image_bytes = 64ull << 20;
 };

@@ -21,6 +21,8 @@ void add_model_options(CLI::App& command, EngineOptions& options) {
           CLI::ignore_case))
       ->option_text("f32|f16|q8_0");
   command.add_flag("!--no-speculation", options.speculates, "Do not guess tokens ahead (answers are the same)");
+  command.add_flag("--exact-pixels", options.has_exact_pixels,
+                   "Decode JPEGs at full size even where they will be shrunk (slower)");
   command
       .add_option("-c,--context", options.context_length,
                   "Tokens of prompt and answer together (default: the model's, up to 4096)")

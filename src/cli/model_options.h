@@ -7,7 +7,7 @@
 
 namespace saccade {
 
-/// Adds MODEL, --mmproj, --threads and --context to `command`, to be parsed into `options`.
+/// Adds MODEL, --mmproj, --threads, --exact-pixels, --context and others to `command`, to be parsed into `options`.
 void add_model_options(CLI::App& command, EngineOptions& options);
 
 /// Adds --max-tokens, --temperature, --top-k, --top-p, --min-p, --repetition-penalty, --seed and --stop.

@@ -163,8 +163,8 @@ Expected<Test> Benchmark::encode_test() {
   Message message = {"user", {{ContentPart::Kind::kImage, "", options_.image_path, {}}}};
   request.messages.push_back(std::move(message));
   SACCADE_ASSIGN_OR_RETURN(const std::vector<Picture> pictures, open_pictures(request, model_, {}));
-  SACCADE_ASSIGN_OR_RETURN(const Image image, decode_image(pictures[0].media.bytes()));
-  SACCADE_ASSIGN_OR_RETURN(pixels_, prepare_pixels(image, model_.vision->pixel_spec()));
+  StageTimes stages;
+  SACCADE_ASSIGN_OR_RETURN(pixels_, read_pixels(pictures[0], model_, {}, stages));
   EncodeTrace trace;
   SACCADE_ASSIGN_OR_RETURN(const std::vector<MediaPiece> pieces, model_.vision->encode(pixels_, pool_, trace, {}));
   Test test;

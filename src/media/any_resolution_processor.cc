@@ -69,14 +69,17 @@ Expected<PixelLayout> plan_tiles(ImageSize original, const AnyResolutionSpec& sp
   const ImageSize best = best_resolution(original, spec.pinpoints);
   const int rows = best.height / spec.size;
   const int cols = best.width / spec.size;
-  return PixelLayout{rows * cols + 1, rows, cols, true, {spec.size, spec.size}};
+  const ImageSize fitted = fitted_size(original, best);
+  const ImageSize resized = {std::max(fitted.width, spec.size), std::max(fitted.height, spec.size)};
+  return PixelLayout{rows * cols + 1, rows, cols, true, {spec.size, spec.size}, resized};
 }
 
-void make_tiles(const Image& image, const AnyResolutionSpec& spec, const PixelLayout& layout, TileWriter& writer) {
-  writer.append(resize(image, spec.size, spec.size, spec.filter));
+void make_tiles(const DecodedImage& decoded, const AnyResolutionSpec& spec, const PixelLayout& layout,
+                TileWriter& writer) {
+  writer.append(resize(decoded, layout.tile, spec.filter));
   const ImageSize canvas{layout.grid_cols * spec.size, layout.grid_rows * spec.size};
-  const ImageSize fitted = fitted_size(image.size(), canvas);
-  const Image centered = center_on_black(resize(image, fitted.width, fitted.height, spec.filter), canvas);
+  const ImageSize fitted = fitted_size(decoded.original, canvas);
+  const Image centered = center_on_black(resize(decoded, fitted, spec.filter), canvas);
   for (int row = 0; row < layout.grid_rows; ++row) {
     for (int col = 0; col < layout.grid_cols; ++col) writer.append(centered, col * spec.size, row * spec.size);
   }

@@ -82,17 +82,18 @@ Expected<PixelLayout> plan_pixels(ImageSize original, const PixelSpec& spec) {
   return layout;
 }
 
-Expected<PixelBatch> prepare_pixels(const Image& image, const PixelSpec& spec) {
+Expected<PixelBatch> prepare_pixels(const DecodedImage& decoded, const PixelSpec& spec) {
+  [[maybe_unused]] const Image& image = decoded.image;
+  const ImageSize original = decoded.original;
   assert(image.rgb.size() == static_cast<size_t>(image.width) * static_cast<size_t>(image.height) * 3);
-  SACCADE_ASSIGN_OR_RETURN(const PixelLayout layout, plan_pixels(image.size(), spec));
+  SACCADE_ASSIGN_OR_RETURN(const PixelLayout layout, plan_pixels(original, spec));
   try {
     TileWriter writer(layout, std::visit([](const auto& s) { return s.normalization; }, spec));
-    std::visit([&](const auto& s) { make_tiles(image, s, layout, writer); }, spec);
-    return PixelBatch{std::move(writer).take(), layout.grid_rows, layout.grid_cols, layout.has_global_view,
-                      image.size()};
+    std::visit([&](const auto& s) { make_tiles(decoded, s, layout, writer); }, spec);
+    return PixelBatch{std::move(writer).take(), layout.grid_rows, layout.grid_cols, layout.has_global_view, original};
   } catch (const std::bad_alloc&) {
     return resource_exhausted(
-        format("not enough memory to resize a picture of %d x %d pixels", image.width, image.height));
+        format("not enough memory to resize a picture of %d x %d pixels", original.width, original.height));
   }
 }
 

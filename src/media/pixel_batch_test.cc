@@ -51,7 +51,7 @@ TEST(PreparePixels, MatchesTheProcessors) {
   for (const auto& row : table) {
     const std::string name = row[0] + " " + row[1] + ", " + row[2] + " x " + row[3];
     const Image image = synthetic_picture(std::stoi(row[2]), std::stoi(row[3]));
-    const Expected<PixelBatch> batch = prepare_pixels(image, spec_of(row[0], row[1]));
+    const Expected<PixelBatch> batch = prepare_pixels(at_full_size(image), spec_of(row[0], row[1]));
     ASSERT_TRUE(batch.is_ok()) << name << ": " << batch.status().message();
     ASSERT_EQ(batch->num_tiles(), std::stoi(row[4])) << name;
     ASSERT_EQ(batch->width(), std::stoi(row[5])) << name;
@@ -82,7 +82,7 @@ void expect_plan_is_kept(ImageSize size, const PixelSpec& spec) {
   const std::string name =
       std::to_string(spec.index()) + ": " + std::to_string(size.width) + " x " + std::to_string(size.height);
   const Expected<PixelLayout> layout = plan_pixels(size, spec);
-  const Expected<PixelBatch> batch = prepare_pixels(synthetic_picture(size.width, size.height), spec);
+  const Expected<PixelBatch> batch = prepare_pixels(at_full_size(synthetic_picture(size.width, size.height)), spec);
   ASSERT_EQ(layout.is_ok(), batch.is_ok()) << name;
   if (!layout.is_ok()) {
     EXPECT_EQ(layout.status().message(), batch.status().message());
@@ -150,7 +150,8 @@ TEST(PlanPixels, RefusesSenselessSpecs) {
 }
 
 TEST(PreparePixels, PadsAndCropsAStripWithoutDrawingTheWholeCanvas) {
-  const Image strip = synthetic_picture(1, 20'000);  // the square around it would have 400 megapixels
+  const DecodedImage strip =
+      at_full_size(synthetic_picture(1, 20'000));  // the square around it would have 400 megapixels
   EXPECT_TRUE(prepare_pixels(strip, SquareSpec{}).is_ok());
   EXPECT_TRUE(prepare_pixels(strip, SquareSpec{.is_padded = false}).is_ok());
 }

@@ -36,10 +36,12 @@ Expected<PixelLayout> plan_tiles(ImageSize original, const AnyResolutionSpec& sp
 Expected<PixelLayout> plan_tiles(ImageSize original, const TileSpec& spec);
 Expected<PixelLayout> plan_tiles(ImageSize original, const DynamicResolutionSpec& spec);
 
-void make_tiles(const Image& image, const SquareSpec& spec, const PixelLayout& layout, TileWriter& writer);
-void make_tiles(const Image& image, const AnyResolutionSpec& spec, const PixelLayout& layout, TileWriter& writer);
-void make_tiles(const Image& image, const TileSpec& spec, const PixelLayout& layout, TileWriter& writer);
-void make_tiles(const Image& image, const DynamicResolutionSpec& spec, const PixelLayout& layout, TileWriter& writer);
+void make_tiles(const DecodedImage& decoded, const SquareSpec& spec, const PixelLayout& layout, TileWriter& writer);
+void make_tiles(const DecodedImage& decoded, const AnyResolutionSpec& spec, const PixelLayout& layout,
+                TileWriter& writer);
+void make_tiles(const DecodedImage& decoded, const TileSpec& spec, const PixelLayout& layout, TileWriter& writer);
+void make_tiles(const DecodedImage& decoded, const DynamicResolutionSpec& spec, const PixelLayout& layout,
+                TileWriter& writer);
 
 /// Side lengths and edges that a spec may ask for; the spec may come out of a file.
 constexpr int kMaxSpecSide = 8192;

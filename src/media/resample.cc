@@ -70,12 +70,14 @@ struct Pass {
   std::vector<int32_t> weights;
 };
 
-/// One dimension of the job: `image` positions start at `image_begin` on a canvas of `canvas` positions, which becomes
-/// `output` positions, of which `count` from `begin` on are wanted.
+/// One dimension of the job: `image` positions start at `image_begin` on a canvas of `canvas` positions, `box` of which
+/// from `box_begin` on become `output` positions, of which `count` from `begin` on are wanted.
 struct Axis {
   int image_begin;
   int image;
   int canvas;
+  double box_begin;
+  double box;
   int output;
   int begin;
   int count;
@@ -105,18 +107,19 @@ void append_taps(const Axis& axis, int first, const std::vector<int32_t>& weight
 
 Pass make_pass(const Axis& axis, const Filter& filter) {
   Pass pass;
-  const double scale = static_cast<double>(axis.canvas) / axis.output;
+  const double scale = axis.box / axis.output;
   const double filter_scale = std::max(scale, 1.0);
   const double support = filter.support * filter_scale;
   const double inverse_scale = 1.0 / filter_scale;
   std::vector<double> exact;
   std::vector<int32_t> fixed;
   for (int i = axis.begin; i < axis.begin + axis.count; ++i) {
-    if (axis.canvas == axis.output) {  // Pillow leaves the pass out; one tap of weight 1 gives the same
+    if (axis.box == axis.output &&
+        axis.box_begin == 0) {  // Pillow leaves the pass out; one tap of weight 1 gives the same
       append_taps(axis, i, {kOne}, pass);
       continue;
     }
-    const double center = (i + 0.5) * scale;
+    const double center = axis.box_begin + (i + 0.5) * scale;
     const int first = std::max(0, static_cast<int>(center - support + 0.5));
     const int last = std::min(axis.canvas, static_cast<int>(center + support + 0.5));
     exact.clear();
@@ -221,15 +224,15 @@ void resample_down_first(const PaddedImage& source, const Pass& across, const Pa
 
 /// The passes don't commute, for the values between them are rounded to 8 bits. Pillow up to 12 always goes across
 /// first; since 13.0, which is followed here, down first where that takes away over twice as many rows as columns.
-bool is_down_first(ImageSize from, ImageSize to) {
-  const int fewer_rows = from.height - to.height;
-  const int fewer_columns = from.width - to.width;
-  return fewer_rows > 0 && fewer_rows > 2 * int64_t{fewer_columns};
+bool is_down_first(const Box& from, ImageSize to) {
+  const double fewer_rows = from.height - to.height;
+  const double fewer_columns = from.width - to.width;
+  return fewer_rows > 0 && fewer_rows > 2 * fewer_columns;
 }
 
 }  // namespace
 
-Image resample(const PaddedImage& source, ImageSize output, const Window& window, ResizeFilter filter) {
+Image resample(const PaddedImage& source, const Box& box, ImageSize output, const Window& window, ResizeFilter filter) {
   const Image& image = source.image;
   const ImageSize canvas = source.canvas;
   assert(source.left >= 0 && source.left + image.width <= canvas.width);
@@ -237,17 +240,35 @@ Image resample(const PaddedImage& source, ImageSize output, const Window& window
   assert(window.left >= 0 && window.left + window.size.width <= output.width);
   assert(window.top >= 0 && window.top + window.size.height <= output.height);
   const Filter kernel = filter_of(filter);
-  const Pass across =
-      make_pass({source.left, image.width, canvas.width, output.width, window.left, window.size.width}, kernel);
-  const Pass down =
-      make_pass({source.top, image.height, canvas.height, output.height, window.top, window.size.height}, kernel);
+  const Pass across = make_pass(
+      {source.left, image.width, canvas.width, box.left, box.width, output.width, window.left, window.size.width},
+      kernel);
+  const Pass down = make_pass(
+      {source.top, image.height, canvas.height, box.top, box.height, output.height, window.top, window.size.height},
+      kernel);
   Image result = make_image(window.size);
-  if (is_down_first(canvas, output)) {
+  if (is_down_first(box, output)) {
     resample_down_first(source, across, down, result);
   } else {
     resample_across_first(source, across, down, result);
   }
   return result;
+}
+
+Image resample(const PaddedImage& source, ImageSize output, const Window& window, ResizeFilter filter) {
+  return resample(source, {0, 0, static_cast<double>(source.canvas.width), static_cast<double>(source.canvas.height)},
+                  output, window, filter);
+}
+
+Box original_box(const DecodedImage& decoded) {
+  const double reduction = decoded.reduction;
+  return {decoded.left, decoded.top, decoded.original.width / reduction, decoded.original.height / reduction};
+}
+
+Image resize(const DecodedImage& decoded, ImageSize output, ResizeFilter filter) {
+  const Image& image = decoded.image;
+  if (decoded.reduction == 1) return resize(image, output.width, output.height, filter);
+  return resample({image, image.size()}, original_box(decoded), output, {0, 0, output}, filter);
 }
 
 Image resize(const Image& image, int width, int height, ResizeFilter filter) {

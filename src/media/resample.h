@@ -20,6 +20,14 @@ struct PaddedImage {
   std::array<uint8_t, 3> color = {0, 0, 0};
 };
 
+/// A part of a canvas, in its pixels; it may begin and end within one.
+struct Box {
+  double left = 0;
+  double top = 0;
+  double width = 0;
+  double height = 0;
+};
+
 /// A part of a picture.
 struct Window {
   int left = 0;
@@ -27,7 +35,11 @@ struct Window {
   ImageSize size;
 };
 
-/// `window` of what Pillow makes of the canvas resized to `output`. All sizes are at least 1.
+/// `window` of what Pillow makes of the canvas, or of `box` of it, resized to `output`. All sizes are at least 1.
+Image resample(const PaddedImage& source, const Box& box, ImageSize output, const Window& window, ResizeFilter filter);
 Image resample(const PaddedImage& source, ImageSize output, const Window& window, ResizeFilter filter);
+
+/// Where the whole of the original lies in `decoded.image`.
+Box original_box(const DecodedImage& decoded);
 
 }  // namespace saccade

@@ -11,4 +11,7 @@ enum class ResizeFilter : uint8_t { kBilinear, kBicubic, kLanczos };
 /// results of Pillow 13. `width` and `height` are at least 1.
 Image resize(const Image& image, int width, int height, ResizeFilter filter);
 
+/// The whole of the original, from as much of it as was decoded; exactly the above for what was not reduced.
+Image resize(const DecodedImage& decoded, ImageSize output, ResizeFilter filter);
+
 }  // namespace saccade

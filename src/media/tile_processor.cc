@@ -54,9 +54,9 @@ Expected<PixelLayout> plan_tiles(ImageSize original, const TileSpec& spec) {
     return invalid_argument(
         format("tile size %d or longest edge %d of the model is no size", spec.tile_size, spec.longest_edge));
   }
-  PixelLayout layout{.tile = {spec.tile_size, spec.tile_size}};
+  PixelLayout layout{.tile = {spec.tile_size, spec.tile_size}, .resized = first_size(original, spec)};
   if (!spec.is_split) return layout;
-  const ImageSize whole = whole_tiles_size(first_size(original, spec), spec.tile_size);
+  const ImageSize whole = whole_tiles_size(layout.resized, spec.tile_size);
   layout.grid_rows = whole.height / spec.tile_size;
   layout.grid_cols = whole.width / spec.tile_size;
   layout.has_global_view = layout.grid_rows > 1 || layout.grid_cols > 1;
@@ -64,10 +64,9 @@ Expected<PixelLayout> plan_tiles(ImageSize original, const TileSpec& spec) {
   return layout;
 }
 
-void make_tiles(const Image& image, const TileSpec& spec, const PixelLayout& layout, TileWriter& writer) {
+void make_tiles(const DecodedImage& decoded, const TileSpec& spec, const PixelLayout& layout, TileWriter& writer) {
   const int tile = spec.tile_size;
-  const ImageSize first = first_size(image.size(), spec);
-  Image resized = resize(image, first.width, first.height, spec.filter);
+  Image resized = resize(decoded, layout.resized, spec.filter);
   if (!spec.is_split) {
     writer.append(resize(resized, tile, tile, spec.filter));
     return;
