@@ -164,7 +164,7 @@ Expected<Test> Benchmark::encode_test() {
   request.messages.push_back(std::move(message));
   SACCADE_ASSIGN_OR_RETURN(const std::vector<Picture> pictures, open_pictures(request, model_, {}));
   StageTimes stages;
-  SACCADE_ASSIGN_OR_RETURN(pixels_, read_pixels(pictures[0], model_, {}, stages));
+  SACCADE_ASSIGN_OR_RETURN(pixels_, read_pixels(pictures[0], model_, {}, pool_, stages));
   EncodeTrace trace;
   SACCADE_ASSIGN_OR_RETURN(const std::vector<MediaPiece> pieces, model_.vision->encode(pixels_, pool_, trace, {}));
   Test test;

@@ -7,8 +7,8 @@
 namespace saccade {
 namespace {
 
-// A JPEG decoded at barely the size it is resized to has lost more than the resizing would take: worst 38.8 dB, with this
-// margin 47.7 dB (docs/decisions/jpegs_are_decoded_small.md).
+// A JPEG decoded at barely the size it is resized to has lost more than the resizing would take: worst 38.8 dB, with
+// this margin 47.7 dB (docs/decisions/jpegs_are_decoded_small.md).
 constexpr double kReductionMargin = 1.5;
 
 ImageSize enlarged(ImageSize size, double factor) {
@@ -35,7 +35,7 @@ Expected<Picture> open_picture(const ContentPart& part, const PixelSpec& spec, c
 }  // namespace
 
 Expected<PixelBatch> read_pixels(const Picture& picture, const Model& model, const PictureOptions& options,
-                                 StageTimes& stages) {
+                                 ThreadPool& pool, StageTimes& stages) {
   const ImageSize smallest =
       options.has_exact_pixels ? picture.facts.size : enlarged(picture.layout.resized, kReductionMargin);
   DecodedImage decoded;
@@ -46,7 +46,7 @@ Expected<PixelBatch> read_pixels(const Picture& picture, const Model& model, con
     decoded = *std::move(read);
   }
   const StageTimer timer(stages.resize);
-  auto pixels = prepare_pixels(decoded, model.vision->pixel_spec());
+  auto pixels = prepare_pixels(decoded, model.vision->pixel_spec(), pool);
   if (!pixels) return in_picture(picture, pixels.status());
   return pixels;
 }
@@ -69,7 +69,7 @@ Expected<std::vector<Picture>> open_pictures(const Request& request, const Model
 
 Status encode_picture(const Model& model, const PictureOptions& options, ThreadPool& pool,
                       const ProgressFunction& progress, Picture& picture, StageTimes& stages) {
-  SACCADE_ASSIGN_OR_RETURN(const PixelBatch pixels, read_pixels(picture, model, options, stages));
+  SACCADE_ASSIGN_OR_RETURN(const PixelBatch pixels, read_pixels(picture, model, options, pool, stages));
   const Stopwatch clock;
   EncodeTrace trace;
   auto pieces = model.vision->encode(pixels, pool, trace, progress);

@@ -35,7 +35,7 @@ Expected<std::vector<Picture>> open_pictures(const Request& request, const Model
 /// Decodes, resizes and normalises the picture, and adds the times to `stages`. Errors: those of decode_reduced() and
 /// prepare_pixels(), with the picture's name.
 Expected<PixelBatch> read_pixels(const Picture& picture, const Model& model, const PictureOptions& options,
-                                 StageTimes& stages);
+                                 ThreadPool& pool, StageTimes& stages);
 
 /// Encodes what read_pixels() reads into the picture's `pieces`. Errors: those of read_pixels() and
 /// VisionEncoder::encode(), kCancelled among them, with the picture's name.

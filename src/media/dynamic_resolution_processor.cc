@@ -4,6 +4,7 @@
 
 #include "base/format.h"
 #include "media/processors.h"
+#include "media/resample.h"
 
 namespace saccade {
 
@@ -65,8 +66,8 @@ Expected<PixelLayout> plan_tiles(ImageSize original, const DynamicResolutionSpec
 }
 
 void make_tiles(const DecodedImage& decoded, const DynamicResolutionSpec& spec, const PixelLayout& layout,
-                TileWriter& writer) {
-  writer.append(resize(decoded, layout.tile, spec.filter));
+                ThreadPool& pool, TileWriter& writer) {
+  resize_rows(decoded, layout.tile, spec.filter, pool, [&](int y, const uint8_t* row) { writer.write_row(0, y, row); });
 }
 
 }  // namespace saccade

@@ -8,6 +8,7 @@
 
 #include "media/image.h"
 #include "media/resize.h"
+#include "platform/thread_pool.h"
 #include "saccade/status.h"
 #include "tensor/tensor.h"
 
@@ -92,6 +93,6 @@ Expected<PixelLayout> plan_pixels(ImageSize original, const PixelSpec& spec);
 
 /// Resizes, pads, tiles and normalises, with the values of Transformers' Pillow processors where the picture is at full
 /// size. The layout and the errors are those of plan_pixels() for the original.
-Expected<PixelBatch> prepare_pixels(const DecodedImage& decoded, const PixelSpec& spec);
+Expected<PixelBatch> prepare_pixels(const DecodedImage& decoded, const PixelSpec& spec, ThreadPool& pool);
 
 }  // namespace saccade

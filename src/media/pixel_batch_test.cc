@@ -46,12 +46,13 @@ size_t sample_place(size_t sample_idx, size_t count) {
 }
 
 TEST(PreparePixels, MatchesTheProcessors) {
+  ThreadPool pool(2);
   const auto table = read_golden_table("processors.tsv");
   ASSERT_GE(table.size(), 100u);
   for (const auto& row : table) {
     const std::string name = row[0] + " " + row[1] + ", " + row[2] + " x " + row[3];
     const Image image = synthetic_picture(std::stoi(row[2]), std::stoi(row[3]));
-    const Expected<PixelBatch> batch = prepare_pixels(at_full_size(image), spec_of(row[0], row[1]));
+    const Expected<PixelBatch> batch = prepare_pixels(at_full_size(image), spec_of(row[0], row[1]), pool);
     ASSERT_TRUE(batch.is_ok()) << name << ": " << batch.status().message();
     ASSERT_EQ(batch->num_tiles(), std::stoi(row[4])) << name;
     ASSERT_EQ(batch->width(), std::stoi(row[5])) << name;
@@ -79,10 +80,12 @@ std::vector<PixelSpec> all_kinds() {
 }
 
 void expect_plan_is_kept(ImageSize size, const PixelSpec& spec) {
+  ThreadPool pool(2);
   const std::string name =
       std::to_string(spec.index()) + ": " + std::to_string(size.width) + " x " + std::to_string(size.height);
   const Expected<PixelLayout> layout = plan_pixels(size, spec);
-  const Expected<PixelBatch> batch = prepare_pixels(at_full_size(synthetic_picture(size.width, size.height)), spec);
+  const Expected<PixelBatch> batch =
+      prepare_pixels(at_full_size(synthetic_picture(size.width, size.height)), spec, pool);
   ASSERT_EQ(layout.is_ok(), batch.is_ok()) << name;
   if (!layout.is_ok()) {
     EXPECT_EQ(layout.status().message(), batch.status().message());
@@ -150,10 +153,11 @@ TEST(PlanPixels, RefusesSenselessSpecs) {
 }
 
 TEST(PreparePixels, PadsAndCropsAStripWithoutDrawingTheWholeCanvas) {
+  ThreadPool pool(2);
   const DecodedImage strip =
       at_full_size(synthetic_picture(1, 20'000));  // the square around it would have 400 megapixels
-  EXPECT_TRUE(prepare_pixels(strip, SquareSpec{}).is_ok());
-  EXPECT_TRUE(prepare_pixels(strip, SquareSpec{.is_padded = false}).is_ok());
+  EXPECT_TRUE(prepare_pixels(strip, SquareSpec{}, pool).is_ok());
+  EXPECT_TRUE(prepare_pixels(strip, SquareSpec{.is_padded = false}, pool).is_ok());
 }
 
 }  // namespace

@@ -44,14 +44,15 @@ TEST(DecodeReduced, TakesTheLeastSizeThatIsLargeEnough) {
 }
 
 TEST(DecodeReduced, ShowsTheSamePicture) {
+  ThreadPool pool(2);
   for (const char* name : kJpegs) {
     const auto whole = decode_image(read_golden(name));
     ASSERT_TRUE(whole.is_ok()) << name;
     for (const ImageSize size : {ImageSize{18, 11}, ImageSize{9, 5}, ImageSize{4, 2}}) {
       const auto reduced = decode_reduced(read_golden(name), size);
       ASSERT_TRUE(reduced.is_ok()) << name;
-      const Image exact = resize(*whole, size.width, size.height, ResizeFilter::kBicubic);
-      EXPECT_LT(mean_difference(resize(*reduced, size, ResizeFilter::kBicubic), exact), 6) << name << size.width;
+      const Image exact = resize(at_full_size(*whole), size, ResizeFilter::kBicubic, pool);
+      EXPECT_LT(mean_difference(resize(*reduced, size, ResizeFilter::kBicubic, pool), exact), 6) << name << size.width;
     }
   }
 }
@@ -80,6 +81,7 @@ std::vector<std::byte> with_orientation(std::vector<std::byte> jpeg, int orienta
 
 // 37 and 23 are no multiples of the reductions, so a turned picture begins within a pixel.
 TEST(DecodeReduced, TurnsThePictureAboutItsOwnEdges) {
+  ThreadPool pool(2);
   const std::vector<std::byte> upright = read_golden("orientation_1.jpg");
   const ImageSize size = probe_image(upright).is_ok() ? decode_image(upright)->size() : ImageSize{};
   for (const int reduction : {2, 4}) {
@@ -87,13 +89,13 @@ TEST(DecodeReduced, TurnsThePictureAboutItsOwnEdges) {
     const auto expected = decode_reduced(upright, smallest);
     ASSERT_TRUE(expected.is_ok());
     ASSERT_EQ(expected->reduction, reduction);
-    const Image resized = resize(*expected, smallest, ResizeFilter::kBicubic);
+    const Image resized = resize(*expected, smallest, ResizeFilter::kBicubic, pool);
     for (int orientation = 2; orientation <= 8; ++orientation) {
       const auto turned = decode_reduced(with_orientation(upright, orientation), oriented_size(smallest, orientation));
       ASSERT_TRUE(turned.is_ok());
       ASSERT_EQ(turned->reduction, reduction);
       EXPECT_EQ(turned->original, oriented_size(size, orientation));
-      const Image actual = resize(*turned, oriented_size(smallest, orientation), ResizeFilter::kBicubic);
+      const Image actual = resize(*turned, oriented_size(smallest, orientation), ResizeFilter::kBicubic, pool);
       EXPECT_LT(mean_difference(actual, apply_orientation(resized, orientation)), 0.5)
           << "1/" << reduction << ", orientation " << orientation;
     }
@@ -146,19 +148,20 @@ double mean_of_middles(const PixelBatch& batch) {
 }
 
 TEST(PreparePixels, PutsAReducedPictureWhereTheWholeOneGoes) {
+  ThreadPool pool(2);
   const PixelSpec specs[] = {SquareSpec{.size = 56}, SquareSpec{.size = 28, .is_padded = false},
                              AnyResolutionSpec{.size = 28, .pinpoints = {{56, 28}, {28, 56}, {56, 56}, {84, 28}}},
                              TileSpec{.tile_size = 16, .longest_edge = 64},
                              DynamicResolutionSpec{.min_pixels = 28 * 28, .max_pixels = 28 * 28 * 4}};
   for (const ImageSize original : {ImageSize{237, 133}, ImageSize{131, 222}}) {
     for (const PixelSpec& spec : specs) {
-      const auto whole = prepare_pixels(at_full_size(slope(original, 1, 0, 0)), spec);
+      const auto whole = prepare_pixels(at_full_size(slope(original, 1, 0, 0)), spec, pool);
       ASSERT_TRUE(whole.is_ok()) << whole.status().message();
       for (const double begin : {0.0, 0.5}) {
         const ImageSize half = {(original.width + 1) / 2, (original.height + 1) / 2};
         const double left = original.width % 2 * begin;
         const double top = original.height % 2 * begin;
-        const auto reduced = prepare_pixels({slope(half, 2, left, top), original, 2, left, top}, spec);
+        const auto reduced = prepare_pixels({slope(half, 2, left, top), original, 2, left, top}, spec, pool);
         ASSERT_TRUE(reduced.is_ok()) << reduced.status().message();
         ASSERT_EQ(reduced->pixels.shape(), whole->pixels.shape());
         EXPECT_EQ(reduced->original, original);

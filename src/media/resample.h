@@ -6,8 +6,10 @@
 #include <array>
 #include <cstdint>
 
+#include "base/function_ref.h"
 #include "media/image.h"
 #include "media/resize.h"
+#include "platform/thread_pool.h"
 
 namespace saccade {
 
@@ -35,9 +37,16 @@ struct Window {
   ImageSize size;
 };
 
-/// `window` of what Pillow makes of the canvas, or of `box` of it, resized to `output`. All sizes are at least 1.
-Image resample(const PaddedImage& source, const Box& box, ImageSize output, const Window& window, ResizeFilter filter);
-Image resample(const PaddedImage& source, ImageSize output, const Window& window, ResizeFilter filter);
+/// Takes row `y` [width, 3] of a result while it is still in the cache. Called by the pool's threads, for each row once
+/// and in any order.
+using RowSink = FunctionRef<void(int y, const uint8_t* row)>;
+
+/// `window` of what Pillow makes of `box` of the canvas, resized to `output`. All sizes are at least 1.
+void resample(const PaddedImage& source, const Box& box, ImageSize output, const Window& window, ResizeFilter filter,
+              ThreadPool& pool, RowSink sink);
+
+/// resize(), row by row.
+void resize_rows(const DecodedImage& decoded, ImageSize output, ResizeFilter filter, ThreadPool& pool, RowSink sink);
 
 /// Where the whole of the original lies in `decoded.image`.
 Box original_box(const DecodedImage& decoded);

@@ -36,13 +36,14 @@ PaddedSide pad_side(int square, int original, double begin, int decoded, double 
 }
 
 /// The picture in the middle of a square of the mean colour, resized.
-Image resize_padded(const DecodedImage& decoded, const SquareSpec& spec, ImageSize output) {
+void resize_padded(const DecodedImage& decoded, const SquareSpec& spec, ImageSize output, ThreadPool& pool,
+                   RowSink sink) {
   const auto& [image, original, reduction, left, top] = decoded;
   const int square = std::max(original.width, original.height);
   const PaddedSide x = pad_side(square, original.width, left, image.width, reduction);
   const PaddedSide y = pad_side(square, original.height, top, image.height, reduction);
   const PaddedImage padded{image, {x.canvas, y.canvas}, x.image_begin, y.image_begin, mean_color(spec.normalization)};
-  return resample(padded, {x.box_begin, y.box_begin, x.box, y.box}, output, {0, 0, output}, spec.filter);
+  resample(padded, {x.box_begin, y.box_begin, x.box, y.box}, output, {0, 0, output}, spec.filter, pool, sink);
 }
 
 /// The shortest edge to `size`; the other one in proportion, cut to a whole number.
@@ -67,15 +68,17 @@ Expected<PixelLayout> plan_tiles(ImageSize original, const SquareSpec& spec) {
   return PixelLayout{.tile = {spec.size, spec.size}, .resized = resized};
 }
 
-void make_tiles(const DecodedImage& decoded, const SquareSpec& spec, const PixelLayout& layout, TileWriter& writer) {
+void make_tiles(const DecodedImage& decoded, const SquareSpec& spec, const PixelLayout& layout, ThreadPool& pool,
+                TileWriter& writer) {
+  const auto write = [&](int y, const uint8_t* row) { writer.write_row(0, y, row); };
   if (spec.is_padded) {
-    writer.append(resize_padded(decoded, spec, layout.tile));
+    resize_padded(decoded, spec, layout.tile, pool, write);
     return;
   }
   const ImageSize resized = layout.resized;
   const Window center{(resized.width - spec.size) / 2, (resized.height - spec.size) / 2, layout.tile};
   const Image& image = decoded.image;
-  writer.append(resample({image, image.size()}, original_box(decoded), resized, center, spec.filter));
+  resample({image, image.size()}, original_box(decoded), resized, center, spec.filter, pool, write);
 }
 
 }  // namespace saccade

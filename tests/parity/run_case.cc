@@ -149,7 +149,7 @@ Expected<PreparedCase> prepare_case(const Model& model, ThreadPool& pool, const 
   for (const std::string& path : golden.pictures) {
     SACCADE_ASSIGN_OR_RETURN(const DecodedImage image, read_picture(path));
     facts.push_back({image.original, 0});
-    SACCADE_ASSIGN_OR_RETURN(PixelBatch pixels, prepare_pixels(image, model.vision->pixel_spec()));
+    SACCADE_ASSIGN_OR_RETURN(PixelBatch pixels, prepare_pixels(image, model.vision->pixel_spec(), pool));
     EncodeTrace trace;
     trace.keep_tensors = true;
     SACCADE_ASSIGN_OR_RETURN(std::vector<MediaPiece> pieces,
