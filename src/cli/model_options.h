@@ -10,6 +10,9 @@ namespace saccade {
 /// Adds MODEL, --mmproj, --threads, --exact-pixels, --context and others to `command`, to be parsed into `options`.
 void add_model_options(CLI::App& command, EngineOptions& options);
 
+/// Adds --exact-pixels and --no-upscale.
+void add_picture_options(CLI::App& command, bool& has_exact_pixels, bool& enlarges_pictures);
+
 /// Adds --max-tokens, --temperature, --top-k, --top-p, --min-p, --repetition-penalty, --seed and --stop.
 void add_sampling_options(CLI::App& command, Request& request);
 

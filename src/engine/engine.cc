@@ -107,7 +107,8 @@ Expected<std::unique_ptr<Engine::Impl>> Engine::Impl::load(const EngineOptions& 
   const Stopwatch clock;
   SACCADE_ASSIGN_OR_RETURN(const Isa isa, active_isa());
   auto pool = std::make_unique<ThreadPool>(options.threads);
-  SACCADE_ASSIGN_OR_RETURN(Model model, Model::load(options.model_path, options.mmproj_path, pool.get()));
+  SACCADE_ASSIGN_OR_RETURN(
+      Model model, Model::load(options.model_path, options.mmproj_path, pool.get(), {}, options.enlarges_pictures));
   if (options.context_length < 0 || options.context_length > model.decoder->config().context_length) {
     return resource_exhausted(format("a context of %lld tokens was asked for; %s was made for 1 to %lld",
                                      static_cast<long long>(options.context_length), options.model_path.c_str(),

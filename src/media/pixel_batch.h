@@ -61,6 +61,7 @@ struct TileSpec {
   int tile_size = 512;
   int longest_edge = 2048;
   bool is_split = true;
+  bool is_enlarged = true;  // false: a picture whose longest edge is shorter keeps its size, up to whole tiles
   ResizeFilter filter = ResizeFilter::kLanczos;
   Normalization normalization = {};
 };

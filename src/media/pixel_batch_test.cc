@@ -76,6 +76,7 @@ std::vector<PixelSpec> all_kinds() {
           TileSpec{.tile_size = 32, .longest_edge = 128},
           TileSpec{.tile_size = 30, .longest_edge = 97},
           TileSpec{.tile_size = 32, .longest_edge = 128, .is_split = false},
+          TileSpec{.tile_size = 32, .longest_edge = 128, .is_enlarged = false},
           DynamicResolutionSpec{.min_pixels = 28 * 28 * 4, .max_pixels = 28 * 28 * 40}};
 }
 
@@ -124,6 +125,25 @@ TEST(PlanPixels, RefusesALongPictureForQwen) {
 TEST(PlanPixels, RoundsHalvesToEvenAsPython) {
   const DynamicResolutionSpec spec{.min_pixels = 1, .max_pixels = 1 << 30};
   EXPECT_EQ(plan_pixels({70, 98}, spec)->tile, (ImageSize{56, 112}));  // 2.5 and 3.5 times 28
+}
+
+TEST(PlanPixels, LeavesASmallPictureSmallWhereAsked) {
+  const struct {
+    ImageSize size;
+    int rows, cols;              // enlarged, as the family does
+    int small_rows, small_cols;  // not
+  } kCases[] = {{{640, 480}, 3, 4, 2, 2}, {{300, 200}, 3, 4, 1, 1}, {{512, 512}, 4, 4, 1, 1},
+                {{513, 100}, 1, 4, 1, 2}, {{200, 900}, 4, 1, 2, 1}, {{4000, 3000}, 3, 4, 3, 4}};
+  for (const auto& c : kCases) {
+    const auto enlarged = plan_pixels(c.size, TileSpec{});
+    const auto small = plan_pixels(c.size, TileSpec{.is_enlarged = false});
+    ASSERT_TRUE(enlarged.is_ok() && small.is_ok());
+    EXPECT_EQ(enlarged->grid_rows, c.rows) << c.size.width << " x " << c.size.height;
+    EXPECT_EQ(enlarged->grid_cols, c.cols) << c.size.width << " x " << c.size.height;
+    EXPECT_EQ(small->grid_rows, c.small_rows) << c.size.width << " x " << c.size.height;
+    EXPECT_EQ(small->grid_cols, c.small_cols) << c.size.width << " x " << c.size.height;
+    EXPECT_EQ(small->has_global_view, c.small_rows * c.small_cols > 1);
+  }
 }
 
 TEST(PlanPixels, CapsWhatAPictureMayBecome) {

@@ -31,6 +31,7 @@ ImageSize below_max_edge(ImageSize size) {
 }
 
 ImageSize first_size(ImageSize original, const TileSpec& spec) {
+  if (!spec.is_enlarged && std::max(original.width, original.height) <= spec.longest_edge) return original;
   return below_max_edge(longest_edge_size(original, spec.longest_edge));
 }
 
