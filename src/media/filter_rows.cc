@@ -16,16 +16,23 @@ namespace {
 typedef int32_t Sums __attribute__((vector_size(64)));   // 16, or four pixels of RGBX
 typedef int32_t Pixel __attribute__((vector_size(16)));  // the sums of one RGBX pixel
 typedef uint8_t Bytes __attribute__((vector_size(16)));
+typedef uint16_t Words __attribute__((vector_size(32)));
 
 constexpr int32_t kHalf = 1 << (kPrecisionBits - 1);
 constexpr int kQuad = 4;  // pixels that Sums holds
 constexpr size_t kLanes = 16;
 
-// Sums never go by value: how they are passed depends on the instruction set.
 [[gnu::always_inline]] inline Bytes load(const uint8_t* data) {
   Bytes bytes;
   std::memcpy(&bytes, data, sizeof(bytes));
   return bytes;
+}
+
+/// In two steps, because GCC takes a step of four times apart into single bytes. Sums never go by value: how they are
+/// passed depends on the instruction set.
+[[gnu::always_inline]] inline void widen(const Bytes& bytes, Sums& wide) {
+  const Words words = __builtin_convertvector(bytes, Words);
+  wide = __builtin_convertvector(words, Sums);
 }
 
 [[gnu::always_inline]] inline int32_t to_8_bits(int32_t sum) {
@@ -39,26 +46,32 @@ template <typename Vector>
   sums = sums > 255 ? 255 : sums;
 }
 
-/// [width, 3] to [width + a quad, 4]; what is behind the row becomes 0.
-[[gnu::always_inline]] inline void spread_to_rgbx(const uint8_t* rgb, int width, uint8_t* rgbx) {
+/// [width, 3] to [width + a quad, 4]; what is behind the row becomes 0. Widened here, once for all the output pixels
+/// that a pixel is part of.
+[[gnu::always_inline]] inline void spread_to_rgbx(const uint8_t* rgb, int width, int32_t* rgbx) {
   int x = 0;
   for (; x + 6 <= width; x += kQuad) {  // reads four bytes of what follows the four pixels
     const Bytes in = load(rgb + static_cast<ptrdiff_t>(x) * 3);
     const Bytes spread = __builtin_shufflevector(in, in, 0, 1, 2, 2, 3, 4, 5, 5, 6, 7, 8, 8, 9, 10, 11, 11);
-    std::memcpy(rgbx + static_cast<ptrdiff_t>(x) * 4, &spread, sizeof(spread));
+    Sums wide;
+    widen(spread, wide);
+    std::memcpy(rgbx + static_cast<ptrdiff_t>(x) * 4, &wide, sizeof(wide));
   }
-  for (; x < width; ++x) std::memcpy(rgbx + static_cast<ptrdiff_t>(x) * 4, rgb + static_cast<ptrdiff_t>(x) * 3, 3);
-  std::memset(rgbx + static_cast<ptrdiff_t>(width) * 4, 0, sizeof(Bytes));
+  for (; x < width; ++x) {
+    const Pixel pixel = {rgb[x * 3], rgb[x * 3 + 1], rgb[x * 3 + 2], 0};
+    std::memcpy(rgbx + static_cast<ptrdiff_t>(x) * 4, &pixel, sizeof(pixel));
+  }
+  std::memset(rgbx + static_cast<ptrdiff_t>(width) * 4, 0, sizeof(Sums));
 }
 
 [[gnu::always_inline]] inline void across_body(const WidePass& pass, int num_rows, int width,
                                                const uint8_t* const* rows, const Color* padding, uint8_t* const* out,
-                                               uint8_t* scratch) {
-  const size_t wide_bytes = across_scratch_bytes(width) / kRowGroup;
-  for (int r = 0; r < num_rows; ++r) spread_to_rgbx(rows[r], width, scratch + static_cast<size_t>(r) * wide_bytes);
-  const uint8_t* wide_rows[kRowGroup];
+                                               int32_t* scratch) {
+  const size_t wide_size = across_scratch_size(width) / kRowGroup;
+  for (int r = 0; r < num_rows; ++r) spread_to_rgbx(rows[r], width, scratch + static_cast<size_t>(r) * wide_size);
+  const int32_t* wide_rows[kRowGroup];
   for (int r = 0; r < kRowGroup; ++r)
-    wide_rows[r] = scratch + static_cast<size_t>(std::min(r, num_rows - 1)) * wide_bytes;
+    wide_rows[r] = scratch + static_cast<size_t>(std::min(r, num_rows - 1)) * wide_size;
 
   size_t out_byte = 0;
   for (const WidePass::WideTaps& taps : pass.taps) {
@@ -70,7 +83,9 @@ template <typename Vector>
       Sums weight;
       std::memcpy(&weight, weights + offset, sizeof(weight));
       for (int r = 0; r < kRowGroup; ++r) {
-        sums[r] += __builtin_convertvector(load(wide_rows[r] + begin + offset), Sums) * weight;
+        Sums pixels;
+        std::memcpy(&pixels, wide_rows[r] + begin + offset, sizeof(pixels));
+        sums[r] += pixels * weight;
       }
     }
     for (int r = 0; r < num_rows; ++r) {
@@ -95,17 +110,21 @@ template <typename Vector>
   for (; x + kVectors * kLanes <= num_bytes; x += kVectors * kLanes) {
     Sums sums[kVectors];
     for (size_t v = 0; v < kVectors; ++v) {
-      sums[v] = kHalf + __builtin_convertvector(load(padding_row + x + v * kLanes), Sums) * taps.padding_weight;
+      widen(load(padding_row + x + v * kLanes), sums[v]);
+      sums[v] = kHalf + sums[v] * taps.padding_weight;
     }
     const uint8_t* row = rows + x;
     for (int i = 0; i < taps.count; ++i, row += row_stride) {
       for (size_t v = 0; v < kVectors; ++v) {
-        sums[v] += __builtin_convertvector(load(row + v * kLanes), Sums) * weights[i];
+        Sums values;
+        widen(load(row + v * kLanes), values);
+        sums[v] += values * weights[i];
       }
     }
     for (size_t v = 0; v < kVectors; ++v) {
       clamp_to_8_bits(sums[v]);
-      const auto bytes = __builtin_convertvector(sums[v], Bytes);
+      const Words words = __builtin_convertvector(sums[v], Words);
+      const Bytes bytes = __builtin_convertvector(words, Bytes);
       std::memcpy(out + x + v * kLanes, &bytes, sizeof(bytes));
     }
   }
@@ -123,7 +142,7 @@ struct Filters {
 
 #define SACCADE_FILTERS(name, target)                                                                       \
   target void across_##name(const WidePass& pass, int num_rows, int width, const uint8_t* const* rows,      \
-                            const Color* padding, uint8_t* const* out, uint8_t* scratch) {                  \
+                            const Color* padding, uint8_t* const* out, int32_t* scratch) {                  \
     across_body(pass, num_rows, width, rows, padding, out, scratch);                                        \
   }                                                                                                         \
   target void down_##name(const Taps& taps, const int32_t* weights, const uint8_t* rows, size_t row_stride, \
@@ -166,12 +185,12 @@ WidePass::WidePass(const Pass& pass) {
   }
 }
 
-size_t across_scratch_bytes(int width) {
-  return kRowGroup * (static_cast<size_t>(width) * 4 + sizeof(Bytes));
+size_t across_scratch_size(int width) {
+  return kRowGroup * (static_cast<size_t>(width) * 4 + kLanes);
 }
 
 void filter_across(const WidePass& pass, int num_rows, int width, const uint8_t* const* rows, const Color* padding,
-                   uint8_t* const* out, uint8_t* scratch) {
+                   uint8_t* const* out, int32_t* scratch) {
   filters().across(pass, num_rows, width, rows, padding, out, scratch);
 }
 

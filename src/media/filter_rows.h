@@ -47,13 +47,13 @@ inline constexpr int kRowGroup = 4;
 /// Bytes behind an output row of filter_across that it may write.
 inline constexpr size_t kRowSlack = 1;
 
-/// Bytes of the working memory for rows of `width` pixels.
-size_t across_scratch_bytes(int width);
+/// The size of filter_across's working memory for rows of `width` pixels.
+size_t across_scratch_size(int width);
 
 /// `num_rows` <= kRowGroup rows of [width, 3] across; rows[i] and out[i] [taps, 3] are theirs. `padding` is the colour
 /// left and right of rows[i], for each.
 void filter_across(const WidePass& pass, int num_rows, int width, const uint8_t* const* rows, const Color* padding,
-                   uint8_t* const* out, uint8_t* scratch);
+                   uint8_t* const* out, int32_t* scratch);
 
 /// One row of the result of the pass down, of `num_bytes`. `rows` are the image's, `row_stride` bytes apart, from
 /// taps.first on; `padding_row` is the row that stands above and below them.

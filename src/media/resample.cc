@@ -157,7 +157,7 @@ void resample_across_first(const PaddedImage& source, const Pass& across, const 
   const auto rows = std::make_unique_for_overwrite<uint8_t[]>(stride * static_cast<size_t>(num_rows));
   const Color colors[kRowGroup] = {source.color, source.color, source.color, source.color};
   pool.parallel_for((num_rows + kRowGroup - 1) / kRowGroup, kGrain / kRowGroup, [&](int64_t begin, int64_t end, int) {
-    std::vector<uint8_t> scratch(across_scratch_bytes(image.width));
+    std::vector<int32_t> scratch(across_scratch_size(image.width));
     for (int64_t row = begin * kRowGroup; row < std::min(end * kRowGroup, num_rows); row += kRowGroup) {
       const auto count = static_cast<int>(std::min<int64_t>(kRowGroup, num_rows - row));
       const uint8_t* in[kRowGroup];
@@ -195,7 +195,7 @@ void resample_down_first(const PaddedImage& source, const Pass& across, const Pa
   pool.parallel_for((num_rows + kRowGroup - 1) / kRowGroup, kGrain / kRowGroup, [&](int64_t begin, int64_t end, int) {
     std::vector<uint8_t> rows(row_bytes * kRowGroup);
     std::vector<uint8_t> results(out_bytes * kRowGroup);
-    std::vector<uint8_t> scratch(across_scratch_bytes(image.width));
+    std::vector<int32_t> scratch(across_scratch_size(image.width));
     for (int64_t row = begin * kRowGroup; row < std::min(end * kRowGroup, num_rows); row += kRowGroup) {
       const auto count = static_cast<int>(std::min<int64_t>(kRowGroup, num_rows - row));
       const uint8_t* in[kRowGroup];
