@@ -69,9 +69,16 @@ template <typename Vector>
                                                int32_t* scratch) {
   const size_t wide_size = across_scratch_size(width) / kRowGroup;
   for (int r = 0; r < num_rows; ++r) spread_to_rgbx(rows[r], width, scratch + static_cast<size_t>(r) * wide_size);
+  // What is missing from a group is its last row once more, so that the loops below have fixed counts.
   const int32_t* wide_rows[kRowGroup];
-  for (int r = 0; r < kRowGroup; ++r)
-    wide_rows[r] = scratch + static_cast<size_t>(std::min(r, num_rows - 1)) * wide_size;
+  uint8_t* out_rows[kRowGroup];
+  Pixel colors[kRowGroup];
+  for (int r = 0; r < kRowGroup; ++r) {
+    const int row = std::min(r, num_rows - 1);
+    wide_rows[r] = scratch + static_cast<size_t>(row) * wide_size;
+    out_rows[r] = out[row];
+    colors[r] = Pixel{padding[row][0], padding[row][1], padding[row][2], 0};
+  }
 
   size_t out_byte = 0;
   for (const WidePass::WideTaps& taps : pass.taps) {
@@ -88,15 +95,13 @@ template <typename Vector>
         sums[r] += pixels * weight;
       }
     }
-    for (int r = 0; r < num_rows; ++r) {
+    for (int r = 0; r < kRowGroup; ++r) {
       Pixel parts[kQuad];
       std::memcpy(parts, &sums[r], sizeof(parts));
-      const Pixel color = {padding[r][0], padding[r][1], padding[r][2], 0};
-      Pixel pixel = (parts[0] + parts[1]) + (parts[2] + parts[3]) + (kHalf + color * taps.padding_weight);
+      Pixel pixel = (parts[0] + parts[1]) + (parts[2] + parts[3]) + (kHalf + colors[r] * taps.padding_weight);
       clamp_to_8_bits(pixel);
-      typedef uint8_t Bytes4 __attribute__((vector_size(4)));
-      const auto bytes = __builtin_convertvector(pixel, Bytes4);
-      std::memcpy(out[r] + out_byte, &bytes, sizeof(bytes));  // the fourth is overwritten by the next pixel
+      const int32_t rgb = pixel[0] | pixel[1] << 8 | pixel[2] << 16;
+      std::memcpy(out_rows[r] + out_byte, &rgb, sizeof(rgb));  // the fourth byte is overwritten by the next pixel
     }
     out_byte += 3;
   }
