@@ -3,6 +3,7 @@
 JOBS ?= $(shell nproc)
 RELEASE := build/release
 PYTHON ?= python3
+FILTER ?= .
 
 # Folders whose tests feed damaged files to the parsers or do arithmetic on raw memory, and those with threads.
 ASAN_FOLDERS := base platform tensor weights text request media kernels decoder encoder response engine cli parity
@@ -57,6 +58,13 @@ eval: configure  ## Print how often the small model is right, on held-out pictur
 	@$(RELEASE)/bin/saccade eval models/saccade-mini.gguf --data samples/heldout/set.jsonl
 	@echo "rendered by a web browser"
 	@$(RELEASE)/bin/saccade eval models/saccade-mini.gguf --data samples/browser/set.jsonl
+
+.PHONY: bench
+bench: packages  ## Measure the kernels beside oneDNN, and the machine's limits (FILTER=regex chooses)
+	@tools/install_packages.sh tools/packages_bench.txt
+	@cmake --preset release >/dev/null
+	cmake --build --preset release -j $(JOBS) --target kernels_bench
+	$(RELEASE)/bin/kernels_bench --benchmark_filter='$(FILTER)'
 
 .PHONY: format
 format:  ## Format the C++ sources
