@@ -9,7 +9,7 @@
 
 namespace saccade {
 
-/// In rising order of preference; each has all that those before it have.
+/// In rising order of preference. What each needs, and which it builds on, is a row in isa.cc.
 enum class Isa : uint8_t { kReference, kAvx2, kAvx512, kAvx512Vnni, kAvx512Bf16, kAmx };
 
 inline constexpr std::array kAllIsas = {Isa::kReference,  Isa::kAvx2,       Isa::kAvx512,
