@@ -28,6 +28,7 @@ constexpr std::array<IsaRow, kAllIsas.size()> kRows = {{
     {"reference", Isa::kReference, nullptr, nullptr},
     {"avx2", Isa::kReference, [](const CpuFeatures& cpu) { return cpu.has_avx2 && cpu.has_fma && cpu.has_f16c; },
      add_avx2},
+    {"avx2_vnni", Isa::kAvx2, [](const CpuFeatures& cpu) { return cpu.has_avx_vnni; }, add_avx2_vnni},
     {"avx512", Isa::kAvx2,
      [](const CpuFeatures& cpu) { return cpu.has_avx512f && cpu.has_avx512bw && cpu.has_avx512dq && cpu.has_avx512vl; },
      add_avx512},

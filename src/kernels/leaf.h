@@ -172,12 +172,13 @@ const Leaf& reference_leaf();
 using AddToLeaf = void (*)(Leaf& leaf);
 #if defined(SACCADE_X86_LEAVES)
 void add_avx2(Leaf& leaf);
+void add_avx2_vnni(Leaf& leaf);
 void add_avx512(Leaf& leaf);
 void add_avx512_vnni(Leaf& leaf);
 void add_avx512_bf16(Leaf& leaf);
 void add_amx(Leaf& leaf);
 #else
-inline constexpr AddToLeaf add_avx2 = nullptr, add_avx512 = nullptr, add_avx512_vnni = nullptr,
+inline constexpr AddToLeaf add_avx2 = nullptr, add_avx2_vnni = nullptr, add_avx512 = nullptr, add_avx512_vnni = nullptr,
                            add_avx512_bf16 = nullptr, add_amx = nullptr;
 #endif
 

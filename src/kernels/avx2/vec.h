@@ -1,4 +1,6 @@
-// Eight floats: the register type that the templates of kernels/simd run on, with AVX2, FMA and F16C.
+// Eight floats or 32 bytes: the register type that the templates of kernels/simd run on, with AVX2, FMA and F16C.
+//
+// A template, so that what another leaf builds on it has that leaf's name.
 #pragma once
 
 #include <immintrin.h>
@@ -8,7 +10,8 @@
 
 namespace saccade::avx2 {
 
-struct Vec {
+template <typename Self>
+struct ByteVec {
   using Reg = __m256;
   static constexpr int kLanes = 8;
   static constexpr int kTileRows = 6;  // 6 x 2 sums, 2 of the panel and 1 of x: 15 of 16 registers
@@ -151,5 +154,7 @@ struct Vec {
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(n, _mm256_set1_epi32(127)), 23));
   }
 };
+
+struct Vec : ByteVec<Vec> {};
 
 }  // namespace saccade::avx2
