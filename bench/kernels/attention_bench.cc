@@ -57,13 +57,13 @@ constexpr int kQ8_0 = static_cast<int>(DType::kQ8_0);
 
 BENCHMARK(attend)
     ->ArgNames({"queries", "keys", "heads", "kv_heads", "head_dim", "dtype", "threads"})
-    ->Args({577, 577, 16, 16, 64, kF32, 2})      // CLIP ViT-L/14-336
-    ->Args({1024, 1024, 12, 12, 64, kF32, 2})    // SigLIP-B/16-512
-    ->Args({1600, 1600, 16, 16, 80, kF32, 2})    // Qwen2-VL, 560 x 560
-    ->Args({512, 512, 32, 32, 128, kF16, 2})     // 7B, prefill
-    ->Args({512, 4096, 32, 32, 128, kF16, 2})    // the end of a long prompt
-    ->Args({512, 512, 9, 3, 64, kF16, 2})        // SmolLM2-135M
-    ->Args({1, 4096, 32, 32, 128, kF16, 2})      // decoding
+    ->Args({577, 577, 16, 16, 64, kF32, 2})    // CLIP ViT-L/14-336
+    ->Args({1024, 1024, 12, 12, 64, kF32, 2})  // SigLIP-B/16-512
+    ->Args({1600, 1600, 16, 16, 80, kF32, 2})  // Qwen2-VL, 560 x 560
+    ->Args({512, 512, 32, 32, 128, kF16, 2})   // 7B, prefill
+    ->Args({512, 4096, 32, 32, 128, kF16, 2})  // the end of a long prompt
+    ->Args({512, 512, 9, 3, 64, kF16, 2})      // SmolLM2-135M
+    ->Args({1, 4096, 32, 32, 128, kF16, 2})    // decoding
     ->Args({1, 4096, 32, 32, 128, kQ8_0, 2})
     ->UseRealTime()
     ->Unit(benchmark::kMillisecond);

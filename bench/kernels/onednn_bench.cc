@@ -2,17 +2,16 @@
 #include <benchmark/benchmark.h>
 #include <omp.h>
 
+#include <oneapi/dnnl/dnnl.hpp>
 #include <string>
 #include <unordered_map>
-
-#include <oneapi/dnnl/dnnl.hpp>
 
 namespace {
 
 using dnnl::memory;
 
-/// args: 0 f32, 1 bf16, 2 int8 (unsigned x, signed weights, s32 sums: no scales, so less than our products do); m, n, k,
-/// threads.
+/// args: 0 f32, 1 bf16, 2 int8 (unsigned x, signed weights, s32 sums: no scales, so less than our products do); m, n,
+/// k, threads.
 void onednn_matmul(benchmark::State& state) {
   const int kind = static_cast<int>(state.range(0));
   const int64_t m = state.range(1), n = state.range(2), k = state.range(3);
@@ -34,8 +33,11 @@ void onednn_matmul(benchmark::State& state) {
     stream.wait();
   }
   const dnnl_version_t* version = dnnl_version();
-  state.SetLabel(std::string(kind == 0 ? "f32" : kind == 1 ? "bf16" : "int8") + " oneDNN " + std::to_string(version->major) +
-                 "." + std::to_string(version->minor) + ", " + primitive_desc.impl_info_str());
+  state.SetLabel(std::string(kind == 0   ? "f32"
+                             : kind == 1 ? "bf16"
+                                         : "int8") +
+                 " oneDNN " + std::to_string(version->major) + "." + std::to_string(version->minor) + ", " +
+                 primitive_desc.impl_info_str());
   state.counters["GFLOP/s"] = benchmark::Counter(
       2e-9 * static_cast<double>(m * n * k) * static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
 }

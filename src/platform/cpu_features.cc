@@ -44,6 +44,10 @@ CpuFeatures detect() {
   if (__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) != 0) {
     features.has_amx_bf16 = (edx & kAmxBf16) != 0 && (edx & kAmxTile) != 0 && request_amx_tiles();
   }
+  constexpr unsigned kAvxVnni = 1u << 4;  // leaf 7, part 1, EAX
+  if (__get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) != 0) {
+    features.has_avx_vnni = features.has_avx2 && (eax & kAvxVnni) != 0;
+  }
 #endif
   return features;
 }

@@ -9,6 +9,7 @@ struct CpuFeatures {
   bool has_avx2 = false;
   bool has_fma = false;
   bool has_f16c = false;
+  bool has_avx_vnni = false;  // the 256-bit form, without AVX-512
   bool has_avx512f = false;
   bool has_avx512bw = false;
   bool has_avx512dq = false;

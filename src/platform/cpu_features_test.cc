@@ -30,6 +30,7 @@ TEST(CpuFeatures, AgreeWithTheKernel) {
   EXPECT_EQ(features.has_avx2, flags.count("avx2") == 1);
   EXPECT_EQ(features.has_fma, flags.count("fma") == 1);
   EXPECT_EQ(features.has_f16c, flags.count("f16c") == 1);
+  EXPECT_EQ(features.has_avx_vnni, flags.count("avx_vnni") == 1);
   EXPECT_EQ(features.has_avx512f, flags.count("avx512f") == 1);
   EXPECT_EQ(features.has_avx512bw, flags.count("avx512bw") == 1);
   EXPECT_EQ(features.has_avx512dq, flags.count("avx512dq") == 1);
