@@ -35,6 +35,8 @@ constexpr std::array<IsaRow, kAllIsas.size()> kRows = {{
     {"avx512_vnni", Isa::kAvx512, [](const CpuFeatures& cpu) { return cpu.has_avx512vnni; }, add_avx512_vnni},
     {"avx512_bf16", Isa::kAvx512Vnni, [](const CpuFeatures& cpu) { return cpu.has_avx512bf16; }, add_avx512_bf16},
     {"amx", Isa::kAvx512Bf16, [](const CpuFeatures& cpu) { return cpu.has_amx_bf16; }, add_amx},
+    {"neon", Isa::kReference, [](const CpuFeatures& cpu) { return cpu.has_neon; }, add_neon},
+    {"neon_dot", Isa::kNeon, [](const CpuFeatures& cpu) { return cpu.has_neon_dot; }, add_neon_dot},
 }};
 
 const IsaRow& row_of(Isa isa) {

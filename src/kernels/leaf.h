@@ -191,6 +191,7 @@ bool reads_ahead_by_software();
 
 /// Each adds to the Leaf of the ISA that it builds on (isa.cc); null in a build for another architecture.
 using AddToLeaf = void (*)(Leaf& leaf);
+// NOLINTBEGIN(readability-identifier-naming): constants in place of functions
 #if defined(SACCADE_X86_LEAVES)
 void add_avx2(Leaf& leaf);
 void add_avx2_vnni(Leaf& leaf);
@@ -202,5 +203,12 @@ void add_amx(Leaf& leaf);
 inline constexpr AddToLeaf add_avx2 = nullptr, add_avx2_vnni = nullptr, add_avx512 = nullptr, add_avx512_vnni = nullptr,
                            add_avx512_bf16 = nullptr, add_amx = nullptr;
 #endif
+#if defined(SACCADE_ARM_LEAVES)
+void add_neon(Leaf& leaf);
+void add_neon_dot(Leaf& leaf);
+#else
+inline constexpr AddToLeaf add_neon = nullptr, add_neon_dot = nullptr;
+#endif
+// NOLINTEND(readability-identifier-naming)
 
 }  // namespace saccade

@@ -178,7 +178,7 @@ class TileSums {
     for (int row = 0; row < num_rows; ++row) {
       const int32_t* start = kind.scale_groups == 8 ? sums_ + at(row, block)
                                                     : half_sums_ + 2 * at(row, block) + (first_group - row % kQuadRows);
-#pragma GCC unroll 2
+#pragma GCC unroll 4
       for (int part = 0; part < kRegs; ++part) {
         dots[0][row][part] = start_of<V, kind.offset>(start);
         if constexpr (kChains > 1) dots[1][row][part] = V::zero_int();
@@ -187,12 +187,12 @@ class TileSums {
 #pragma GCC unroll 8
     for (int i = 0; i < kind.scale_groups; ++i) {
       Int weights[kRegs];
-#pragma GCC unroll 2
+#pragma GCC unroll 4
       for (int part = 0; part < kRegs; ++part) weights[part] = load(first_group + i, part);
 #pragma GCC unroll 16
       for (int row = 0; row < num_rows; ++row) {
         const int8_t* x = q_ + at(row, block) * kPanelBlock + 4 * (first_group + i);
-#pragma GCC unroll 2
+#pragma GCC unroll 4
         for (int part = 0; part < kRegs; ++part) {
           Int& dot = dots[i % kChains][row][part];
           dot = dot4<V, kind.is_signed>(dot, weights[part], x);
@@ -202,7 +202,7 @@ class TileSums {
 #pragma GCC unroll 16
     for (int row = 0; row < num_rows; ++row) {
       const Reg x_scale = V::set(scales_[at(row, block)]);
-#pragma GCC unroll 2
+#pragma GCC unroll 4
       for (int part = 0; part < kRegs; ++part) {
         Int dot = dots[0][row][part];
         if constexpr (kChains > 1) dot = V::add_int(dot, dots[1][row][part]);
@@ -216,7 +216,7 @@ class TileSums {
 #pragma GCC unroll 16
     for (int row = 0; row < num_rows; ++row) {
       const Reg sum = V::set(scaled_sums_[at(row, block)]);
-#pragma GCC unroll 2
+#pragma GCC unroll 4
       for (int part = 0; part < kRegs; ++part) {
         totals_[row][part] = V::neg_mul_add(min[part], sum, totals_[row][part]);
       }
