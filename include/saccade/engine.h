@@ -26,6 +26,11 @@ struct EngineOptions {
   // token.
   bool speculates = true;
   int64_t context_length = 0;  // 0: the file's, up to 4096; tokens of prompt and answer together
+  // Decode JPEGs at full size even where they will be shrunk: the pixels are then those of Pillow, bit for bit.
+  bool has_exact_pixels = false;
+  // As the model's family does it (SmolVLM: any picture to the size of a large one, over a thousand tokens). False: a
+  // smaller picture keeps its size, up to whole tiles, which is cheaper but not what the model was trained on.
+  bool enlarges_pictures = true;
   uint64_t max_image_pixels = 100'000'000;
   uint64_t max_image_bytes = 64ull << 20;
 };

@@ -7,6 +7,7 @@
 #include "cli/commands.h"
 #include "cli/exit_code.h"
 #include "cli/json_output.h"
+#include "cli/model_options.h"
 #include "cli/option_checks.h"
 #include "cli/terminal.h"
 #include "engine/benchmark.h"
@@ -25,11 +26,14 @@ void print_report(const std::string& model_path, const BenchmarkReport& report) 
   std::printf("\n%-12s %7s %6s %8s %10s %7s %10s %8s %7s  %s\n", "test", "tokens", "batch", "threads", "ms", "spread",
               "tokens/s", "GFLOP/s", "GB/s", "of the limit");
   for (const BenchmarkResult& result : report.results) {
-    std::printf("%-12s %7lld %6lld %8d %10.2f %6.0f%% %10.2f %8.1f %7s  %.0f%% of %s\n", result.test.c_str(),
-                static_cast<long long>(result.num_tokens), static_cast<long long>(result.batch_size), result.threads,
-                result.ms, 100 * result.spread, result.tokens_per_second, result.gflops,
-                result.gbytes > 0 ? format("%.1f", result.gbytes).c_str() : "", 100 * result.limit_share,
-                result.limit.c_str());
+    std::printf("%-12s %7lld %6lld %8d %10.2f %6.0f%%", result.test.c_str(), static_cast<long long>(result.num_tokens),
+                static_cast<long long>(result.batch_size), result.threads, result.ms, 100 * result.spread);
+    if (!result.limit.empty()) {
+      std::printf(" %10.2f %8.1f %7s  %.0f%% of %s", result.tokens_per_second, result.gflops,
+                  result.gbytes > 0 ? format("%.1f", result.gbytes).c_str() : "", 100 * result.limit_share,
+                  result.limit.c_str());
+    }
+    std::printf("\n");
   }
 }
 
@@ -80,7 +84,12 @@ void add_bench_command(CLI::App& app, int& exit_code) {
   CLI::App* command = app.add_subcommand("bench", "Measure how fast a model runs on this machine");
   command->add_option("MODEL", options->model_path, "GGUF file")->required();
   command->add_option("--mmproj", options->mmproj_path, "GGUF file of the vision part, where the model is a pair");
-  command->add_option("--image", options->image_path, "Picture to measure encode and first_token with");
+  command->add_option("--image", options->image_path, "Picture to measure prepare, encode and first_token with");
+  command->add_option("--tests", options->tests, "Tests to run, as in prepare,encode (default: all)")
+      ->delimiter(',')
+      ->check(CLI::IsMember(std::vector<std::string>(std::begin(kBenchmarkTests), std::end(kBenchmarkTests))))
+      ->option_text("prepare|encode|prefill|first_token|decode,...");
+  add_picture_options(*command, options->has_exact_pixels, options->enlarges_pictures);
   command->add_option("-p,--prompt-tokens", options->prompt_tokens, "Rows of the prompt to prefill; 0: leave out")
       ->check(at_least<int64_t>(0))
       ->capture_default_str();

@@ -23,6 +23,7 @@ void add_model_options(CLI::App& command, EngineOptions& options) {
           CLI::ignore_case))
       ->option_text("f32|f16|q8_0");
   command.add_flag("!--no-speculation", options.speculates, "Do not guess tokens ahead (answers are the same)");
+  add_picture_options(command, options.has_exact_pixels, options.enlarges_pictures);
   command
       .add_option("-c,--context", options.context_length,
                   "Tokens of prompt and answer together (default: the model's, up to 4096)")
@@ -35,6 +36,13 @@ Expected<std::unique_ptr<Engine>> load_engine(const EngineOptions& options) {
     line.show(now.stage, now.fraction);
     return !is_interrupted();
   });
+}
+
+void add_picture_options(CLI::App& command, bool& has_exact_pixels, bool& enlarges_pictures) {
+  command.add_flag("--exact-pixels", has_exact_pixels,
+                   "Decode JPEGs at full size even where they will be shrunk (slower)");
+  command.add_flag("!--no-upscale", enlarges_pictures,
+                   "Give a small picture fewer tokens where the model's family would enlarge it (SmolVLM)");
 }
 
 // The bounds are those of validate_request(), told by the option's name and before a model is loaded.

@@ -14,6 +14,9 @@ void add_model_options(CLI::App& command, EngineOptions& options);
 /// Engine::load with a line of progress; Ctrl-C stops it.
 Expected<std::unique_ptr<Engine>> load_engine(const EngineOptions& options);
 
+/// Adds --exact-pixels and --no-upscale.
+void add_picture_options(CLI::App& command, bool& has_exact_pixels, bool& enlarges_pictures);
+
 /// Adds --max-tokens, --temperature, --top-k, --top-p, --min-p, --repetition-penalty, --seed and --stop.
 void add_sampling_options(CLI::App& command, Request& request);
 

@@ -52,6 +52,7 @@ class SmolVlm : public VisionEncoder {
   ControlTokens control_tokens() const override;
   uint64_t num_parameters() const override { return num_parameters_; }
   DType main_dtype() const override { return tower_.main_dtype(); }
+  void keep_small_pictures() override { std::get<TileSpec>(pixel_spec_).is_enlarged = false; }
   void pack_weights(ThreadPool& pool) override {
     tower_.pack_weights(pool);
     projector_.weight.pack(pool);

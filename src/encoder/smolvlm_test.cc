@@ -69,5 +69,17 @@ TEST(SmolVlm, RefusesAScaleFactorThatDoesNotFit) {
   EXPECT_THAT(encoder.status().message(), HasSubstr("clip.vision.projector.scale_factor is 3"));
 }
 
+TEST(SmolVlm, KeepsASmallPictureSmallWhereAsked) {
+  const TinyVisionFile file = TinyVisionFile::smolvlm();
+  const auto encoder = VisionEncoder::load(file.open(), kTinyModelDim);
+  ASSERT_TRUE(encoder) << encoder.status().message();
+  const ImageSize size = {20, 20};
+  const auto enlarged = (*encoder)->layout(size);
+  (*encoder)->keep_small_pictures();
+  const auto small = (*encoder)->layout(size);
+  ASSERT_TRUE(enlarged && small);
+  EXPECT_LT(small->size(), enlarged->size());
+}
+
 }  // namespace
 }  // namespace saccade

@@ -68,6 +68,10 @@ class VisionEncoder {
   /// The type of most of its weights.
   virtual DType main_dtype() const = 0;
 
+  /// From here on pixel_spec() and layout() are those of pictures that are not enlarged, but to whole tiles. For
+  /// families that enlarge them beyond that; the others have nothing to change.
+  virtual void keep_small_pictures() {}
+
   /// Packs the weights for the active ISA (weight_matrix.h). Throws std::bad_alloc. Optional.
   virtual void pack_weights(ThreadPool& pool) = 0;
 };

@@ -42,7 +42,8 @@ Image make_image(int width, int height) {
 }
 
 PixelBatch make_pixels(const VisionEncoder& encoder, int width, int height) {
-  auto pixels = prepare_pixels(make_image(width, height), encoder.pixel_spec());
+  ThreadPool pool(2);
+  auto pixels = prepare_pixels(at_full_size(make_image(width, height)), encoder.pixel_spec(), pool);
   EXPECT_TRUE(pixels.is_ok()) << pixels.status().message();
   return *std::move(pixels);
 }

@@ -49,6 +49,7 @@ void summarize(const MachineLimits& limits, Test& test) {
   result.tokens_per_second = static_cast<double>(result.num_tokens) * 1000 / result.ms;
   result.gflops = 2 * test.multiply_adds / (result.ms * 1e6);
   result.gbytes = test.weight_bytes / (result.ms * 1e6);
+  if (test.multiply_adds == 0) return;
   const bool is_memory = test.weight_bytes > 0;
   const double limit = is_memory ? limits.memory_gbytes : limits.gops_of(test.kind);
   result.limit = is_memory ? "memory" : limit_name(test.kind);
@@ -65,8 +66,12 @@ class Benchmark {
 
  private:
   Status check() const;
+  bool is_wanted(const char* test) const;
+  PictureOptions picture_options() const { return {{}, options_.has_exact_pixels}; }
+  Expected<PixelBatch> prepare() const;
   Test prefill_test();
   Test decode_test(int64_t batch_size);
+  Test prepare_test();
   Expected<Test> encode_test();
   Expected<Test> first_token_test();
   Expected<std::pair<Prompt, Tensor>> picture_prompt();
@@ -158,13 +163,31 @@ Test Benchmark::decode_test(int64_t batch_size) {
   return test;
 }
 
-Expected<Test> Benchmark::encode_test() {
+bool Benchmark::is_wanted(const char* test) const {
+  return options_.tests.empty() || std::ranges::find(options_.tests, test) != options_.tests.end();
+}
+
+/// From the picture's file to the encoder's input.
+Expected<PixelBatch> Benchmark::prepare() const {
   Request request;
   Message message = {"user", {{ContentPart::Kind::kImage, "", options_.image_path, {}}}};
   request.messages.push_back(std::move(message));
   SACCADE_ASSIGN_OR_RETURN(const std::vector<Picture> pictures, open_pictures(request, model_, {}));
-  SACCADE_ASSIGN_OR_RETURN(const Image image, decode_image(pictures[0].media.bytes()));
-  SACCADE_ASSIGN_OR_RETURN(pixels_, prepare_pixels(image, model_.vision->pixel_spec()));
+  StageTimes stages;
+  return read_pixels(pictures[0], model_, picture_options(), pool_, stages);
+}
+
+Test Benchmark::prepare_test() {
+  Test test;
+  test.result.test = "prepare";
+  test.run = [this]() -> Status {
+    const auto pixels = prepare();
+    return pixels ? Status() : pixels.status();
+  };
+  return test;
+}
+
+Expected<Test> Benchmark::encode_test() {
   EncodeTrace trace;
   SACCADE_ASSIGN_OR_RETURN(const std::vector<MediaPiece> pieces, model_.vision->encode(pixels_, pool_, trace, {}));
   Test test;
@@ -190,7 +213,7 @@ Expected<std::pair<Prompt, Tensor>> Benchmark::picture_prompt() {
   request.messages.push_back(std::move(message));
   SACCADE_ASSIGN_OR_RETURN(std::vector<Picture> pictures, open_pictures(request, model_, {}));
   StageTimes stages;
-  SACCADE_RETURN_IF_ERROR(encode_picture(model_, {}, pool_, {}, pictures[0], stages));
+  SACCADE_RETURN_IF_ERROR(encode_picture(model_, picture_options(), pool_, {}, pictures[0], stages));
   const std::vector<ChatMessage> chat = {{"user", {{ChatPart::Kind::kImage, ""}, {ChatPart::Kind::kText, kQuestion}}}};
   SACCADE_ASSIGN_OR_RETURN(const std::vector<PromptSpan> spans, model_.chat_template->render(chat, true));
   const PictureFacts facts[] = {pictures[0].facts};
@@ -234,18 +257,24 @@ Expected<std::vector<Test>> Benchmark::tests() {
   for (int64_t i = 0; i < rows_.shape()[0]; ++i) {
     decoder_.embed(static_cast<int32_t>((3 + 7 * i) % decoder_.config().vocab_size), rows_.row(i));
   }
-  if (!options_.image_path.empty()) {
+  const bool has_picture = !options_.image_path.empty();
+  if (has_picture) {
+    SACCADE_ASSIGN_OR_RETURN(pixels_, prepare());
+  }
+  if (has_picture && is_wanted("prepare")) tests.push_back(prepare_test());
+  if (has_picture && is_wanted("encode")) {
     SACCADE_ASSIGN_OR_RETURN(Test encode, encode_test());
     tests.push_back(std::move(encode));
   }
-  if (options_.prompt_tokens > 0) tests.push_back(prefill_test());
-  if (!options_.image_path.empty()) {
+  if (options_.prompt_tokens > 0 && is_wanted("prefill")) tests.push_back(prefill_test());
+  if (has_picture && is_wanted("first_token")) {
     SACCADE_ASSIGN_OR_RETURN(Test first_token, first_token_test());
     tests.push_back(std::move(first_token));
   }
   for (const int64_t batch_size : options_.batch_sizes) {
-    if (options_.generated_tokens > 0) tests.push_back(decode_test(batch_size));
+    if (options_.generated_tokens > 0 && is_wanted("decode")) tests.push_back(decode_test(batch_size));
   }
+  if (tests.empty()) return invalid_argument("nothing to measure: the tests asked for need a picture or tokens");
   return tests;
 }
 
@@ -257,8 +286,10 @@ Expected<BenchmarkReport> run_benchmark(const BenchmarkOptions& options,
   SACCADE_ASSIGN_OR_RETURN(const Isa isa, active_isa());
   report.isa = isa_name(isa);
   auto pool = std::make_unique<ThreadPool>(options.threads.empty() ? 0 : std::ranges::max(options.threads));
-  SACCADE_ASSIGN_OR_RETURN(const Model model, Model::load(options.model_path, options.mmproj_path, pool.get(),
-                                                          [&](double fraction) { return progress("load", fraction); }));
+  SACCADE_ASSIGN_OR_RETURN(const Model model,
+                           Model::load(
+                               options.model_path, options.mmproj_path, pool.get(),
+                               [&](double fraction) { return progress("load", fraction); }, options.enlarges_pictures));
   for (const int num_threads : options.threads) {
     pool = std::make_unique<ThreadPool>(num_threads);
     report.threads.push_back(pool->num_threads());

@@ -84,7 +84,9 @@ class Engine::Impl {
 
   Impl(const EngineOptions& options, Model model, std::unique_ptr<ThreadPool> pool, Isa isa);
 
-  ImageLimits image_limits() const { return {options_.max_image_bytes, options_.max_image_pixels}; }
+  PictureOptions picture_options() const {
+    return {{options_.max_image_bytes, options_.max_image_pixels}, options_.has_exact_pixels};
+  }
   Status lay_out(Task& task) const;
   Status check_room(const Prompt& prompt) const;
   Status run(Task& task);
@@ -109,7 +111,8 @@ Expected<std::unique_ptr<Engine::Impl>> Engine::Impl::load(const EngineOptions& 
   auto pool = std::make_unique<ThreadPool>(ThreadPoolOptions{options.threads, options.is_pinned});
   ProgressFunction progress;
   if (on_progress) progress = [&](double fraction) { return on_progress({"load", fraction}); };
-  SACCADE_ASSIGN_OR_RETURN(Model model, Model::load(options.model_path, options.mmproj_path, pool.get(), progress));
+  SACCADE_ASSIGN_OR_RETURN(Model model, Model::load(options.model_path, options.mmproj_path, pool.get(), progress,
+                                                    options.enlarges_pictures));
   if (options.context_length < 0 || options.context_length > model.decoder->config().context_length) {
     return resource_exhausted(format("a context of %lld tokens was asked for; %s was made for 1 to %lld",
                                      static_cast<long long>(options.context_length), options.model_path.c_str(),
@@ -141,7 +144,7 @@ Status Engine::Impl::lay_out(Task& task) const {
   Receipt& receipt = task.answer.receipt;
   {
     const StageTimer timer(receipt.stages_ms.media_decode);
-    SACCADE_ASSIGN_OR_RETURN(task.pictures, open_pictures(task.request, model_, image_limits()));
+    SACCADE_ASSIGN_OR_RETURN(task.pictures, open_pictures(task.request, model_, picture_options().limits));
   }
   const StageTimer timer(receipt.stages_ms.prompt);
   SACCADE_ASSIGN_OR_RETURN(const std::vector<PromptSpan> spans,
@@ -150,7 +153,7 @@ Status Engine::Impl::lay_out(Task& task) const {
   for (const Picture& picture : task.pictures) {
     const auto& [width, height] = picture.facts.size;
     facts.push_back(picture.facts);
-    receipt.pictures.push_back({picture.media.name(), width, height, picture.num_tiles, 0, false});
+    receipt.pictures.push_back({picture.media.name(), width, height, picture.layout.num_tiles, 0, false});
   }
   SACCADE_ASSIGN_OR_RETURN(task.prompt, build_prompt(model_, spans, facts));
   for (const MediaRun& run : task.prompt.media) {
@@ -191,7 +194,7 @@ Status Engine::Impl::encode_pictures(Task& task, int64_t first_row) {
   for (size_t i = 0; i < task.pictures.size(); ++i) {
     if (receipt.pictures[i].is_cached) continue;
     const double begin = share * static_cast<double>(i);
-    SACCADE_RETURN_IF_ERROR(encode_picture(model_, image_limits(), *pool_,
+    SACCADE_RETURN_IF_ERROR(encode_picture(model_, picture_options(), *pool_,
                                            progress_of(task, "encode", begin, begin + share), task.pictures[i],
                                            receipt.stages_ms));
   }

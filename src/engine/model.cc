@@ -30,7 +30,7 @@ std::string Model::family() const {
 }
 
 Expected<Model> Model::load(const std::string& model_path, const std::string& mmproj_path, ThreadPool* pool,
-                            const ProgressFunction& progress) {
+                            const ProgressFunction& progress, bool enlarges_pictures) {
   Model model;
   SACCADE_ASSIGN_OR_RETURN(ModelFiles files, ModelFiles::open(model_path, mmproj_path));
   model.files = std::make_unique<const ModelFiles>(std::move(files));
@@ -57,6 +57,7 @@ Expected<Model> Model::load(const std::string& model_path, const std::string& mm
   if (model.files->has_vision()) {
     auto vision = VisionEncoder::load(*model.files, config.model_dim);
     if (!vision) return in_file(vision.status(), model.files->vision_file().path());
+    if (!enlarges_pictures) (*vision)->keep_small_pictures();
     if (pool != nullptr) (*vision)->pack_weights(*pool);
     model.vision = *std::move(vision);
     if (model.vision->has_2d_positions() != config.rope.is_multidimensional()) {

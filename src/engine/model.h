@@ -33,8 +33,9 @@ struct Model {
   /// together, or a control token of the pictures (by name) is missing in the vocabulary.
   /// With a `pool`, weights are packed for the active ISA, which is what makes them fast; `progress` is told the share
   /// done and may return false to cancel (kCancelled).
+  /// `enlarges_pictures` false: as EngineOptions says.
   static Expected<Model> load(const std::string& model_path, const std::string& mmproj_path, ThreadPool* pool = nullptr,
-                              const ProgressFunction& progress = {});
+                              const ProgressFunction& progress = {}, bool enlarges_pictures = true);
 };
 
 }  // namespace saccade

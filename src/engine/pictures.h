@@ -19,18 +19,28 @@ namespace saccade {
 struct Picture {
   MediaBytes media;
   PictureFacts facts;
-  int num_tiles = 0;               // that the encoder is given
+  PixelLayout layout;              // of what the encoder is given
   std::vector<MediaPiece> pieces;  // empty until encoded
+};
+
+struct PictureOptions {
+  ImageLimits limits;
+  bool has_exact_pixels = false;  // false: a JPEG that will be shrunk anyway is decoded smaller
 };
 
 /// In the order of the request, which must outlive them. Errors: kInvalidArgument (a model without a vision
 /// part), those of MediaBytes::open(), probe_image() and plan_pixels(), with the picture's name.
 Expected<std::vector<Picture>> open_pictures(const Request& request, const Model& model, const ImageLimits& limits);
 
-/// Decodes, resizes and encodes the picture into its `pieces`, and adds the times to `stages`. Errors: those of
-/// decode_image(), prepare_pixels() and VisionEncoder::encode(), kCancelled among them, with the picture's name.
-Status encode_picture(const Model& model, const ImageLimits& limits, ThreadPool& pool, const ProgressFunction& progress,
-                      Picture& picture, StageTimes& stages);
+/// Decodes, resizes and normalises the picture, and adds the times to `stages`. Errors: those of decode_reduced() and
+/// prepare_pixels(), with the picture's name.
+Expected<PixelBatch> read_pixels(const Picture& picture, const Model& model, const PictureOptions& options,
+                                 ThreadPool& pool, StageTimes& stages);
+
+/// Encodes what read_pixels() reads into the picture's `pieces`. Errors: those of read_pixels() and
+/// VisionEncoder::encode(), kCancelled among them, with the picture's name.
+Status encode_picture(const Model& model, const PictureOptions& options, ThreadPool& pool,
+                      const ProgressFunction& progress, Picture& picture, StageTimes& stages);
 
 /// The vectors of a run of the prompt; null where its picture is not encoded.
 const MediaTokens* find_vectors(const std::vector<Picture>& pictures, const MediaRun& run);

@@ -6,6 +6,7 @@
 
 #include "base/format.h"
 #include "media/processors.h"
+#include "media/resample.h"
 
 namespace saccade {
 
@@ -43,16 +44,6 @@ ImageSize fitted_size(ImageSize original, ImageSize target) {
   return {std::min(static_cast<int>(std::ceil(original.width * scale_y)), target.width), target.height};
 }
 
-Image center_on_black(const Image& image, ImageSize canvas) {
-  Image out = make_image(canvas);
-  const int left = (canvas.width - image.width) / 2;
-  const int top = (canvas.height - image.height) / 2;
-  for (int y = 0; y < image.height; ++y) {
-    std::memcpy(out.pixel(left, top + y), image.pixel(0, y), static_cast<size_t>(image.width) * 3);
-  }
-  return out;
-}
-
 }  // namespace
 
 Expected<PixelLayout> plan_tiles(ImageSize original, const AnyResolutionSpec& spec) {
@@ -69,17 +60,28 @@ Expected<PixelLayout> plan_tiles(ImageSize original, const AnyResolutionSpec& sp
   const ImageSize best = best_resolution(original, spec.pinpoints);
   const int rows = best.height / spec.size;
   const int cols = best.width / spec.size;
-  return PixelLayout{rows * cols + 1, rows, cols, true, {spec.size, spec.size}};
+  const ImageSize fitted = fitted_size(original, best);
+  const ImageSize resized = {std::max(fitted.width, spec.size), std::max(fitted.height, spec.size)};
+  return PixelLayout{rows * cols + 1, rows, cols, true, {spec.size, spec.size}, resized};
 }
 
-void make_tiles(const Image& image, const AnyResolutionSpec& spec, const PixelLayout& layout, TileWriter& writer) {
-  writer.append(resize(image, spec.size, spec.size, spec.filter));
+void make_tiles(const DecodedImage& decoded, const AnyResolutionSpec& spec, const PixelLayout& layout, ThreadPool& pool,
+                TileWriter& writer) {
+  resize_rows(decoded, layout.tile, spec.filter, pool, [&](int y, const uint8_t* row) { writer.write_row(0, y, row); });
   const ImageSize canvas{layout.grid_cols * spec.size, layout.grid_rows * spec.size};
-  const ImageSize fitted = fitted_size(image.size(), canvas);
-  const Image centered = center_on_black(resize(image, fitted.width, fitted.height, spec.filter), canvas);
-  for (int row = 0; row < layout.grid_rows; ++row) {
-    for (int col = 0; col < layout.grid_cols; ++col) writer.append(centered, col * spec.size, row * spec.size);
+  const ImageSize fitted = fitted_size(decoded.original, canvas);
+  const int left = (canvas.width - fitted.width) / 2;
+  const int top = (canvas.height - fitted.height) / 2;
+  const auto row_bytes = static_cast<size_t>(canvas.width) * 3;
+  const std::vector<uint8_t> black(row_bytes);
+  for (int y = 0; y < canvas.height; ++y) {
+    if (y < top || y >= top + fitted.height) writer.write_grid_row(1, layout.grid_cols, y, black.data());
   }
+  resize_rows(decoded, fitted, spec.filter, pool, [&](int y, const uint8_t* row) {
+    std::vector<uint8_t> centered(row_bytes);
+    std::memcpy(centered.data() + static_cast<size_t>(left) * 3, row, static_cast<size_t>(fitted.width) * 3);
+    writer.write_grid_row(1, layout.grid_cols, top + y, centered.data());
+  });
 }
 
 }  // namespace saccade

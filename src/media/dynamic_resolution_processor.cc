@@ -4,6 +4,7 @@
 
 #include "base/format.h"
 #include "media/processors.h"
+#include "media/resample.h"
 
 namespace saccade {
 
@@ -60,11 +61,13 @@ Expected<PixelLayout> plan_tiles(ImageSize original, const DynamicResolutionSpec
   if (sides.width > kMaxSide || sides.height > kMaxSide) {
     return resource_exhausted(format("the model asks for a picture of %.0f x %.0f pixels", sides.width, sides.height));
   }
-  return PixelLayout{.tile = {static_cast<int>(sides.width), static_cast<int>(sides.height)}};
+  const ImageSize size = {static_cast<int>(sides.width), static_cast<int>(sides.height)};
+  return PixelLayout{.tile = size, .resized = size};
 }
 
-void make_tiles(const Image& image, const DynamicResolutionSpec& spec, const PixelLayout& layout, TileWriter& writer) {
-  writer.append(resize(image, layout.tile.width, layout.tile.height, spec.filter));
+void make_tiles(const DecodedImage& decoded, const DynamicResolutionSpec& spec, const PixelLayout& layout,
+                ThreadPool& pool, TileWriter& writer) {
+  resize_rows(decoded, layout.tile, spec.filter, pool, [&](int y, const uint8_t* row) { writer.write_row(0, y, row); });
 }
 
 }  // namespace saccade

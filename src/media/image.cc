@@ -23,10 +23,10 @@ Expected<ImageHeader> read_header(std::span<const std::byte> bytes, ImageFormat 
   return unsupported("unknown picture format");
 }
 
-Expected<Image> decode(std::span<const std::byte> bytes, ImageFormat image_format, ImageSize stored) {
+Expected<Image> decode(std::span<const std::byte> bytes, ImageFormat image_format, ImageSize stored, int reduction) {
   switch (image_format) {
     case ImageFormat::kJpeg:
-      return decode_jpeg(bytes, stored);
+      return decode_jpeg(bytes, stored, reduction);
     case ImageFormat::kPng:
       return decode_png(bytes, stored);
     case ImageFormat::kWebp:
@@ -48,7 +48,38 @@ Status check_limits(ImageSize size, const ImageLimits& limits) {
   return {};
 }
 
+// libjpeg-turbo has other eighths too, but its vector code is for these; the others take longer than the whole
+// picture (docs/decisions/jpegs_are_decoded_small.md).
+int reduction_for(const ImageInfo& info, ImageSize smallest) {
+  if (info.format != ImageFormat::kJpeg) return 1;
+  int reduction = 8;
+  while (reduction > 1 && (info.width / reduction < smallest.width || info.height / reduction < smallest.height)) {
+    reduction /= 2;
+  }
+  return reduction;
+}
+
+Expected<DecodedImage> decode(std::span<const std::byte> bytes, const ImageInfo& info, int reduction) {
+  const ImageSize original = {info.width, info.height};
+  const int orientation = info.exif_orientation;
+  try {
+    SACCADE_ASSIGN_OR_RETURN(Image stored, decode(bytes, info.format, oriented_size(original, orientation), reduction));
+    DecodedImage decoded = {apply_orientation(std::move(stored), orientation), original, reduction};
+    const double factor = reduction;
+    if (has_far_edge_left(orientation)) decoded.left = decoded.image.width - original.width / factor;
+    if (has_far_edge_on_top(orientation)) decoded.top = decoded.image.height - original.height / factor;
+    return decoded;
+  } catch (const std::bad_alloc&) {
+    return resource_exhausted(format("not enough memory for a picture of %d x %d pixels", info.width, info.height));
+  }
+}
+
 }  // namespace
+
+DecodedImage at_full_size(Image image) {
+  const ImageSize size = image.size();
+  return {std::move(image), size};
+}
 
 Image make_image(ImageSize size) {
   const size_t num_pixels = static_cast<size_t>(size.width) * static_cast<size_t>(size.height);
@@ -69,13 +100,13 @@ Expected<ImageInfo> probe_image(std::span<const std::byte> bytes, const ImageLim
 
 Expected<Image> decode_image(std::span<const std::byte> bytes, const ImageLimits& limits) {
   SACCADE_ASSIGN_OR_RETURN(const ImageInfo info, probe_image(bytes, limits));
-  const ImageSize stored = oriented_size({info.width, info.height}, info.exif_orientation);
-  try {
-    SACCADE_ASSIGN_OR_RETURN(Image image, decode(bytes, info.format, stored));
-    return apply_orientation(std::move(image), info.exif_orientation);
-  } catch (const std::bad_alloc&) {
-    return resource_exhausted(format("not enough memory for a picture of %d x %d pixels", info.width, info.height));
-  }
+  SACCADE_ASSIGN_OR_RETURN(DecodedImage decoded, decode(bytes, info, /*reduction=*/1));
+  return std::move(decoded.image);
+}
+
+Expected<DecodedImage> decode_reduced(std::span<const std::byte> bytes, ImageSize smallest, const ImageLimits& limits) {
+  SACCADE_ASSIGN_OR_RETURN(const ImageInfo info, probe_image(bytes, limits));
+  return decode(bytes, info, reduction_for(info, smallest));
 }
 
 }  // namespace saccade

@@ -29,6 +29,20 @@ struct Image {
   ImageSize size() const { return {width, height}; }
 };
 
+/// A picture decoded at its own size or, a JPEG that will be shrunk anyway, at a part of it.
+struct DecodedImage {
+  Image image;
+  ImageSize original;  // what the header says, orientation applied
+  int reduction = 1;   // how many of the original's pixels are one along a side: 1, 2, 4 or 8
+  // Where the original begins in `image`, in its pixels. A side that is no multiple of `reduction` ends within a pixel;
+  // of a picture that is turned or mirrored that may be the side it begins with.
+  double left = 0;
+  double top = 0;
+};
+
+/// A picture that was not reduced.
+DecodedImage at_full_size(Image image);
+
 /// A picture of this size, all black.
 Image make_image(ImageSize size);
 
@@ -55,5 +69,11 @@ Expected<ImageInfo> probe_image(std::span<const std::byte> bytes, const ImageLim
 /// Decodes to RGB: EXIF orientation applied, alpha composed on white, 16-bit scaled to 8, grey and CMYK converted.
 /// Limits are checked before decoding. A truncated picture is an error (kCorruptData), not half a picture.
 Expected<Image> decode_image(std::span<const std::byte> bytes, const ImageLimits& limits = {});
+
+/// The same for a picture that is to be resized to a size within `smallest`: a JPEG comes at the least 1/2, 1/4 or 1/8
+/// of its size that is no smaller than `smallest` on either side, which takes a fraction of the time; other formats,
+/// and what is not large enough for that, come at full size. The limits are those of the full size.
+Expected<DecodedImage> decode_reduced(std::span<const std::byte> bytes, ImageSize smallest,
+                                      const ImageLimits& limits = {});
 
 }  // namespace saccade

@@ -70,7 +70,7 @@ class JpegReader {
   JpegReader& operator=(const JpegReader&) = delete;
 
   /// These two return false on an error, which status() then describes.
-  bool read_header() {
+  bool read_header(int reduction = 1) {
     if (setjmp(error_.jump) != 0) return false;
     jpeg_create_decompress(&info_);
     info_.progress = &progress_;
@@ -80,10 +80,13 @@ class JpegReader {
     jpeg_read_header(&info_, TRUE);
     const bool is_cmyk = info_.jpeg_color_space == JCS_CMYK || info_.jpeg_color_space == JCS_YCCK;
     info_.out_color_space = is_cmyk ? JCS_CMYK : JCS_RGB;
+    info_.scale_num = 1;
+    info_.scale_denom = static_cast<unsigned>(reduction);
+    jpeg_calc_output_dimensions(&info_);
     return true;
   }
 
-  /// After read_header(); `pixels` is [height, width, num_channels()].
+  /// After read_header(); `pixels` is [height, width, num_channels()] of decoded_size().
   bool read_pixels(uint8_t* pixels) {
     if (setjmp(error_.jump) != 0) return false;
     jpeg_start_decompress(&info_);
@@ -97,6 +100,9 @@ class JpegReader {
   }
 
   ImageSize size() const { return {static_cast<int>(info_.image_width), static_cast<int>(info_.image_height)}; }
+  ImageSize decoded_size() const {
+    return {static_cast<int>(info_.output_width), static_cast<int>(info_.output_height)};
+  }
   size_t num_channels() const { return is_cmyk() ? 4 : 3; }
   bool is_cmyk() const { return info_.out_color_space == JCS_CMYK; }
 
@@ -157,12 +163,13 @@ Expected<ImageHeader> read_jpeg_header(std::span<const std::byte> bytes) {
   return ImageHeader{reader.size(), reader.orientation()};
 }
 
-Expected<Image> decode_jpeg(std::span<const std::byte> bytes, ImageSize stored) {
+Expected<Image> decode_jpeg(std::span<const std::byte> bytes, ImageSize stored, int reduction) {
   JpegReader reader(bytes);
-  if (!reader.read_header()) return reader.status();
+  if (!reader.read_header(reduction)) return reader.status();
   if (reader.size() != stored) return corrupt_data("JPEG: the size changed while it was read");
-  Image image{stored.width, stored.height, {}};
-  const size_t num_pixels = static_cast<size_t>(stored.width) * static_cast<size_t>(stored.height);
+  const ImageSize size = reader.decoded_size();
+  Image image{size.width, size.height, {}};
+  const size_t num_pixels = static_cast<size_t>(size.width) * static_cast<size_t>(size.height);
   image.rgb.resize(num_pixels * reader.num_channels());
   if (!reader.read_pixels(image.rgb.data())) return reader.status();
   if (reader.is_cmyk()) convert_inverted_cmyk(image.rgb);

@@ -43,6 +43,14 @@ ImageSize oriented_size(ImageSize size, int exif_orientation) {
   return exif_orientation >= 5 ? ImageSize{size.height, size.width} : size;
 }
 
+bool has_far_edge_left(int exif_orientation) {
+  return exif_orientation == 2 || exif_orientation == 3 || exif_orientation == 6 || exif_orientation == 7;
+}
+
+bool has_far_edge_on_top(int exif_orientation) {
+  return exif_orientation == 3 || exif_orientation == 4 || exif_orientation == 7 || exif_orientation == 8;
+}
+
 Image apply_orientation(Image stored, int exif_orientation) {
   assert(exif_orientation >= 1 && exif_orientation <= 8);
   if (exif_orientation == 1) return stored;

@@ -41,23 +41,24 @@ TileWriter::TileWriter(const PixelLayout& layout, const Normalization& normaliza
   }
 }
 
-void TileWriter::append(const Image& source, int left, int top) {
-  assert(left + tile_.width <= source.width && top + tile_.height <= source.height);
-  assert(num_written_ < pixels_.shape()[0]);
-  for (int c = 0; c < 3; ++c) {
-    const std::array<float, 256>& normalized = normalized_[static_cast<size_t>(c)];
-    for (int y = 0; y < tile_.height; ++y) {
-      const uint8_t* in = source.pixel(left, top + y) + c;
-      float* out = pixels_.row((int64_t{num_written_} * 3 + c) * tile_.height + y).data();
-      for (int x = 0; x < tile_.width; ++x) out[x] = normalized[in[static_cast<ptrdiff_t>(x) * 3]];
-    }
+// The table stays in the first cache, where reading it costs no more than the arithmetic would.
+void TileWriter::write_row(int tile_idx, int y, const uint8_t* row) {
+  const int64_t plane = int64_t{tile_idx} * 3 * tile_.height + y;
+  float* red = pixels_.row(plane).data();
+  float* green = pixels_.row(plane + tile_.height).data();
+  float* blue = pixels_.row(plane + int64_t{2} * tile_.height).data();
+  for (int x = 0; x < tile_.width; ++x, row += 3) {
+    red[x] = normalized_[0][row[0]];
+    green[x] = normalized_[1][row[1]];
+    blue[x] = normalized_[2][row[2]];
   }
-  ++num_written_;
 }
 
-Tensor TileWriter::take() && {
-  assert(num_written_ == pixels_.shape()[0]);
-  return std::move(pixels_);
+void TileWriter::write_grid_row(int first_tile, int grid_cols, int y, const uint8_t* row) {
+  const int tile_idx = first_tile + y / tile_.height * grid_cols;
+  for (int col = 0; col < grid_cols; ++col, row += static_cast<ptrdiff_t>(tile_.width) * 3) {
+    write_row(tile_idx + col, y % tile_.height, row);
+  }
 }
 
 Expected<PixelLayout> plan_pixels(ImageSize original, const PixelSpec& spec) {
@@ -82,17 +83,18 @@ Expected<PixelLayout> plan_pixels(ImageSize original, const PixelSpec& spec) {
   return layout;
 }
 
-Expected<PixelBatch> prepare_pixels(const Image& image, const PixelSpec& spec) {
+Expected<PixelBatch> prepare_pixels(const DecodedImage& decoded, const PixelSpec& spec, ThreadPool& pool) {
+  [[maybe_unused]] const Image& image = decoded.image;
+  const ImageSize original = decoded.original;
   assert(image.rgb.size() == static_cast<size_t>(image.width) * static_cast<size_t>(image.height) * 3);
-  SACCADE_ASSIGN_OR_RETURN(const PixelLayout layout, plan_pixels(image.size(), spec));
+  SACCADE_ASSIGN_OR_RETURN(const PixelLayout layout, plan_pixels(original, spec));
   try {
     TileWriter writer(layout, std::visit([](const auto& s) { return s.normalization; }, spec));
-    std::visit([&](const auto& s) { make_tiles(image, s, layout, writer); }, spec);
-    return PixelBatch{std::move(writer).take(), layout.grid_rows, layout.grid_cols, layout.has_global_view,
-                      image.size()};
+    std::visit([&](const auto& s) { make_tiles(decoded, s, layout, pool, writer); }, spec);
+    return PixelBatch{std::move(writer).take(), layout.grid_rows, layout.grid_cols, layout.has_global_view, original};
   } catch (const std::bad_alloc&) {
     return resource_exhausted(
-        format("not enough memory to resize a picture of %d x %d pixels", image.width, image.height));
+        format("not enough memory to resize a picture of %d x %d pixels", original.width, original.height));
   }
 }
 

@@ -8,6 +8,7 @@
 
 #include "media/image.h"
 #include "media/resize.h"
+#include "platform/thread_pool.h"
 #include "saccade/status.h"
 #include "tensor/tensor.h"
 
@@ -21,7 +22,7 @@ struct PixelBatch {
   int grid_rows = 1;
   int grid_cols = 1;
   bool has_global_view = false;  // a whole-picture tile besides the grid
-  ImageSize original;            // the decoded picture's own size (LLaVA-1.6 removes its padding by it)
+  ImageSize original;            // the picture's own size (LLaVA-1.6 removes its padding by it)
 
   int num_tiles() const { return static_cast<int>(pixels.shape()[0]); }
   int height() const { return static_cast<int>(pixels.shape()[2]); }
@@ -60,6 +61,7 @@ struct TileSpec {
   int tile_size = 512;
   int longest_edge = 2048;
   bool is_split = true;
+  bool is_enlarged = true;  // false: a picture whose longest edge is shorter keeps its size, up to whole tiles
   ResizeFilter filter = ResizeFilter::kLanczos;
   Normalization normalization = {};
 };
@@ -82,15 +84,16 @@ struct PixelLayout {
   int grid_rows = 1;
   int grid_cols = 1;
   bool has_global_view = false;
-  ImageSize tile;  // every tile's size
+  ImageSize tile;     // every tile's size
+  ImageSize resized;  // the largest size that the picture itself is resized to
 };
 
 /// Errors: kUnsupported where the family refuses the shape (Qwen2-VL: an aspect ratio over 200); kInvalidArgument where
 /// the spec makes no sense; kResourceExhausted where the tiles would come to more than 32 megapixels.
 Expected<PixelLayout> plan_pixels(ImageSize original, const PixelSpec& spec);
 
-/// Resizes, pads, tiles and normalises, with the values of Transformers' Pillow processors. The layout and the errors
-/// are those of plan_pixels().
-Expected<PixelBatch> prepare_pixels(const Image& image, const PixelSpec& spec);
+/// Resizes, pads, tiles and normalises, with the values of Transformers' Pillow processors where the picture is at full
+/// size. The layout and the errors are those of plan_pixels() for the original.
+Expected<PixelBatch> prepare_pixels(const DecodedImage& decoded, const PixelSpec& spec, ThreadPool& pool);
 
 }  // namespace saccade

@@ -46,12 +46,13 @@ size_t sample_place(size_t sample_idx, size_t count) {
 }
 
 TEST(PreparePixels, MatchesTheProcessors) {
+  ThreadPool pool(2);
   const auto table = read_golden_table("processors.tsv");
   ASSERT_GE(table.size(), 100u);
   for (const auto& row : table) {
     const std::string name = row[0] + " " + row[1] + ", " + row[2] + " x " + row[3];
     const Image image = synthetic_picture(std::stoi(row[2]), std::stoi(row[3]));
-    const Expected<PixelBatch> batch = prepare_pixels(image, spec_of(row[0], row[1]));
+    const Expected<PixelBatch> batch = prepare_pixels(at_full_size(image), spec_of(row[0], row[1]), pool);
     ASSERT_TRUE(batch.is_ok()) << name << ": " << batch.status().message();
     ASSERT_EQ(batch->num_tiles(), std::stoi(row[4])) << name;
     ASSERT_EQ(batch->width(), std::stoi(row[5])) << name;
@@ -75,14 +76,17 @@ std::vector<PixelSpec> all_kinds() {
           TileSpec{.tile_size = 32, .longest_edge = 128},
           TileSpec{.tile_size = 30, .longest_edge = 97},
           TileSpec{.tile_size = 32, .longest_edge = 128, .is_split = false},
+          TileSpec{.tile_size = 32, .longest_edge = 128, .is_enlarged = false},
           DynamicResolutionSpec{.min_pixels = 28 * 28 * 4, .max_pixels = 28 * 28 * 40}};
 }
 
 void expect_plan_is_kept(ImageSize size, const PixelSpec& spec) {
+  ThreadPool pool(2);
   const std::string name =
       std::to_string(spec.index()) + ": " + std::to_string(size.width) + " x " + std::to_string(size.height);
   const Expected<PixelLayout> layout = plan_pixels(size, spec);
-  const Expected<PixelBatch> batch = prepare_pixels(synthetic_picture(size.width, size.height), spec);
+  const Expected<PixelBatch> batch =
+      prepare_pixels(at_full_size(synthetic_picture(size.width, size.height)), spec, pool);
   ASSERT_EQ(layout.is_ok(), batch.is_ok()) << name;
   if (!layout.is_ok()) {
     EXPECT_EQ(layout.status().message(), batch.status().message());
@@ -123,6 +127,25 @@ TEST(PlanPixels, RoundsHalvesToEvenAsPython) {
   EXPECT_EQ(plan_pixels({70, 98}, spec)->tile, (ImageSize{56, 112}));  // 2.5 and 3.5 times 28
 }
 
+TEST(PlanPixels, LeavesASmallPictureSmallWhereAsked) {
+  const struct {
+    ImageSize size;
+    int rows, cols;              // enlarged, as the family does
+    int small_rows, small_cols;  // not
+  } kCases[] = {{{640, 480}, 3, 4, 2, 2}, {{300, 200}, 3, 4, 1, 1}, {{512, 512}, 4, 4, 1, 1},
+                {{513, 100}, 1, 4, 1, 2}, {{200, 900}, 4, 1, 2, 1}, {{4000, 3000}, 3, 4, 3, 4}};
+  for (const auto& c : kCases) {
+    const auto enlarged = plan_pixels(c.size, TileSpec{});
+    const auto small = plan_pixels(c.size, TileSpec{.is_enlarged = false});
+    ASSERT_TRUE(enlarged.is_ok() && small.is_ok());
+    EXPECT_EQ(enlarged->grid_rows, c.rows) << c.size.width << " x " << c.size.height;
+    EXPECT_EQ(enlarged->grid_cols, c.cols) << c.size.width << " x " << c.size.height;
+    EXPECT_EQ(small->grid_rows, c.small_rows) << c.size.width << " x " << c.size.height;
+    EXPECT_EQ(small->grid_cols, c.small_cols) << c.size.width << " x " << c.size.height;
+    EXPECT_EQ(small->has_global_view, c.small_rows * c.small_cols > 1);
+  }
+}
+
 TEST(PlanPixels, CapsWhatAPictureMayBecome) {
   const PixelSpec huge[] = {DynamicResolutionSpec{.max_pixels = int64_t{1} << 60},
                             DynamicResolutionSpec{.min_pixels = int64_t{1} << 61, .max_pixels = int64_t{1} << 62},
@@ -150,9 +173,11 @@ TEST(PlanPixels, RefusesSenselessSpecs) {
 }
 
 TEST(PreparePixels, PadsAndCropsAStripWithoutDrawingTheWholeCanvas) {
-  const Image strip = synthetic_picture(1, 20'000);  // the square around it would have 400 megapixels
-  EXPECT_TRUE(prepare_pixels(strip, SquareSpec{}).is_ok());
-  EXPECT_TRUE(prepare_pixels(strip, SquareSpec{.is_padded = false}).is_ok());
+  ThreadPool pool(2);
+  const DecodedImage strip =
+      at_full_size(synthetic_picture(1, 20'000));  // the square around it would have 400 megapixels
+  EXPECT_TRUE(prepare_pixels(strip, SquareSpec{}, pool).is_ok());
+  EXPECT_TRUE(prepare_pixels(strip, SquareSpec{.is_padded = false}, pool).is_ok());
 }
 
 }  // namespace

@@ -5,26 +5,30 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <utility>
 
 #include "media/pixel_batch.h"
 #include "saccade/status.h"
 
 namespace saccade {
 
-/// The tiles of one picture, filled one at a time: 8-bit pixels in, normalised planes out.
+/// The tiles of one picture, filled row by row: 8-bit pixels in, normalised planes out. Thread safety: rows may be
+/// written by several threads.
 class TileWriter {
  public:
   TileWriter(const PixelLayout& layout, const Normalization& normalization);
 
-  /// Normalises the part of `source` that has its upper left corner at (left, top) into the next tile.
-  void append(const Image& source, int left = 0, int top = 0);
+  /// Row `y` of a tile; `row` is [tile width, 3].
+  void write_row(int tile_idx, int y, const uint8_t* row);
 
-  /// After num_tiles calls of append().
-  Tensor take() &&;
+  /// Row `y` of a grid of tiles of which `first_tile` is the first; `row` is [grid_cols * tile width, 3].
+  void write_grid_row(int first_tile, int grid_cols, int y, const uint8_t* row);
+
+  /// After all rows of all tiles are written.
+  Tensor take() && { return std::move(pixels_); }
 
  private:
   ImageSize tile_;
-  int num_written_ = 0;
   std::array<std::array<float, 256>, 3> normalized_;  // of each channel's 8-bit values
   Tensor pixels_;                                     // [num_tiles, 3, tile height, tile width]
 };
@@ -36,10 +40,14 @@ Expected<PixelLayout> plan_tiles(ImageSize original, const AnyResolutionSpec& sp
 Expected<PixelLayout> plan_tiles(ImageSize original, const TileSpec& spec);
 Expected<PixelLayout> plan_tiles(ImageSize original, const DynamicResolutionSpec& spec);
 
-void make_tiles(const Image& image, const SquareSpec& spec, const PixelLayout& layout, TileWriter& writer);
-void make_tiles(const Image& image, const AnyResolutionSpec& spec, const PixelLayout& layout, TileWriter& writer);
-void make_tiles(const Image& image, const TileSpec& spec, const PixelLayout& layout, TileWriter& writer);
-void make_tiles(const Image& image, const DynamicResolutionSpec& spec, const PixelLayout& layout, TileWriter& writer);
+void make_tiles(const DecodedImage& decoded, const SquareSpec& spec, const PixelLayout& layout, ThreadPool& pool,
+                TileWriter& writer);
+void make_tiles(const DecodedImage& decoded, const AnyResolutionSpec& spec, const PixelLayout& layout, ThreadPool& pool,
+                TileWriter& writer);
+void make_tiles(const DecodedImage& decoded, const TileSpec& spec, const PixelLayout& layout, ThreadPool& pool,
+                TileWriter& writer);
+void make_tiles(const DecodedImage& decoded, const DynamicResolutionSpec& spec, const PixelLayout& layout,
+                ThreadPool& pool, TileWriter& writer);
 
 /// Side lengths and edges that a spec may ask for; the spec may come out of a file.
 constexpr int kMaxSpecSide = 8192;

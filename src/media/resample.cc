@@ -3,16 +3,17 @@
 #include <algorithm>
 #include <cassert>
 #include <cmath>
+#include <cstring>
+#include <memory>
 #include <numbers>
+
+#include "media/filter_rows.h"
 
 namespace saccade {
 
 namespace {
 
-// Pillow, src/libImaging/Resample.c: 8 bits of result and 2 of headroom for filters that overshoot.
-constexpr int kPrecisionBits = 32 - 8 - 2;
 constexpr int32_t kOne = 1 << kPrecisionBits;
-constexpr int32_t kHalf = 1 << (kPrecisionBits - 1);
 
 double bilinear(double x) {
   return std::max(0.0, 1.0 - std::abs(x));
@@ -36,8 +37,6 @@ double lanczos(double x) {
   return x >= -3.0 && x < 3.0 ? sinc(x) * sinc(x / 3) : 0.0;
 }
 
-using Color = std::array<uint8_t, 3>;
-
 struct Filter {
   double (*weight)(double);
   double support;  // the weight is 0 further out than this
@@ -55,27 +54,14 @@ Filter filter_of(ResizeFilter filter) {
   return {lanczos, 3.0};
 }
 
-/// What one output position is made of, in fixed point.
-struct Taps {
-  int first = 0;  // of the image's positions, after the padding
-  int count = 0;
-  size_t weights = 0;          // where its `count` weights start
-  int32_t padding_weight = 0;  // sum of the weights that fall on the padding
-  int32_t total_weight = 0;    // sum of all its weights
-};
-
-/// The taps of all output positions of one pass.
-struct Pass {
-  std::vector<Taps> taps;
-  std::vector<int32_t> weights;
-};
-
-/// One dimension of the job: `image` positions start at `image_begin` on a canvas of `canvas` positions, which becomes
-/// `output` positions, of which `count` from `begin` on are wanted.
+/// One dimension of the job: `image` positions start at `image_begin` on a canvas of `canvas` positions, `box` of which
+/// from `box_begin` on become `output` positions, of which `count` from `begin` on are wanted.
 struct Axis {
   int image_begin;
   int image;
   int canvas;
+  double box_begin;
+  double box;
   int output;
   int begin;
   int count;
@@ -105,18 +91,19 @@ void append_taps(const Axis& axis, int first, const std::vector<int32_t>& weight
 
 Pass make_pass(const Axis& axis, const Filter& filter) {
   Pass pass;
-  const double scale = static_cast<double>(axis.canvas) / axis.output;
+  const double scale = axis.box / axis.output;
   const double filter_scale = std::max(scale, 1.0);
   const double support = filter.support * filter_scale;
   const double inverse_scale = 1.0 / filter_scale;
   std::vector<double> exact;
   std::vector<int32_t> fixed;
   for (int i = axis.begin; i < axis.begin + axis.count; ++i) {
-    if (axis.canvas == axis.output) {  // Pillow leaves the pass out; one tap of weight 1 gives the same
+    if (axis.box == axis.output &&
+        axis.box_begin == 0) {  // Pillow leaves the pass out; one tap of weight 1 gives the same
       append_taps(axis, i, {kOne}, pass);
       continue;
     }
-    const double center = (i + 0.5) * scale;
+    const double center = axis.box_begin + (i + 0.5) * scale;
     const int first = std::max(0, static_cast<int>(center - support + 0.5));
     const int last = std::min(axis.canvas, static_cast<int>(center + support + 0.5));
     exact.clear();
@@ -132,48 +119,13 @@ Pass make_pass(const Axis& axis, const Filter& filter) {
   return pass;
 }
 
-uint8_t to_8_bits(int32_t sum) {
-  return static_cast<uint8_t>(std::clamp(sum >> kPrecisionBits, 0, 255));
-}
-
-/// One row across. `row` is the picture's [image width, 3] values, `padding` the colour left and right of it; `out` is
-/// [taps, 3].
-void filter_row(const Pass& pass, const uint8_t* row, const Color& padding, uint8_t* out) {
-  for (const Taps& taps : pass.taps) {
-    int32_t r = kHalf + padding[0] * taps.padding_weight;
-    int32_t g = kHalf + padding[1] * taps.padding_weight;
-    int32_t b = kHalf + padding[2] * taps.padding_weight;
-    const int32_t* weights = pass.weights.data() + taps.weights;
-    const uint8_t* in = row + static_cast<ptrdiff_t>(taps.first) * 3;
-    for (int i = 0; i < taps.count; ++i, in += 3) {
-      r += in[0] * weights[i];
-      g += in[1] * weights[i];
-      b += in[2] * weights[i];
-    }
-    out[0] = to_8_bits(r);
-    out[1] = to_8_bits(g);
-    out[2] = to_8_bits(b);
-    out += 3;
-  }
-}
-
-/// One row of the result of the pass down. `rows` are the image's, from taps.first on; `padding_row` is the row that
-/// stands above and below them, of the same length.
-void filter_column(const Taps& taps, const int32_t* weights, const uint8_t* rows,
-                   const std::vector<uint8_t>& padding_row, std::vector<int32_t>& sums, uint8_t* out) {
-  const size_t row_bytes = padding_row.size();
-  for (size_t x = 0; x < row_bytes; ++x) sums[x] = kHalf + padding_row[x] * taps.padding_weight;
-  for (int i = 0; i < taps.count; ++i, rows += row_bytes) {
-    const int32_t weight = weights[i];
-    for (size_t x = 0; x < row_bytes; ++x) sums[x] += rows[x] * weight;
-  }
-  for (size_t x = 0; x < row_bytes; ++x) out[x] = to_8_bits(sums[x]);
-}
-
 /// What a pass makes of padding from end to end.
 Color filter_padding(const Taps& taps, const Color& color) {
   Color out;
-  for (size_t c = 0; c < 3; ++c) out[c] = to_8_bits(kHalf + color[c] * taps.total_weight);
+  for (size_t c = 0; c < 3; ++c) {
+    const int32_t sum = kOne / 2 + color[c] * taps.total_weight;
+    out[c] = static_cast<uint8_t>(std::clamp(sum >> kPrecisionBits, 0, 255));
+  }
   return out;
 }
 
@@ -181,55 +133,101 @@ void append_color(const Color& color, std::vector<uint8_t>& row) {
   row.insert(row.end(), color.begin(), color.end());
 }
 
-void resample_across_first(const PaddedImage& source, const Pass& across, const Pass& down, Image& result) {
-  int first_row = source.image.height;  // of the rows that the pass down will need
+void append_padding_row(const PaddedImage& source, const Pass& across, std::vector<uint8_t>& row) {
+  for (const Taps& taps : across.taps) append_color(filter_padding(taps, source.color), row);
+}
+
+/// Rows that are worth a thread's while, of the source or of the result.
+constexpr int64_t kGrain = 16;
+
+void resample_across_first(const PaddedImage& source, const Pass& across, const Pass& down, ThreadPool& pool,
+                           RowSink sink) {
+  const Image& image = source.image;
+  int first_row = image.height;  // of the rows that the pass down will need
   int last_row = 0;
   for (const Taps& taps : down.taps) {
     if (taps.count == 0) continue;
     first_row = std::min(first_row, taps.first);
     last_row = std::max(last_row, taps.first + taps.count);
   }
+  const WidePass wide(across);
+  const size_t row_bytes = across.taps.size() * 3;
+  const size_t stride = row_bytes + kRowSlack;
+  const int64_t num_rows = std::max(0, last_row - first_row);
+  const auto rows = std::make_unique_for_overwrite<uint8_t[]>(stride * static_cast<size_t>(num_rows));
+  const Color colors[kRowGroup] = {source.color, source.color, source.color, source.color};
+  pool.parallel_for((num_rows + kRowGroup - 1) / kRowGroup, kGrain / kRowGroup, [&](int64_t begin, int64_t end, int) {
+    std::vector<uint8_t> scratch(across_scratch_bytes(image.width));
+    for (int64_t row = begin * kRowGroup; row < std::min(end * kRowGroup, num_rows); row += kRowGroup) {
+      const auto count = static_cast<int>(std::min<int64_t>(kRowGroup, num_rows - row));
+      const uint8_t* in[kRowGroup];
+      uint8_t* out[kRowGroup];
+      for (int r = 0; r < count; ++r) {
+        in[r] = image.pixel(0, first_row + static_cast<int>(row) + r);
+        out[r] = rows.get() + static_cast<size_t>(row + r) * stride;
+      }
+      filter_across(wide, count, image.width, in, colors, out, scratch.data());
+    }
+  });
   std::vector<uint8_t> padding_row;
-  for (const Taps& taps : across.taps) append_color(filter_padding(taps, source.color), padding_row);
-  const size_t row_bytes = padding_row.size();
-  std::vector<uint8_t> rows(row_bytes * static_cast<size_t>(std::max(0, last_row - first_row)));
-  for (int y = first_row; y < last_row; ++y) {
-    filter_row(across, source.image.pixel(0, y), source.color,
-               rows.data() + static_cast<size_t>(y - first_row) * row_bytes);
-  }
-  std::vector<int32_t> sums(row_bytes);
-  uint8_t* out = result.rgb.data();
-  for (const Taps& taps : down.taps) {
-    const size_t row_idx = taps.count == 0 ? 0 : static_cast<size_t>(taps.first - first_row);
-    filter_column(taps, down.weights.data() + taps.weights, rows.data() + row_idx * row_bytes, padding_row, sums, out);
-    out += row_bytes;
-  }
+  append_padding_row(source, across, padding_row);
+  pool.parallel_for(static_cast<int64_t>(down.taps.size()), kGrain, [&](int64_t begin, int64_t end, int) {
+    std::vector<uint8_t> out(row_bytes);
+    for (int64_t y = begin; y < end; ++y) {
+      const Taps& taps = down.taps[static_cast<size_t>(y)];
+      const size_t row_idx = taps.count == 0 ? 0 : static_cast<size_t>(taps.first - first_row);
+      filter_down(taps, down.weights.data() + taps.weights, rows.get() + row_idx * stride, stride, padding_row.data(),
+                  row_bytes, out.data());
+      sink(static_cast<int>(y), out.data());
+    }
+  });
 }
 
-void resample_down_first(const PaddedImage& source, const Pass& across, const Pass& down, Image& result) {
+void resample_down_first(const PaddedImage& source, const Pass& across, const Pass& down, ThreadPool& pool,
+                         RowSink sink) {
+  const Image& image = source.image;
+  const size_t row_bytes = static_cast<size_t>(image.width) * 3;
+  const size_t out_bytes = across.taps.size() * 3 + kRowSlack;
   std::vector<uint8_t> padding_row;
-  for (int x = 0; x < source.image.width; ++x) append_color(source.color, padding_row);
-  std::vector<int32_t> sums(padding_row.size());
-  std::vector<uint8_t> row(padding_row.size());
-  for (int y = 0; y < result.height; ++y) {
-    const Taps& taps = down.taps[static_cast<size_t>(y)];
-    const uint8_t* rows = taps.count == 0 ? nullptr : source.image.pixel(0, taps.first);
-    filter_column(taps, down.weights.data() + taps.weights, rows, padding_row, sums, row.data());
-    filter_row(across, row.data(), filter_padding(taps, source.color), result.pixel(0, y));
-  }
+  for (int x = 0; x < image.width; ++x) append_color(source.color, padding_row);
+  const WidePass wide(across);
+  const auto num_rows = static_cast<int64_t>(down.taps.size());
+  pool.parallel_for((num_rows + kRowGroup - 1) / kRowGroup, kGrain / kRowGroup, [&](int64_t begin, int64_t end, int) {
+    std::vector<uint8_t> rows(row_bytes * kRowGroup);
+    std::vector<uint8_t> results(out_bytes * kRowGroup);
+    std::vector<uint8_t> scratch(across_scratch_bytes(image.width));
+    for (int64_t row = begin * kRowGroup; row < std::min(end * kRowGroup, num_rows); row += kRowGroup) {
+      const auto count = static_cast<int>(std::min<int64_t>(kRowGroup, num_rows - row));
+      const uint8_t* in[kRowGroup];
+      uint8_t* out[kRowGroup];
+      Color colors[kRowGroup];
+      for (int r = 0; r < count; ++r) {
+        const Taps& taps = down.taps[static_cast<size_t>(row + r)];
+        uint8_t* filtered = rows.data() + static_cast<size_t>(r) * row_bytes;
+        filter_down(taps, down.weights.data() + taps.weights, image.pixel(0, taps.count == 0 ? 0 : taps.first),
+                    row_bytes, padding_row.data(), row_bytes, filtered);
+        in[r] = filtered;
+        out[r] = results.data() + static_cast<size_t>(r) * out_bytes;
+        colors[r] = filter_padding(taps, source.color);
+      }
+      filter_across(wide, count, image.width, in, colors, out, scratch.data());
+      for (int r = 0; r < count; ++r) sink(static_cast<int>(row) + r, out[r]);
+    }
+  });
 }
 
 /// The passes don't commute, for the values between them are rounded to 8 bits. Pillow up to 12 always goes across
 /// first; since 13.0, which is followed here, down first where that takes away over twice as many rows as columns.
-bool is_down_first(ImageSize from, ImageSize to) {
-  const int fewer_rows = from.height - to.height;
-  const int fewer_columns = from.width - to.width;
-  return fewer_rows > 0 && fewer_rows > 2 * int64_t{fewer_columns};
+bool is_down_first(const Box& from, ImageSize to) {
+  const double fewer_rows = from.height - to.height;
+  const double fewer_columns = from.width - to.width;
+  return fewer_rows > 0 && fewer_rows > 2 * fewer_columns;
 }
 
 }  // namespace
 
-Image resample(const PaddedImage& source, ImageSize output, const Window& window, ResizeFilter filter) {
+void resample(const PaddedImage& source, const Box& box, ImageSize output, const Window& window, ResizeFilter filter,
+              ThreadPool& pool, RowSink sink) {
   const Image& image = source.image;
   const ImageSize canvas = source.canvas;
   assert(source.left >= 0 && source.left + image.width <= canvas.width);
@@ -237,22 +235,39 @@ Image resample(const PaddedImage& source, ImageSize output, const Window& window
   assert(window.left >= 0 && window.left + window.size.width <= output.width);
   assert(window.top >= 0 && window.top + window.size.height <= output.height);
   const Filter kernel = filter_of(filter);
-  const Pass across =
-      make_pass({source.left, image.width, canvas.width, output.width, window.left, window.size.width}, kernel);
-  const Pass down =
-      make_pass({source.top, image.height, canvas.height, output.height, window.top, window.size.height}, kernel);
-  Image result = make_image(window.size);
-  if (is_down_first(canvas, output)) {
-    resample_down_first(source, across, down, result);
+  const Pass across = make_pass(
+      {source.left, image.width, canvas.width, box.left, box.width, output.width, window.left, window.size.width},
+      kernel);
+  const Pass down = make_pass(
+      {source.top, image.height, canvas.height, box.top, box.height, output.height, window.top, window.size.height},
+      kernel);
+  if (is_down_first(box, output)) {
+    resample_down_first(source, across, down, pool, sink);
   } else {
-    resample_across_first(source, across, down, result);
+    resample_across_first(source, across, down, pool, sink);
   }
-  return result;
 }
 
-Image resize(const Image& image, int width, int height, ResizeFilter filter) {
-  if (image.size() == ImageSize{width, height}) return image;
-  return resample({image, image.size()}, {width, height}, {0, 0, {width, height}}, filter);
+Box original_box(const DecodedImage& decoded) {
+  const double reduction = decoded.reduction;
+  return {decoded.left, decoded.top, decoded.original.width / reduction, decoded.original.height / reduction};
+}
+
+void resize_rows(const DecodedImage& decoded, ImageSize output, ResizeFilter filter, ThreadPool& pool, RowSink sink) {
+  const Image& image = decoded.image;
+  if (decoded.reduction == 1 && image.size() == output) {
+    for (int y = 0; y < image.height; ++y) sink(y, image.pixel(0, y));
+    return;
+  }
+  resample({image, image.size()}, original_box(decoded), output, {0, 0, output}, filter, pool, sink);
+}
+
+Image resize(const DecodedImage& decoded, ImageSize output, ResizeFilter filter, ThreadPool& pool) {
+  Image result = make_image(output);
+  resize_rows(decoded, output, filter, pool, [&](int y, const uint8_t* row) {
+    std::memcpy(result.pixel(0, y), row, static_cast<size_t>(output.width) * 3);
+  });
+  return result;
 }
 
 }  // namespace saccade

@@ -6,8 +6,10 @@
 #include <array>
 #include <cstdint>
 
+#include "base/function_ref.h"
 #include "media/image.h"
 #include "media/resize.h"
+#include "platform/thread_pool.h"
 
 namespace saccade {
 
@@ -20,6 +22,14 @@ struct PaddedImage {
   std::array<uint8_t, 3> color = {0, 0, 0};
 };
 
+/// A part of a canvas, in its pixels; it may begin and end within one.
+struct Box {
+  double left = 0;
+  double top = 0;
+  double width = 0;
+  double height = 0;
+};
+
 /// A part of a picture.
 struct Window {
   int left = 0;
@@ -27,7 +37,18 @@ struct Window {
   ImageSize size;
 };
 
-/// `window` of what Pillow makes of the canvas resized to `output`. All sizes are at least 1.
-Image resample(const PaddedImage& source, ImageSize output, const Window& window, ResizeFilter filter);
+/// Takes row `y` [width, 3] of a result while it is still in the cache. Called by the pool's threads, for each row once
+/// and in any order.
+using RowSink = FunctionRef<void(int y, const uint8_t* row)>;
+
+/// `window` of what Pillow makes of `box` of the canvas, resized to `output`. All sizes are at least 1.
+void resample(const PaddedImage& source, const Box& box, ImageSize output, const Window& window, ResizeFilter filter,
+              ThreadPool& pool, RowSink sink);
+
+/// resize(), row by row.
+void resize_rows(const DecodedImage& decoded, ImageSize output, ResizeFilter filter, ThreadPool& pool, RowSink sink);
+
+/// Where the whole of the original lies in `decoded.image`.
+Box original_box(const DecodedImage& decoded);
 
 }  // namespace saccade

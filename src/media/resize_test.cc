@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cstring>
 #include <random>
 
 #include "media/golden_pixels.h"
@@ -14,6 +15,11 @@ namespace {
 ResizeFilter filter_named(const std::string& name) {
   if (name == "bilinear") return ResizeFilter::kBilinear;
   return name == "bicubic" ? ResizeFilter::kBicubic : ResizeFilter::kLanczos;
+}
+
+Image resize(const Image& image, int width, int height, ResizeFilter filter, int num_threads = 2) {
+  ThreadPool pool(num_threads);
+  return resize(at_full_size(image), {width, height}, filter, pool);
 }
 
 TEST(Resize, IsBitExactWithPillow) {
@@ -59,6 +65,7 @@ Image drawn(const PaddedImage& padded) {
 }
 
 TEST(Resample, PaddingAndWindowEqualThePictureDrawnAndCut) {
+  ThreadPool pool(2);
   std::mt19937 random(7);
   const auto up_to = [&](int limit) { return static_cast<int>(random() % static_cast<unsigned>(limit)); };
   for (int trial = 0; trial < 200; ++trial) {
@@ -73,7 +80,11 @@ TEST(Resample, PaddingAndWindowEqualThePictureDrawnAndCut) {
     window.size = {1 + up_to(output.width - window.left), 1 + up_to(output.height - window.top)};
     const auto filter = static_cast<ResizeFilter>(trial % 3);
 
-    const Image actual = resample(placed, output, window, filter);
+    Image actual = make_image(window.size);
+    const Box box = {0, 0, static_cast<double>(placed.canvas.width), static_cast<double>(placed.canvas.height)};
+    resample(placed, box, output, window, filter, pool, [&](int y, const uint8_t* row) {
+      std::memcpy(actual.pixel(0, y), row, static_cast<size_t>(actual.width) * 3);
+    });
     const Image whole = resize(drawn(placed), output.width, output.height, filter);
     for (int y = 0; y < window.size.height; ++y) {
       for (int x = 0; x < window.size.width; ++x) {

@@ -1,5 +1,6 @@
 // LLaVA-1.5 (llava/model pad-to-square, LlavaImageProcessor with do_pad) and CLIP (shortest edge, centre crop).
 #include <algorithm>
+#include <cmath>
 
 #include "base/format.h"
 #include "media/processors.h"
@@ -9,14 +10,40 @@ namespace saccade {
 
 namespace {
 
-/// The picture in the middle of a square of the mean colour.
-PaddedImage pad_to_square(const Image& image, const Normalization& normalization) {
-  const int side = std::max(image.width, image.height);
-  PaddedImage padded{image, {side, side}, (side - image.width) / 2, (side - image.height) / 2};
+std::array<uint8_t, 3> mean_color(const Normalization& normalization) {
+  std::array<uint8_t, 3> color;
   for (size_t c = 0; c < 3; ++c) {
-    padded.color[c] = static_cast<uint8_t>(std::clamp(static_cast<double>(normalization.mean[c]) * 255, 0.0, 255.0));
+    color[c] = static_cast<uint8_t>(std::clamp(static_cast<double>(normalization.mean[c]) * 255, 0.0, 255.0));
   }
-  return padded;
+  return color;
+}
+
+/// How one side of the decoded pixels is padded to the square around the original.
+struct PaddedSide {
+  int image_begin;   // on the canvas
+  int canvas;        // whole pixels around the square
+  double box_begin;  // the square, on the canvas
+  double box;
+};
+
+PaddedSide pad_side(int square, int original, double begin, int decoded, double reduction) {
+  const double padding = (square - original) / 2 / reduction - begin;  // left of the decoded pixels, in such pixels
+  const double box = square / reduction;
+  const int image_begin = std::max(0, static_cast<int>(std::ceil(padding)));
+  const double box_begin = image_begin - padding;
+  const int canvas = std::max(image_begin + decoded, static_cast<int>(std::ceil(box_begin + box)));
+  return {image_begin, canvas, box_begin, box};
+}
+
+/// The picture in the middle of a square of the mean colour, resized.
+void resize_padded(const DecodedImage& decoded, const SquareSpec& spec, ImageSize output, ThreadPool& pool,
+                   RowSink sink) {
+  const auto& [image, original, reduction, left, top] = decoded;
+  const int square = std::max(original.width, original.height);
+  const PaddedSide x = pad_side(square, original.width, left, image.width, reduction);
+  const PaddedSide y = pad_side(square, original.height, top, image.height, reduction);
+  const PaddedImage padded{image, {x.canvas, y.canvas}, x.image_begin, y.image_begin, mean_color(spec.normalization)};
+  resample(padded, {x.box_begin, y.box_begin, x.box, y.box}, output, {0, 0, output}, spec.filter, pool, sink);
 }
 
 /// The shortest edge to `size`; the other one in proportion, cut to a whole number.
@@ -26,21 +53,32 @@ ImageSize shortest_edge_size(ImageSize original, int size) {
           static_cast<int>(int64_t{size} * original.height / shortest)};
 }
 
-}  // namespace
-
-Expected<PixelLayout> plan_tiles(ImageSize, const SquareSpec& spec) {
-  if (!is_spec_side(spec.size)) return invalid_argument(format("picture size %d of the model is no size", spec.size));
-  return PixelLayout{.tile = {spec.size, spec.size}};
+int round_up_share(int size, int part, int whole) {
+  return static_cast<int>((int64_t{size} * part + whole - 1) / whole);
 }
 
-void make_tiles(const Image& image, const SquareSpec& spec, const PixelLayout& layout, TileWriter& writer) {
+}  // namespace
+
+Expected<PixelLayout> plan_tiles(ImageSize original, const SquareSpec& spec) {
+  if (!is_spec_side(spec.size)) return invalid_argument(format("picture size %d of the model is no size", spec.size));
+  const int longest = std::max(original.width, original.height);
+  const ImageSize resized = spec.is_padded ? ImageSize{round_up_share(spec.size, original.width, longest),
+                                                       round_up_share(spec.size, original.height, longest)}
+                                           : shortest_edge_size(original, spec.size);
+  return PixelLayout{.tile = {spec.size, spec.size}, .resized = resized};
+}
+
+void make_tiles(const DecodedImage& decoded, const SquareSpec& spec, const PixelLayout& layout, ThreadPool& pool,
+                TileWriter& writer) {
+  const auto write = [&](int y, const uint8_t* row) { writer.write_row(0, y, row); };
   if (spec.is_padded) {
-    writer.append(resample(pad_to_square(image, spec.normalization), layout.tile, {0, 0, layout.tile}, spec.filter));
+    resize_padded(decoded, spec, layout.tile, pool, write);
     return;
   }
-  const ImageSize resized = shortest_edge_size(image.size(), spec.size);
+  const ImageSize resized = layout.resized;
   const Window center{(resized.width - spec.size) / 2, (resized.height - spec.size) / 2, layout.tile};
-  writer.append(resample({image, image.size()}, resized, center, spec.filter));
+  const Image& image = decoded.image;
+  resample({image, image.size()}, original_box(decoded), resized, center, spec.filter, pool, write);
 }
 
 }  // namespace saccade

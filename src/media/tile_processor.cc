@@ -1,8 +1,10 @@
 // SmolVLM and Idefics3 (SmolVLMImageProcessor, Idefics3ImageProcessor; the two differ in their sizes alone).
 #include <algorithm>
+#include <cstring>
 
 #include "base/format.h"
 #include "media/processors.h"
+#include "media/resample.h"
 
 namespace saccade {
 
@@ -29,6 +31,7 @@ ImageSize below_max_edge(ImageSize size) {
 }
 
 ImageSize first_size(ImageSize original, const TileSpec& spec) {
+  if (!spec.is_enlarged && std::max(original.width, original.height) <= spec.longest_edge) return original;
   return below_max_edge(longest_edge_size(original, spec.longest_edge));
 }
 
@@ -54,9 +57,9 @@ Expected<PixelLayout> plan_tiles(ImageSize original, const TileSpec& spec) {
     return invalid_argument(
         format("tile size %d or longest edge %d of the model is no size", spec.tile_size, spec.longest_edge));
   }
-  PixelLayout layout{.tile = {spec.tile_size, spec.tile_size}};
+  PixelLayout layout{.tile = {spec.tile_size, spec.tile_size}, .resized = first_size(original, spec)};
   if (!spec.is_split) return layout;
-  const ImageSize whole = whole_tiles_size(first_size(original, spec), spec.tile_size);
+  const ImageSize whole = whole_tiles_size(layout.resized, spec.tile_size);
   layout.grid_rows = whole.height / spec.tile_size;
   layout.grid_cols = whole.width / spec.tile_size;
   layout.has_global_view = layout.grid_rows > 1 || layout.grid_cols > 1;
@@ -64,19 +67,30 @@ Expected<PixelLayout> plan_tiles(ImageSize original, const TileSpec& spec) {
   return layout;
 }
 
-void make_tiles(const Image& image, const TileSpec& spec, const PixelLayout& layout, TileWriter& writer) {
-  const int tile = spec.tile_size;
-  const ImageSize first = first_size(image.size(), spec);
-  Image resized = resize(image, first.width, first.height, spec.filter);
+void make_tiles(const DecodedImage& decoded, const TileSpec& spec, const PixelLayout& layout, ThreadPool& pool,
+                TileWriter& writer) {
+  const auto write_to = [&](int tile_idx) {
+    return [&writer, tile_idx](int y, const uint8_t* row) { writer.write_row(tile_idx, y, row); };
+  };
   if (!spec.is_split) {
-    writer.append(resize(resized, tile, tile, spec.filter));
+    const DecodedImage first = at_full_size(resize(decoded, layout.resized, spec.filter, pool));
+    resize_rows(first, layout.tile, spec.filter, pool, write_to(0));
     return;
   }
-  resized = resize(resized, layout.grid_cols * tile, layout.grid_rows * tile, spec.filter);
-  for (int row = 0; row < layout.grid_rows; ++row) {
-    for (int col = 0; col < layout.grid_cols; ++col) writer.append(resized, col * tile, row * tile);
+  const ImageSize whole_size = {layout.grid_cols * spec.tile_size, layout.grid_rows * spec.tile_size};
+  Image whole = make_image(whole_size);
+  const auto write_grid = [&](int y, const uint8_t* row) {
+    std::memcpy(whole.pixel(0, y), row, static_cast<size_t>(whole.width) * 3);
+    writer.write_grid_row(0, layout.grid_cols, y, row);
+  };
+  if (layout.resized == whole_size) {
+    resize_rows(decoded, whole_size, spec.filter, pool, write_grid);
+  } else {
+    const DecodedImage first = at_full_size(resize(decoded, layout.resized, spec.filter, pool));
+    resize_rows(first, whole_size, spec.filter, pool, write_grid);
   }
-  if (layout.has_global_view) writer.append(resize(resized, tile, tile, spec.filter));
+  if (!layout.has_global_view) return;
+  resize_rows(at_full_size(std::move(whole)), layout.tile, spec.filter, pool, write_to(layout.num_tiles - 1));
 }
 
 }  // namespace saccade

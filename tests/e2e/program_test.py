@@ -71,7 +71,30 @@ class ProgramTest(unittest.TestCase):
             self.assertIn(word, result.stderr)
 
 
+class Bench(ProgramTest):
+    def test_runs_the_tests_asked_for(self):
+        common = ("bench", MODEL, "--image", PICTURE, "-r", 2, "--json")
+        report = json.loads(run(*common, "--tests", "prepare", "--exact-pixels").stdout)
+        self.assertEqual([result["test"] for result in report["results"]], ["prepare"])
+        self.assertGreater(report["results"][0]["ms"], 0)
+        self.assertEqual(len(report["results"][0]["runs_ms"]), 2)
+        report = json.loads(run(*common, "--tests", "encode,prefill", "-p", 8).stdout)
+        self.assertEqual([result["test"] for result in report["results"]], ["encode", "prefill"])
+        result = run("bench", MODEL, "--image", PICTURE, "-r", 1, "--tests", "prepare")
+        self.assertRegex(result.stdout, r"(?m)^prepare .*%$")
+
+    def test_refuses_tests_it_cannot_run(self):
+        self.fails(2, "--tests", "sleep", result=run("bench", MODEL, "--tests", "sleep"))
+        self.fails(2, "nothing to measure", result=run("bench", MODEL, "--tests", "prepare"))
+
+
 class Ask(ProgramTest):
+    def test_help_shows_how_pictures_are_read(self):
+        for command in ("ask", "eval"):
+            text = run(command, "--help").stdout
+            self.assertIn("--exact-pixels", text)
+            self.assertIn("--no-upscale", text)
+
     def test_json_receipt_accounts_for_the_time(self):
         started = time.monotonic()
         result = run("ask", MODEL, "--image", PICTURE, "--json", DEMO[0]["question"])

@@ -75,11 +75,11 @@ StageResult compare_pixels(const GoldenFamily& family, const GoldenCase& golden,
   return result;
 }
 
-Expected<Image> read_picture(const std::string& path) {
+Expected<DecodedImage> read_picture(const std::string& path) {
   SACCADE_ASSIGN_OR_RETURN(const MappedFile file, MappedFile::open(path));
   auto image = decode_image(file.bytes());
   if (!image) return image.status().with_context(path);
-  return image;
+  return at_full_size(*std::move(image));
 }
 
 /// The token with the largest logit; the first of equals, as torch.argmax takes.
@@ -147,9 +147,9 @@ Expected<PreparedCase> prepare_case(const Model& model, ThreadPool& pool, const 
   std::vector<PictureFacts> facts;
   std::vector<MediaTokens> media;
   for (const std::string& path : golden.pictures) {
-    SACCADE_ASSIGN_OR_RETURN(const Image image, read_picture(path));
-    facts.push_back({{image.width, image.height}, 0});
-    SACCADE_ASSIGN_OR_RETURN(PixelBatch pixels, prepare_pixels(image, model.vision->pixel_spec()));
+    SACCADE_ASSIGN_OR_RETURN(const DecodedImage image, read_picture(path));
+    facts.push_back({image.original, 0});
+    SACCADE_ASSIGN_OR_RETURN(PixelBatch pixels, prepare_pixels(image, model.vision->pixel_spec(), pool));
     EncodeTrace trace;
     trace.keep_tensors = true;
     SACCADE_ASSIGN_OR_RETURN(std::vector<MediaPiece> pieces,
