@@ -3,14 +3,18 @@
 JOBS ?= $(shell nproc)
 RELEASE := build/release
 PYTHON ?= python3
+FILTER ?= .
 
 # Folders whose tests feed damaged files to the parsers or do arithmetic on raw memory, and those with threads.
 ASAN_FOLDERS := base platform tensor weights text request media kernels decoder encoder response engine cli parity
 TSAN_FOLDERS := platform kernels decoder encoder engine
 
-# One recipe line: configure, build and run the tests of some folders under a sanitizer preset.
+# What an instruction set makes different. The preset `aarch64` builds more (src/CMakeLists.txt), in some minutes.
+AARCH64_FOLDERS := base platform tensor kernels
+
+# One recipe line: configure, build and run the tests of some folders under a preset.
 # $(1) preset, $(2) folders
-define sanitized
+define folder_tests
 cmake --preset $(1) >/dev/null
 cmake --build --preset $(1) -j $(JOBS) --target $(addsuffix _test,$(2))
 ctest --preset $(1) -j $(JOBS) -R '^($(subst $() ,|,$(strip $(2))))\.' --no-tests=error
@@ -18,7 +22,7 @@ endef
 
 .PHONY: help
 help:  ## List the commands
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 .PHONY: packages
 packages:
@@ -38,12 +42,21 @@ demo: configure  ## Build, then ask the small model that comes with the project 
 	@tools/demo.sh $(RELEASE)/bin/saccade
 
 .PHONY: test
-test: packages  ## Build and run every test: sanitizers on the parts that need them, then the release build
-	$(call sanitized,tsan,$(TSAN_FOLDERS))
-	$(call sanitized,asan,$(ASAN_FOLDERS))
+test: packages test-aarch64  ## Build and run every test: aarch64, sanitizers on the parts that need them, then the release build
+	$(call folder_tests,tsan,$(TSAN_FOLDERS))
+	$(call folder_tests,asan,$(ASAN_FOLDERS))
 	@cmake --preset release >/dev/null
 	cmake --build --preset release -j $(JOBS)
 	ctest --preset release -j $(JOBS) --no-tests=error
+
+.PHONY: test-aarch64
+test-aarch64: packages  ## Build the kernels for aarch64 and run their tests in an emulator
+ifeq ($(shell uname -m),aarch64)
+	@echo "test-aarch64: the release tests of this machine cover it"
+else
+	@tools/install_packages.sh tools/packages_aarch64.txt
+	$(call folder_tests,aarch64,$(AARCH64_FOLDERS))
+endif
 
 .PHONY: parity
 parity: configure  ## Compare with Transformers live, with random dimensions (needs tools/parity/requirements.txt)
@@ -58,6 +71,13 @@ eval: configure  ## Print how often the small model is right, on held-out pictur
 	@echo "rendered by a web browser"
 	@$(RELEASE)/bin/saccade eval models/saccade-mini.gguf --data samples/browser/set.jsonl
 
+.PHONY: bench
+bench: packages  ## Measure the kernels beside oneDNN, and the machine's limits (FILTER=regex chooses)
+	@tools/install_packages.sh tools/packages_bench.txt
+	@cmake --preset release >/dev/null
+	cmake --build --preset release -j $(JOBS) --target kernels_bench
+	$(RELEASE)/bin/kernels_bench --benchmark_filter='$(FILTER)'
+
 .PHONY: format
 format:  ## Format the C++ sources
 	@tools/install_packages.sh tools/packages_lint.txt
@@ -68,7 +88,7 @@ lint: packages  ## Check the form of the C++ sources: clang-format, clang-tidy
 	@tools/install_packages.sh tools/packages_lint.txt
 	@cmake --preset release >/dev/null
 	git ls-files '*.cc' '*.h' | xargs clang-format-14 --dry-run -Werror
-	git ls-files 'src/*.cc' 'tests/*.cc' | grep -vE '_test\.cc$$|src/kernels/avx' | \
+	git ls-files 'src/*.cc' 'tests/*.cc' | grep -vE '_test\.cc$$|src/kernels/(avx|neon)' | \
 	  xargs -P $(JOBS) -n 4 clang-tidy-14 -p $(RELEASE) --quiet 2>/dev/null
 
 .PHONY: clean

@@ -7,7 +7,12 @@
 # headers it may include; tests/include_checker.py holds the code to that list.
 
 find_package(Threads REQUIRED)
-find_package(GTest REQUIRED)
+if(SACCADE_WITHOUT_LIBRARIES)
+  # From Debian's sources (libgtest-dev), which can be built for another machine.
+  add_subdirectory(/usr/src/googletest ${CMAKE_BINARY_DIR}/googletest EXCLUDE_FROM_ALL)
+else()
+  find_package(GTest REQUIRED)
+endif()
 include(GoogleTest)
 
 set(SACCADE_SANITIZE "" CACHE STRING "Sanitizers to build with, as in -fsanitize=")
@@ -44,7 +49,8 @@ function(saccade_library folder)
     add_executable(${folder}_test ${tests})
     target_link_libraries(${folder}_test PRIVATE saccade_${folder} ${test_deps} ${ARG_PACKAGES} GTest::gtest_main
                                                  GTest::gmock)
-    target_compile_definitions(${folder}_test PRIVATE SACCADE_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+    target_compile_definitions(${folder}_test PRIVATE SACCADE_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
+      $<$<BOOL:${CMAKE_CROSSCOMPILING_EMULATOR}>:SACCADE_EMULATED>)
     gtest_discover_tests(${folder}_test DISCOVERY_MODE PRE_TEST TEST_PREFIX "${folder}." PROPERTIES TIMEOUT 300)
   endif()
 endfunction()

@@ -61,15 +61,3 @@ BENCHMARK(matmul)
 
 }  // namespace
 }  // namespace saccade
-
-int main(int argc, char** argv) {
-  const saccade::Expected<saccade::Isa> isa = saccade::active_isa();
-  if (!isa) {
-    std::fprintf(stderr, "%s\n", isa.status().message().c_str());
-    return 2;
-  }
-  benchmark::Initialize(&argc, argv);
-  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
-  benchmark::RunSpecifiedBenchmarks();
-  return 0;
-}

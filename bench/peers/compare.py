@@ -29,6 +29,11 @@ def run(command: list, env: dict, job: dict | None) -> dict:
     return json.loads(done.stdout.strip().splitlines()[-1] if job else done.stdout)
 
 
+def show(progress: str) -> None:
+    if sys.stderr.isatty():
+        print(f"\r\033[K{progress}", end="", file=sys.stderr, flush=True)
+
+
 class Saccade:
     name = "saccade"
 
@@ -85,13 +90,14 @@ def measure_model(files: list, args: argparse.Namespace) -> dict:
     times = {peer.name: {} for peer in peers}
     for number in range(args.rounds):
         for peer in peers:
-            print(f"\r\033[K{pathlib.Path(files[0]).name}: round {number + 1} of {args.rounds}, {peer.name}", end="", file=sys.stderr, flush=True)
+            show(f"{pathlib.Path(files[0]).name}: round {number + 1} of {args.rounds}, {peer.name}")
             try:
                 for measure, runs in peer.measure(files, measures).items():
                     times[peer.name].setdefault(measure, []).extend(runs)
             except RuntimeError as error:
-                print(f"\r\033[K{error}", file=sys.stderr)
-    print("\r\033[K", end="", file=sys.stderr)
+                show("")
+                print(error, file=sys.stderr)
+    show("")
     ours = peers[0]
     limit_shares = {name: statistics.median(result["limit_share"] for result in results) for name, results in ours.facts.items()}
     limits = {name: results[0]["limit"] for name, results in ours.facts.items()}

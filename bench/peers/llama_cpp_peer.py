@@ -66,8 +66,7 @@ class Peer:
             self._decode([(300 + (7 * i + s) % 1000, i, s) for s in range(batch_size)], True)
 
     def _chunks(self):
-        loaded = mtmd_cpp.mtmd_helper_bitmap_init_from_file(self.vision, self.job["image"].encode())
-        bitmap = loaded if not hasattr(loaded, "bitmap") else loaded.bitmap
+        bitmap = mtmd_cpp.mtmd_helper_bitmap_init_from_file(self.vision, self.job["image"].encode(), False)
         text = mtmd_cpp.mtmd_input_text()
         text.text = mtmd_cpp.mtmd_default_marker() + self.job["question"].encode()
         if hasattr(text, "text_len"):

@@ -16,6 +16,7 @@ from openvino import opset13 as op
 from openvino.op.util import Variable, VariableInfo
 
 RANDOM = np.random.default_rng(1)
+KEPT = []
 
 
 def ints(*values) -> ov.Node:
@@ -36,7 +37,9 @@ def matrix(kind: str, rows: int, cols: int) -> ov.Node:
         scale = op.constant(np.full((rows, 1), 1 / np.sqrt(cols) / 64, np.float16))
         scaled = op.multiply(op.convert(op.constant(data), ov.Type.f16), scale)
         return op.convert(scaled, ov.Type.f32)
-    data = ov.Tensor(RANDOM.integers(0, 256, rows * cols // 2, dtype=np.uint8), [rows, cols // 128, 128], ov.Type.i4)
+    # A constant of a tensor shares its memory.
+    KEPT.append(RANDOM.integers(0, 256, rows * cols // 2, dtype=np.uint8))
+    data = ov.Tensor(KEPT[-1], [rows, cols // 128, 128], ov.Type.i4)
     scale = op.constant(np.full((rows, cols // 128, 1), 1 / np.sqrt(cols) / 4, np.float16))
     scaled = op.multiply(op.convert(op.constant(data), ov.Type.f16), scale)
     return op.convert(op.reshape(scaled, ints(rows, cols), False), ov.Type.f32)

@@ -20,6 +20,7 @@ struct EngineOptions {
   std::string model_path;   // language model, or a single file with both parts
   std::string mmproj_path;  // the vision part of a pair; may be empty
   int threads = 0;          // 0: the cores this process may use
+  bool is_pinned = false;   // ties each thread to a core of its own: steadier where nothing else wants those cores
   KvType kv_type = KvType::kF16;
   // Guess tokens ahead and verify them together, where that is measured to pay. The answers are the same, token for
   // token.
@@ -36,7 +37,7 @@ struct EngineOptions {
 
 /// What a load or an answer is busy with, for progress displays.
 struct Progress {
-  std::string_view stage;  // "encode", "prefill"
+  std::string_view stage;  // "load", "encode", "prefill"
   double fraction = 0;     // 0..1
 };
 
@@ -65,9 +66,11 @@ struct ModelInfo {
 /// Thread safety: one call at a time.
 class Engine {
  public:
+  /// `on_progress` may be empty; returning false stops the loading.
   /// Errors: everything that can be wrong with the files, by name; kInvalidArgument for the options;
-  /// kResourceExhausted (memory, a context longer than the model's).
-  static Expected<std::unique_ptr<Engine>> load(const EngineOptions& options);
+  /// kResourceExhausted (memory, a context longer than the model's); kCancelled.
+  static Expected<std::unique_ptr<Engine>> load(const EngineOptions& options,
+                                                const std::function<bool(const Progress& progress)>& on_progress = {});
   ~Engine();
 
   const ModelInfo& info() const;

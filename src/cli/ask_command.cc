@@ -41,7 +41,7 @@ Status take_texts(AskOptions& options) {
 
 int run_ask(AskOptions& options) {
   if (const Status status = take_texts(options); !status.is_ok()) return report_error(status, options.is_json);
-  auto engine = Engine::load(options.engine);
+  auto engine = load_engine(options.engine);
   if (!engine) return report_error(engine.status(), options.is_json);
   if (!options.system.empty() && !(*engine)->info().takes_system_message) {
     std::fputs("saccade: warning: the model's chat template leaves out system messages: --system does nothing\n",

@@ -165,7 +165,7 @@ int judge(const Tally& all, double min_share) {
 int run_eval(const EvalOptions& options) {
   const auto items = read_set(options.data_path, options.limit);
   if (!items) return report_error(items.status(), options.is_json);
-  auto engine = Engine::load(options.engine);
+  auto engine = load_engine(options.engine);
   if (!engine) return report_error(engine.status(), options.is_json);
   const Outcome outcome = ask_all(**engine, *items, options);
   if (outcome.all.num_asked == 0) return report_error(outcome.end, options.is_json);

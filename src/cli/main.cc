@@ -28,8 +28,8 @@ int run_program(int argc, char** argv, bool is_json) {
       "Exit codes: 0 done; 1 the command ran and its result is bad, or a failure of the program's own;\n"
       "2 wrong usage; 3 a file is not there; 4 a file is damaged or not supported; 5 over a limit (context,\n"
       "pixels, memory); 6 the system refused (permissions, full disk); 130 interrupted.\n"
-      "SACCADE_ISA=amx|avx512_bf16|avx512_vnni|avx512|avx2|reference forces an instruction set and refuses one that\n"
-      "the machine lacks.");
+      "SACCADE_ISA=neon_dot|neon|amx|avx512_bf16|avx512_vnni|avx512|avx2_vnni|avx2|reference forces an\n"
+      "instruction set and refuses one that the machine lacks.");
   int exit_code = kExitOk;
   add_ask_command(app, exit_code);
   add_inspect_command(app, exit_code);

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "cli/option_checks.h"
+#include "cli/terminal.h"
 
 namespace saccade {
 
@@ -13,6 +14,7 @@ void add_model_options(CLI::App& command, EngineOptions& options) {
   command.add_option("--mmproj", options.mmproj_path, "GGUF file of the vision part, where the model is a pair");
   command.add_option("-t,--threads", options.threads, "Threads to compute with (default: the cores of this process)")
       ->check(between(1, 1024));
+  command.add_flag("--pin", options.is_pinned, "Tie each thread to a core of its own");
   command
       .add_option("--kv-type", options.kv_type,
                   "How keys and values are kept: f16 (default), q8_0 (half the memory), f32")
@@ -26,6 +28,14 @@ void add_model_options(CLI::App& command, EngineOptions& options) {
       .add_option("-c,--context", options.context_length,
                   "Tokens of prompt and answer together (default: the model's, up to 4096)")
       ->check(at_least<int64_t>(1));
+}
+
+Expected<std::unique_ptr<Engine>> load_engine(const EngineOptions& options) {
+  ProgressLine line;
+  return Engine::load(options, [&](const Progress& now) {
+    line.show(now.stage, now.fraction);
+    return !is_interrupted();
+  });
 }
 
 void add_picture_options(CLI::App& command, bool& has_exact_pixels, bool& enlarges_pictures) {

@@ -2,13 +2,17 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <memory>
 
 #include "saccade/engine.h"
 
 namespace saccade {
 
-/// Adds MODEL, --mmproj, --threads, --exact-pixels, --context and others to `command`, to be parsed into `options`.
+/// Adds MODEL, --mmproj and what else an engine is loaded with to `command`, to be parsed into `options`.
 void add_model_options(CLI::App& command, EngineOptions& options);
+
+/// Engine::load with a line of progress; Ctrl-C stops it.
+Expected<std::unique_ptr<Engine>> load_engine(const EngineOptions& options);
 
 /// Adds --exact-pixels and --no-upscale.
 void add_picture_options(CLI::App& command, bool& has_exact_pixels, bool& enlarges_pictures);

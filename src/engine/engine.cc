@@ -65,7 +65,8 @@ DType kv_dtype(const EngineOptions& options) {
 
 class Engine::Impl {
  public:
-  static Expected<std::unique_ptr<Impl>> load(const EngineOptions& options);
+  static Expected<std::unique_ptr<Impl>> load(const EngineOptions& options,
+                                              const std::function<bool(const Progress&)>& on_progress);
 
   const ModelInfo& info() const { return info_; }
   Expected<Answer> answer(const Request& request, const AnswerCallbacks& callbacks);
@@ -103,12 +104,15 @@ class Engine::Impl {
   bool is_load_counted_ = false;
 };
 
-Expected<std::unique_ptr<Engine::Impl>> Engine::Impl::load(const EngineOptions& options) {
+Expected<std::unique_ptr<Engine::Impl>> Engine::Impl::load(const EngineOptions& options,
+                                                           const std::function<bool(const Progress&)>& on_progress) {
   const Stopwatch clock;
   SACCADE_ASSIGN_OR_RETURN(const Isa isa, active_isa());
-  auto pool = std::make_unique<ThreadPool>(options.threads);
-  SACCADE_ASSIGN_OR_RETURN(
-      Model model, Model::load(options.model_path, options.mmproj_path, pool.get(), {}, options.enlarges_pictures));
+  auto pool = std::make_unique<ThreadPool>(ThreadPoolOptions{options.threads, options.is_pinned});
+  ProgressFunction progress;
+  if (on_progress) progress = [&](double fraction) { return on_progress({"load", fraction}); };
+  SACCADE_ASSIGN_OR_RETURN(Model model, Model::load(options.model_path, options.mmproj_path, pool.get(), progress,
+                                                    options.enlarges_pictures));
   if (options.context_length < 0 || options.context_length > model.decoder->config().context_length) {
     return resource_exhausted(format("a context of %lld tokens was asked for; %s was made for 1 to %lld",
                                      static_cast<long long>(options.context_length), options.model_path.c_str(),
@@ -303,10 +307,11 @@ const ModelInfo& Engine::info() const {
   return impl_->info();
 }
 
-Expected<std::unique_ptr<Engine>> Engine::load(const EngineOptions& options) {
+Expected<std::unique_ptr<Engine>> Engine::load(const EngineOptions& options,
+                                               const std::function<bool(const Progress&)>& on_progress) {
   return catch_exceptions(options.model_path + ": there is not enough memory to load the model",
                           [&]() -> Expected<std::unique_ptr<Engine>> {
-                            SACCADE_ASSIGN_OR_RETURN(std::unique_ptr<Impl> impl, Impl::load(options));
+                            SACCADE_ASSIGN_OR_RETURN(std::unique_ptr<Impl> impl, Impl::load(options, on_progress));
                             return std::unique_ptr<Engine>(new Engine(std::move(impl)));
                           });
 }

@@ -181,7 +181,7 @@ TEST(Attention, LongPromptBehindACache) {
 
 TEST(Attention, RandomShapesOnEveryIsa) {
   Random random(24);
-  for (int repeat = 0; repeat < 120; ++repeat) {
+  for (int repeat = 0; repeat < test::num_repeats(120); ++repeat) {
     Case c;
     c.dtype = std::array{DType::kF32, DType::kF16, DType::kQ8_0}[static_cast<size_t>(random.between(0, 2))];
     c.num_kv_heads = random.between(1, 3);

@@ -16,29 +16,46 @@ namespace {
 std::atomic<const Leaf*> g_leaf = nullptr;  // null until the first use
 std::atomic<Isa> g_isa = Isa::kReference;
 
-#if defined(SACCADE_X86_LEAVES)
-Leaf extend(const Leaf& below, void (*add)(Leaf&)) {
-  Leaf leaf = below;
-  add(leaf);
-  return leaf;
+struct IsaRow {
+  std::string_view name;
+  Isa below;  // what it has all of, and builds on
+  bool (*is_in)(const CpuFeatures& cpu);
+  AddToLeaf add;  // null in a build for another architecture
+};
+
+/// By Isa.
+constexpr std::array<IsaRow, kAllIsas.size()> kRows = {{
+    {"reference", Isa::kReference, nullptr, nullptr},
+    {"avx2", Isa::kReference, [](const CpuFeatures& cpu) { return cpu.has_avx2 && cpu.has_fma && cpu.has_f16c; },
+     add_avx2},
+    {"avx2_vnni", Isa::kAvx2, [](const CpuFeatures& cpu) { return cpu.has_avx_vnni; }, add_avx2_vnni},
+    {"avx512", Isa::kAvx2,
+     [](const CpuFeatures& cpu) { return cpu.has_avx512f && cpu.has_avx512bw && cpu.has_avx512dq && cpu.has_avx512vl; },
+     add_avx512},
+    {"avx512_vnni", Isa::kAvx512, [](const CpuFeatures& cpu) { return cpu.has_avx512vnni; }, add_avx512_vnni},
+    {"avx512_bf16", Isa::kAvx512Vnni, [](const CpuFeatures& cpu) { return cpu.has_avx512bf16; }, add_avx512_bf16},
+    {"amx", Isa::kAvx512Bf16, [](const CpuFeatures& cpu) { return cpu.has_amx_bf16; }, add_amx},
+    {"neon", Isa::kReference, [](const CpuFeatures& cpu) { return cpu.has_neon; }, add_neon},
+    {"neon_dot", Isa::kNeon, [](const CpuFeatures& cpu) { return cpu.has_neon_dot; }, add_neon_dot},
+}};
+
+const IsaRow& row_of(Isa isa) {
+  return kRows[static_cast<size_t>(isa)];
 }
 
 /// `isa` can run.
 const Leaf& leaf_of(Isa isa) {
   static const std::array<Leaf, kAllIsas.size()> kLeaves = [] {
-    constexpr std::array<void (*)(Leaf&), kAllIsas.size()> kAdd = {nullptr,         add_avx2,        add_avx512,
-                                                                   add_avx512_vnni, add_avx512_bf16, add_amx};
     std::array<Leaf, kAllIsas.size()> leaves = {reference_leaf()};
-    for (size_t i = 1; i < leaves.size() && can_run(kAllIsas[i]); ++i) leaves[i] = extend(leaves[i - 1], kAdd[i]);
+    for (size_t i = 1; i < leaves.size(); ++i) {
+      if (!can_run(kAllIsas[i])) continue;
+      leaves[i] = leaves[static_cast<size_t>(kRows[i].below)];
+      kRows[i].add(leaves[i]);
+    }
     return leaves;
   }();
   return kLeaves[static_cast<size_t>(isa)];
 }
-#else
-const Leaf& leaf_of(Isa) {
-  return reference_leaf();
-}
-#endif
 
 /// What the environment asks for, decided once.
 const Expected<Isa>& isa_of_environment() {
@@ -53,42 +70,13 @@ const Expected<Isa>& isa_of_environment() {
 }  // namespace
 
 std::string_view isa_name(Isa isa) {
-  switch (isa) {
-    case Isa::kReference:
-      return "reference";
-    case Isa::kAvx2:
-      return "avx2";
-    case Isa::kAvx512:
-      return "avx512";
-    case Isa::kAvx512Vnni:
-      return "avx512_vnni";
-    case Isa::kAvx512Bf16:
-      return "avx512_bf16";
-    case Isa::kAmx:
-      return "amx";
-  }
-  return "unknown";
+  return row_of(isa).name;
 }
 
 bool can_run(Isa isa) {
-#if defined(SACCADE_X86_LEAVES)
-  const CpuFeatures& cpu = cpu_features();
-  switch (isa) {
-    case Isa::kReference:
-      return true;
-    case Isa::kAvx2:
-      return cpu.has_avx2 && cpu.has_fma && cpu.has_f16c;
-    case Isa::kAvx512:
-      return can_run(Isa::kAvx2) && cpu.has_avx512f && cpu.has_avx512bw && cpu.has_avx512dq && cpu.has_avx512vl;
-    case Isa::kAvx512Vnni:
-      return can_run(Isa::kAvx512) && cpu.has_avx512vnni;
-    case Isa::kAvx512Bf16:
-      return can_run(Isa::kAvx512Vnni) && cpu.has_avx512bf16;
-    case Isa::kAmx:
-      return can_run(Isa::kAvx512Bf16) && cpu.has_amx_bf16;
-  }
-#endif
-  return isa == Isa::kReference;
+  if (isa == Isa::kReference) return true;
+  const IsaRow& row = row_of(isa);
+  return row.add != nullptr && row.is_in(cpu_features()) && can_run(row.below);
 }
 
 Expected<Isa> select_isa(std::string_view name) {

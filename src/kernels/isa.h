@@ -9,13 +9,14 @@
 
 namespace saccade {
 
-/// In rising order of preference; each has all that those before it have.
-enum class Isa : uint8_t { kReference, kAvx2, kAvx512, kAvx512Vnni, kAvx512Bf16, kAmx };
+/// In rising order of preference. What each needs, and which it builds on, is a row in isa.cc.
+enum class Isa : uint8_t { kReference, kAvx2, kAvx2Vnni, kAvx512, kAvx512Vnni, kAvx512Bf16, kAmx, kNeon, kNeonDot };
 
-inline constexpr std::array kAllIsas = {Isa::kReference,  Isa::kAvx2,       Isa::kAvx512,
-                                        Isa::kAvx512Vnni, Isa::kAvx512Bf16, Isa::kAmx};
+inline constexpr std::array kAllIsas = {Isa::kReference,  Isa::kAvx2, Isa::kAvx2Vnni, Isa::kAvx512, Isa::kAvx512Vnni,
+                                        Isa::kAvx512Bf16, Isa::kAmx,  Isa::kNeon,     Isa::kNeonDot};
 
-/// "reference", "avx2", "avx512", "avx512_vnni", "avx512_bf16", "amx": as in SACCADE_ISA.
+/// "reference", "avx2", "avx2_vnni", "avx512", "avx512_vnni", "avx512_bf16", "amx", "neon", "neon_dot": as in
+/// SACCADE_ISA.
 std::string_view isa_name(Isa isa);
 
 /// True if this build has the leaf and this machine can run it.

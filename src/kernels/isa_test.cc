@@ -32,8 +32,8 @@ TEST(SelectIsa, RefusesUnknownNames) {
   ASSERT_FALSE(selected.is_ok());
   EXPECT_EQ(selected.status().code(), StatusCode::kInvalidArgument);
   EXPECT_EQ(selected.status().message(),
-            "no instruction set is called \"avx9\"; known: reference, avx2, avx512, "
-            "avx512_vnni, avx512_bf16, amx");
+            "no instruction set is called \"avx9\"; known: reference, avx2, avx2_vnni, "
+            "avx512, avx512_vnni, avx512_bf16, amx, neon, neon_dot");
 }
 
 TEST(ActiveIsa, FollowsSetActiveIsa) {
@@ -53,22 +53,27 @@ TEST(ActiveIsa, FollowsSetActiveIsa) {
 }
 
 TEST(ActiveIsaDeathTest, ComesFromTheEnvironment) {
+  if (test::kIsEmulated) GTEST_SKIP() << "an emulated process cannot start this program once more";
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   EXPECT_EXIT(exit_with_isa_of_environment("reference"), testing::ExitedWithCode(10), "");
   EXPECT_EXIT(exit_with_isa_of_environment("mmx"), testing::ExitedWithCode(1),
               "SACCADE_ISA: no instruction set is called");
 }
 
-TEST(Leaf, IsCompleteOnEveryIsa) {
-  for (Isa isa : test::runnable_isas()) {
-    test::ScopedIsa scope(isa);
-    const Leaf& leaf = active_leaf();
-    EXPECT_LE(leaf.tile_rows, kMaxTileRows);
-    EXPECT_LE(leaf.tile_cols, kMaxTileCols);
-    for (const Leaf::Dequantize dequantize : leaf.dequantize) EXPECT_NE(dequantize, nullptr);
-    EXPECT_NE(leaf.dot_rows[static_cast<size_t>(DType::kF32)], nullptr);
-  }
+class EveryIsa : public testing::TestWithParam<Isa> {};
+
+TEST_P(EveryIsa, HasACompleteLeaf) {
+  if (!can_run(GetParam())) GTEST_SKIP() << "this machine cannot run " << isa_name(GetParam());
+  test::ScopedIsa scope(GetParam());
+  const Leaf& leaf = active_leaf();
+  EXPECT_LE(leaf.tile_rows, kMaxTileRows);
+  EXPECT_LE(leaf.tile_cols, kMaxTileCols);
+  for (const Leaf::Dequantize dequantize : leaf.dequantize) EXPECT_NE(dequantize, nullptr);
+  EXPECT_NE(leaf.dot_rows[static_cast<size_t>(DType::kF32)], nullptr);
 }
+
+INSTANTIATE_TEST_SUITE_P(Isa, EveryIsa, testing::ValuesIn(kAllIsas),
+                         [](const auto& isa) { return test::name_of(isa.param); });
 
 }  // namespace
 }  // namespace saccade

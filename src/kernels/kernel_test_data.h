@@ -13,6 +13,17 @@
 
 namespace saccade::test {
 
+#if defined(SACCADE_EMULATED)
+inline constexpr bool kIsEmulated = true;
+#else
+inline constexpr bool kIsEmulated = false;
+#endif
+
+/// Of a loop over random cases: a tenth in an emulator, where arithmetic takes some fifty times as long.
+constexpr int num_repeats(int natively) {
+  return kIsEmulated ? natively / 10 : natively;
+}
+
 inline std::vector<Isa> runnable_isas() {
   std::vector<Isa> isas;
   for (Isa isa : kAllIsas) {

@@ -1,7 +1,7 @@
 // What one instruction set does its own way. The algorithms above it (matmul.cc, attention.cc, ...) are shared.
 //
 // A new instruction set is one folder with one function that writes what it does better into a copy of the Leaf below
-// it, an enumerator in isa.h, and a few lines in isa.cc and CMakeLists.txt.
+// it, an enumerator in isa.h, a row in isa.cc, and a few lines in CMakeLists.txt.
 //
 // Sources of a leaf are compiled for its instruction set, so what the linker could share with the rest of the program
 // (inline functions, std templates, constructors) must not be emitted there: leaves use only their own templates, and
@@ -189,13 +189,26 @@ const Leaf& reference_leaf();
 /// ahead far enough, and asking as well slows it (docs/decisions/packed_weights.md).
 bool reads_ahead_by_software();
 
+/// Each adds to the Leaf of the ISA that it builds on (isa.cc); null in a build for another architecture.
+using AddToLeaf = void (*)(Leaf& leaf);
+// NOLINTBEGIN(readability-identifier-naming): constants in place of functions
 #if defined(SACCADE_X86_LEAVES)
-/// Each adds to the Leaf of the ISA below.
 void add_avx2(Leaf& leaf);
+void add_avx2_vnni(Leaf& leaf);
 void add_avx512(Leaf& leaf);
 void add_avx512_vnni(Leaf& leaf);
 void add_avx512_bf16(Leaf& leaf);
 void add_amx(Leaf& leaf);
+#else
+inline constexpr AddToLeaf add_avx2 = nullptr, add_avx2_vnni = nullptr, add_avx512 = nullptr, add_avx512_vnni = nullptr,
+                           add_avx512_bf16 = nullptr, add_amx = nullptr;
 #endif
+#if defined(SACCADE_ARM_LEAVES)
+void add_neon(Leaf& leaf);
+void add_neon_dot(Leaf& leaf);
+#else
+inline constexpr AddToLeaf add_neon = nullptr, add_neon_dot = nullptr;
+#endif
+// NOLINTEND(readability-identifier-naming)
 
 }  // namespace saccade

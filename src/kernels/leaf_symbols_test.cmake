@@ -1,11 +1,12 @@
 # Fails if an object of a leaf defines a weak symbol whose mangled name has nothing of the leaf's own namespace in it: the
 # linker could choose that definition, with instructions that a machine may lack, for the whole program.
 #
-#   cmake -DNM=<nm> -DOBJECTS=<object,object,...> -P leaf_symbols_test.cmake
+#   cmake -DNM=<nm> -DOBJECTS=<object,object,...> -DLEAVES=<folder,folder,...> -P leaf_symbols_test.cmake
 string(REPLACE "," ";" objects "${OBJECTS}")
+string(REPLACE "," "|" leaves "${LEAVES}")
 set(num_checked 0)
 foreach(object IN LISTS objects)
-  if(NOT object MATCHES "/(avx2|avx512|avx512_vnni|avx512_bf16|amx)/[^/]*$")
+  if(NOT object MATCHES "/(${leaves})/[^/]*$")
     continue()
   endif()
   set(isa ${CMAKE_MATCH_1})

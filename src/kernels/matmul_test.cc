@@ -113,7 +113,7 @@ TEST(Matmul, MatchesDoublesAtEveryDType) {
 
 TEST(Matmul, RandomShapesOnEveryIsa) {
   Random random(2);
-  for (int repeat = 0; repeat < 150; ++repeat) {
+  for (int repeat = 0; repeat < test::num_repeats(150); ++repeat) {
     Case c;
     c.dtype = static_cast<DType>(random.between(0, kNumDTypes - 1));
     const int64_t block = traits_of(c.dtype).block_size;

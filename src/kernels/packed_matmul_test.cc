@@ -163,7 +163,7 @@ TEST(PackedMatmul, RandomShapes) {
     ScopedIsa scope(isa);
     const std::vector<DType> dtypes = packable();
     Random random(2);
-    for (int repeat = 0; repeat < 100 && !dtypes.empty(); ++repeat) {
+    for (int repeat = 0; repeat < test::num_repeats(100) && !dtypes.empty(); ++repeat) {
       Case c = {dtypes[static_cast<size_t>(random.between(0, static_cast<int64_t>(dtypes.size()) - 1))], 1, 1, 1};
       const int64_t block = is_float(c.dtype) ? 7 : traits_of(c.dtype).block_size;
       c.m = random.between(1, 70);

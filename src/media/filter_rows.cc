@@ -145,6 +145,7 @@ struct Filters {
   decltype(&filter_down) down;
 };
 
+// NOLINTBEGIN(bugprone-macro-parentheses): an attribute cannot stand in parentheses
 #define SACCADE_FILTERS(name, target)                                                                       \
   target void across_##name(const WidePass& pass, int num_rows, int width, const uint8_t* const* rows,      \
                             const Color* padding, uint8_t* const* out, int32_t* scratch) {                  \
@@ -160,6 +161,7 @@ SACCADE_FILTERS(baseline, )
 SACCADE_FILTERS(avx2, [[gnu::target("avx2")]])
 SACCADE_FILTERS(avx512, [[gnu::target("avx512f,avx512bw,avx512dq,avx512vl")]])
 #endif
+// NOLINTEND(bugprone-macro-parentheses)
 
 Filters choose_filters() {
 #if defined(__x86_64__)

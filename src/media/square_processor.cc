@@ -27,7 +27,8 @@ struct PaddedSide {
 };
 
 PaddedSide pad_side(int square, int original, double begin, int decoded, double reduction) {
-  const double padding = (square - original) / 2 / reduction - begin;  // left of the decoded pixels, in such pixels
+  const int border = (square - original) / 2;
+  const double padding = border / reduction - begin;  // left of the decoded pixels, in such pixels
   const double box = square / reduction;
   const int image_begin = std::max(0, static_cast<int>(std::ceil(padding)));
   const double box_begin = image_begin - padding;

@@ -7,6 +7,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 #endif
+#if defined(__aarch64__) && defined(__linux__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#endif
 
 namespace saccade {
 namespace {
@@ -44,6 +48,13 @@ CpuFeatures detect() {
   if (__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) != 0) {
     features.has_amx_bf16 = (edx & kAmxBf16) != 0 && (edx & kAmxTile) != 0 && request_amx_tiles();
   }
+  constexpr unsigned kAvxVnni = 1u << 4;  // leaf 7, part 1, EAX
+  if (__get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) != 0) {
+    features.has_avx_vnni = features.has_avx2 && (eax & kAvxVnni) != 0;
+  }
+#elif defined(__aarch64__) && defined(__linux__)
+  features.has_neon = (getauxval(AT_HWCAP) & HWCAP_ASIMD) != 0;
+  features.has_neon_dot = (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
 #endif
   return features;
 }

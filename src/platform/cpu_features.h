@@ -3,12 +3,14 @@
 
 namespace saccade {
 
-/// False for everything on a machine that is not x86-64. A set counts only if the system also saves its registers.
+/// False for everything that the machine's architecture does not know. A set counts only if the system also saves its
+/// registers.
 struct CpuFeatures {
   bool is_amd = false;
   bool has_avx2 = false;
   bool has_fma = false;
   bool has_f16c = false;
+  bool has_avx_vnni = false;  // the 256-bit form, without AVX-512
   bool has_avx512f = false;
   bool has_avx512bw = false;
   bool has_avx512dq = false;
@@ -16,6 +18,9 @@ struct CpuFeatures {
   bool has_avx512vnni = false;
   bool has_avx512bf16 = false;
   bool has_amx_bf16 = false;  // and the system has given this process the tiles
+
+  bool has_neon = false;      // of 64-bit ARM
+  bool has_neon_dot = false;  // sdot and udot
 };
 
 /// Asked once; thread-safe.

@@ -65,9 +65,10 @@ std::shared_ptr<std::byte> HugeArena::take(int64_t num_bytes) {
 
 void release_mapped_pages(const std::byte* data, int64_t num_bytes) {
   const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
-  const uintptr_t begin = (reinterpret_cast<uintptr_t>(data) + page - 1) / page * page;
-  const uintptr_t end = (reinterpret_cast<uintptr_t>(data) + static_cast<uintptr_t>(num_bytes)) / page * page;
-  if (begin < end) madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+  const auto address = reinterpret_cast<uintptr_t>(data);
+  const uintptr_t begin = (address + page - 1) / page * page;
+  const uintptr_t end = (address + static_cast<uintptr_t>(num_bytes)) / page * page;
+  if (begin < end) madvise(const_cast<std::byte*>(data) + (begin - address), end - begin, MADV_DONTNEED);
 }
 
 }  // namespace saccade

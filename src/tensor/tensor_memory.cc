@@ -67,8 +67,8 @@ class KeptBlocks {
 };
 
 KeptBlocks& kept_blocks() {
-  static auto* kBlocks = new KeptBlocks;  // lives as long as any tensor
-  return *kBlocks;
+  static auto* blocks = new KeptBlocks;  // lives as long as any tensor
+  return *blocks;
 }
 
 }  // namespace

@@ -132,7 +132,7 @@ class Ask(ProgramTest):
 
     def test_every_isa_gives_the_same_answer(self):
         answers = set()
-        for isa in ("reference", "avx2", "avx512"):
+        for isa in ("reference", "avx2", "avx512", "neon"):
             result = run("ask", MODEL, "--image", PICTURE, "-q", "-n", 8, DEMO[0]["question"], env={"SACCADE_ISA": isa})
             if result.returncode == 0:
                 answers.add(result.stdout)

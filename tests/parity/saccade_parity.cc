@@ -16,6 +16,7 @@
 
 #include "engine/testing/temporary_model.h"
 #include "golden.h"
+#include "kernels/isa.h"
 #include "npy.h"
 #include "run_case.h"
 
@@ -93,6 +94,7 @@ Status dump_case(const Model& model, ThreadPool& pool, const GoldenCase& golden,
 }
 
 Expected<bool> run(const Arguments& arguments) {
+  if (const Expected<Isa> isa = active_isa(); !isa) return isa.status();
   SACCADE_ASSIGN_OR_RETURN(const GoldenFamily family, GoldenFamily::open(arguments.case_dir));
   std::optional<TemporaryModel> converted;
   std::string model_path = arguments.model;

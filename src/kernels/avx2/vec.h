@@ -1,14 +1,14 @@
-// Eight floats: the register type that the templates of kernels/simd run on, with AVX2, FMA and F16C.
+// Eight floats or 32 bytes: the register type that the templates of kernels/simd run on, with AVX2, FMA and F16C.
+//
+// A template, so that what another leaf builds on it has that leaf's name.
 #pragma once
 
-#include <immintrin.h>
-
-#include <cstddef>
-#include <cstdint>
+#include "kernels/simd/x86.h"
 
 namespace saccade::avx2 {
 
-struct Vec {
+template <typename Self>
+struct ByteVec : simd::X86<Self> {
   using Reg = __m256;
   static constexpr int kLanes = 8;
   static constexpr int kTileRows = 6;  // 6 x 2 sums, 2 of the panel and 1 of x: 15 of 16 registers
@@ -109,7 +109,7 @@ struct Vec {
   static Int xor_int(Int a, Int b) { return _mm256_xor_si256(a, b); }
   static Int low_nibbles(Int a) { return _mm256_and_si256(a, _mm256_set1_epi8(15)); }
   static Int high_nibbles(Int a) { return low_nibbles(_mm256_srli_epi16(a, 4)); }
-  static Int add_bytes(Int a, char b) { return _mm256_add_epi8(a, _mm256_set1_epi8(b)); }
+  static Int add_bytes(Int a, int8_t b) { return _mm256_add_epi8(a, _mm256_set1_epi8(b)); }
   /// a, plus 16 in byte i where bit i of the 32 at `bits` is set.
   static Int or_16_where(Int a, const std::byte* bits) {
     int32_t word;
@@ -152,5 +152,7 @@ struct Vec {
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(n, _mm256_set1_epi32(127)), 23));
   }
 };
+
+struct Vec : ByteVec<Vec> {};
 
 }  // namespace saccade::avx2

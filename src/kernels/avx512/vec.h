@@ -3,15 +3,12 @@
 // A template, so that what another leaf builds on it has that leaf's name.
 #pragma once
 
-#include <immintrin.h>
-
-#include <cstddef>
-#include <cstdint>
+#include "kernels/simd/x86.h"
 
 namespace saccade::avx512 {
 
 template <typename Self>
-struct FloatVec {
+struct FloatVec : simd::X86<Self> {
   using Reg = __m512;
   static constexpr int kLanes = 16;
   static constexpr int kTileRows = 12;  // 12 x 2 sums, 2 of the panel and 1 of x: 27 of 32 registers

@@ -158,7 +158,7 @@ void pack_bf16_columns(const float* rows, int64_t row_stride, int64_t num_rows, 
 
 double spin_bf16(int64_t count) {
   __m512i zero = _mm512_setzero_si512();
-  asm volatile("" : "+v"(zero));
+  Vec::hide(zero);
   return simd::spin<Vec>(count, _mm512_setzero_ps(), 64,
                          [=](__m512 sum) { return _mm512_dpbf16_ps(sum, (__m512bh)zero, (__m512bh)zero); });
 }

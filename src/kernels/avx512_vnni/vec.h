@@ -31,7 +31,7 @@ struct ByteVec : avx512::FloatVec<Self> {
   static Int xor_int(Int a, Int b) { return _mm512_xor_si512(a, b); }
   static Int low_nibbles(Int a) { return _mm512_and_si512(a, _mm512_set1_epi8(15)); }
   static Int high_nibbles(Int a) { return low_nibbles(_mm512_srli_epi16(a, 4)); }
-  static Int add_bytes(Int a, char b) { return _mm512_add_epi8(a, _mm512_set1_epi8(b)); }
+  static Int add_bytes(Int a, int8_t b) { return _mm512_add_epi8(a, _mm512_set1_epi8(b)); }
   /// a, plus 16 in byte i where bit i of the 64 at `bits` is set; a has no such bit yet.
   static Int or_16_where(Int a, const std::byte* bits) {
     uint64_t word;

@@ -2,8 +2,6 @@
 // The block layouts are told in reference/dequantize.cc.
 #pragma once
 
-#include <immintrin.h>
-
 #include <cstddef>
 #include <cstdint>
 
@@ -46,15 +44,10 @@ struct BF16Block {
 };
 
 template <typename V>
-inline __m128i load_16_bytes(const std::byte* source) {
-  return _mm_loadu_si128(reinterpret_cast<const __m128i*>(source));
-}
-
-template <typename V>
 inline float load_scale(const std::byte* source) {
   uint16_t half;
   __builtin_memcpy(&half, source, sizeof half);
-  return _cvtsh_ss(half);
+  return V::f16_to_f32(half);
 }
 
 template <typename V>
@@ -63,14 +56,15 @@ inline int load_byte(const std::byte* source) {
 }
 
 /// The run's weights as signed bytes: elements 0..15 and 16..31.
+template <typename V>
 struct RunBytes {
-  __m128i first;
-  __m128i second;
+  typename V::Bytes::Reg first;
+  typename V::Bytes::Reg second;
 };
 
 /// weight = q * scale
 template <typename V>
-inline void scale_run(RunBytes q, float scale, typename V::Reg* target) {
+inline void scale_run(RunBytes<V> q, float scale, typename V::Reg* target) {
   V::from_16_i8(q.first, target);
   V::from_16_i8(q.second, target + kRunRegs<V> / 2);
   const typename V::Reg factor = V::set(scale);
@@ -79,33 +73,37 @@ inline void scale_run(RunBytes q, float scale, typename V::Reg* target) {
 
 /// weight = q * scale + offset
 template <typename V>
-inline void scale_run(RunBytes q, float scale, float offset, typename V::Reg* target) {
+inline void scale_run(RunBytes<V> q, float scale, float offset, typename V::Reg* target) {
   scale_run<V>(q, scale, target);
   for (int i = 0; i < kRunRegs<V>; ++i) target[i] = V::add(target[i], V::set(offset));
 }
 
-/// Low (is_high false) or high halves of 16 bytes.
 template <typename V>
-inline __m128i nibbles(__m128i bytes, bool is_high) {
-  const __m128i halves = is_high ? _mm_srli_epi16(bytes, 4) : bytes;
-  return _mm_and_si128(halves, _mm_set1_epi8(15));
+inline RunBytes<V> load_run(const std::byte* source) {
+  return {V::Bytes::load(source), V::Bytes::load(source + 16)};
+}
+
+/// Low (is_high false) or high halves of bytes.
+template <typename V>
+inline typename V::Bytes::Reg nibbles(typename V::Bytes::Reg bytes, bool is_high) {
+  return is_high ? V::Bytes::high_nibbles(bytes) : V::Bytes::low_nibbles(bytes);
 }
 
 /// A block of 32 in 16 bytes: the low halves, then the high halves.
 template <typename V>
-inline RunBytes split_nibbles(const std::byte* source) {
-  const __m128i bytes = load_16_bytes<V>(source);
-  return {nibbles<V>(bytes, false), nibbles<V>(bytes, true)};
+inline RunBytes<V> split_nibbles(const std::byte* source) {
+  const auto bytes = V::Bytes::load(source);
+  return {V::Bytes::low_nibbles(bytes), V::Bytes::high_nibbles(bytes)};
 }
 
 template <typename V>
-inline RunBytes plus(RunBytes a, __m128i first, __m128i second) {
-  return {_mm_add_epi8(a.first, first), _mm_add_epi8(a.second, second)};
+inline RunBytes<V> plus(RunBytes<V> a, RunBytes<V> b) {
+  return {V::Bytes::add(a.first, b.first), V::Bytes::add(a.second, b.second)};
 }
 
 template <typename V>
-inline RunBytes plus(RunBytes a, char offset) {
-  return plus<V>(a, _mm_set1_epi8(offset), _mm_set1_epi8(offset));
+inline RunBytes<V> plus(RunBytes<V> a, int8_t offset) {
+  return plus<V>(a, {V::Bytes::set(offset), V::Bytes::set(offset)});
 }
 
 template <typename V>
@@ -113,8 +111,7 @@ struct Q8_0Block {
   static constexpr int kRuns = 1;
   static constexpr int kBytes = 34;
   static void decode(const std::byte* block, int, typename V::Reg* target) {
-    const RunBytes q = {load_16_bytes<V>(block + 2), load_16_bytes<V>(block + 18)};
-    scale_run<V>(q, load_scale<V>(block), target);
+    scale_run<V>(load_run<V>(block + 2), load_scale<V>(block), target);
   }
 };
 
@@ -136,15 +133,10 @@ struct Q4_1Block {
   }
 };
 
-/// 16 where bit i of the 16 at `source` is set, else 0, in byte i.
+/// 16 where bit i of the 32 at `source` is set, else 0, in byte i.
 template <typename V>
-inline __m128i fifth_bits(const std::byte* source) {
-  const int bits = load_byte<V>(source) | (load_byte<V>(source + 1) << 8);
-  const __m128i spread = _mm_shuffle_epi8(_mm_set1_epi16(static_cast<int16_t>(bits)),
-                                          _mm_setr_epi8(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1));
-  const __m128i own_bit = _mm_set1_epi64x(static_cast<int64_t>(0x8040201008040201ULL));
-  const __m128i is_set = _mm_cmpeq_epi8(_mm_and_si128(spread, own_bit), own_bit);
-  return _mm_and_si128(is_set, _mm_set1_epi8(16));
+inline RunBytes<V> fifth_bits(const std::byte* source) {
+  return {V::Bytes::sixteen_where_set(source), V::Bytes::sixteen_where_set(source + 2)};
 }
 
 template <typename V>
@@ -152,7 +144,7 @@ struct Q5_0Block {
   static constexpr int kRuns = 1;
   static constexpr int kBytes = 22;
   static void decode(const std::byte* block, int, typename V::Reg* target) {
-    const RunBytes q = plus<V>(split_nibbles<V>(block + 6), fifth_bits<V>(block + 2), fifth_bits<V>(block + 4));
+    const RunBytes<V> q = plus<V>(split_nibbles<V>(block + 6), fifth_bits<V>(block + 2));
     scale_run<V>(plus<V>(q, -16), load_scale<V>(block), target);
   }
 };
@@ -162,14 +154,14 @@ struct Q5_1Block {
   static constexpr int kRuns = 1;
   static constexpr int kBytes = 24;
   static void decode(const std::byte* block, int, typename V::Reg* target) {
-    const RunBytes q = plus<V>(split_nibbles<V>(block + 8), fifth_bits<V>(block + 4), fifth_bits<V>(block + 6));
+    const RunBytes<V> q = plus<V>(split_nibbles<V>(block + 8), fifth_bits<V>(block + 4));
     scale_run<V>(q, load_scale<V>(block), load_scale<V>(block + 2), target);
   }
 };
 
 /// q4_k and q5_k: weight = (scale * run_scale) * q - min_scale * run_min.
 template <typename V>
-inline void scale_k_run(const std::byte* block, int run, RunBytes q, typename V::Reg* target) {
+inline void scale_k_run(const std::byte* block, int run, RunBytes<V> q, typename V::Reg* target) {
   const std::byte* packed = block + 4;
   int run_scale;
   int run_min;
@@ -187,10 +179,10 @@ inline void scale_k_run(const std::byte* block, int run, RunBytes q, typename V:
 
 /// Run `run` of 4-bit values of which each 32 bytes hold two runs.
 template <typename V>
-inline RunBytes k_nibbles(const std::byte* source, int run) {
-  const std::byte* bytes = source + run / 2 * 32;
+inline RunBytes<V> k_nibbles(const std::byte* source, int run) {
+  const RunBytes<V> bytes = load_run<V>(source + run / 2 * 32);
   const bool is_high = run % 2 == 1;
-  return {nibbles<V>(load_16_bytes<V>(bytes), is_high), nibbles<V>(load_16_bytes<V>(bytes + 16), is_high)};
+  return {nibbles<V>(bytes.first, is_high), nibbles<V>(bytes.second, is_high)};
 }
 
 template <typename V>
@@ -207,16 +199,10 @@ struct Q5_KBlock {
   static constexpr int kRuns = 8;
   static constexpr int kBytes = 176;
   static void decode(const std::byte* block, int run, typename V::Reg* target) {
-    const RunBytes q = plus<V>(k_nibbles<V>(block + 48, run), fifths(block + 16, run), fifths(block + 32, run));
-    scale_k_run<V>(block, run, q, target);
-  }
-
- private:
-  /// 16 where bit `run` of the byte is set, else 0.
-  static __m128i fifths(const std::byte* source, int run) {
-    const __m128i bit = _mm_set1_epi8(static_cast<char>(1 << run));
-    const __m128i is_set = _mm_cmpeq_epi8(_mm_and_si128(load_16_bytes<V>(source), bit), bit);
-    return _mm_and_si128(is_set, _mm_set1_epi8(16));
+    const RunBytes<V> bits = load_run<V>(block + 16);
+    const RunBytes<V> fifths = {V::Bytes::sixteen_where_bit(bits.first, run),
+                                V::Bytes::sixteen_where_bit(bits.second, run)};
+    scale_k_run<V>(block, run, plus<V>(k_nibbles<V>(block + 48, run), fifths), target);
   }
 };
 
@@ -229,21 +215,15 @@ struct Q6_KBlock {
     for (int half = 0; half < 2; ++half) {  // of the run: each 16 weights have a scale
       const std::byte* low = block + run / 4 * 64 + run % 2 * 32 + half * 16;
       const std::byte* high = block + 128 + run / 4 * 32 + half * 16;
-      const __m128i low_bits = nibbles<V>(load_16_bytes<V>(low), run % 4 >= 2);
-      const __m128i q = _mm_sub_epi8(_mm_or_si128(low_bits, high_bits(high, run % 4)), _mm_set1_epi8(32));
+      const auto low_bits = nibbles<V>(V::Bytes::load(low), run % 4 >= 2);
+      const auto high_bits = V::Bytes::two_bits(V::Bytes::load(high), run % 4);
+      const auto q = V::Bytes::add(V::Bytes::add(low_bits, high_bits), V::Bytes::set(-32));
       typename V::Reg* half_target = target + half * (kRunRegs<V> / 2);
       V::from_16_i8(q, half_target);
       const auto sub_scale = static_cast<int8_t>(block[192 + 2 * run + half]);
       const typename V::Reg factor = V::set(scale * static_cast<float>(sub_scale));
       for (int i = 0; i < kRunRegs<V> / 2; ++i) half_target[i] = V::mul(half_target[i], factor);
     }
-  }
-
- private:
-  /// Bits 2 pair and 2 pair + 1 of each byte, as bits 4 and 5.
-  static __m128i high_bits(const std::byte* source, int pair) {
-    const __m128i shifted = _mm_srl_epi16(load_16_bytes<V>(source), _mm_cvtsi32_si128(2 * pair));
-    return _mm_slli_epi16(_mm_and_si128(shifted, _mm_set1_epi8(3)), 4);
   }
 };
 

@@ -1,8 +1,6 @@
 // What the machine can do at most: entries of a Leaf that only measure (machine_limits.h).
 #pragma once
 
-#include <immintrin.h>
-
 #include <cstddef>
 #include <cstdint>
 
@@ -21,21 +19,22 @@ double spin(int64_t count, Reg start, double ops, const Multiply& multiply) {
 #pragma GCC unroll 12
     for (int i = 0; i < kSpinSums; ++i) sums[i] = multiply(sums[i]);
   }
-  for (int i = 0; i < kSpinSums; ++i) asm volatile("" : : "v"(sums[i]));  // someone wants the result
+  for (int i = 0; i < kSpinSums; ++i) V::hide(sums[i]);
   return static_cast<double>(count) * kSpinSums * ops;
 }
 
 template <typename V>
 double spin_f32(int64_t count) {
   typename V::Reg a = V::set(1.0f), b = V::set(0.0f);
-  asm volatile("" : "+v"(a), "+v"(b));  // what they are is nobody's business
+  V::hide(a);
+  V::hide(b);
   return spin<V>(count, V::zero(), 2.0 * V::kLanes, [=](typename V::Reg sum) { return V::mul_add(a, b, sum); });
 }
 
 template <typename V>
 double spin_int8(int64_t count) {
   typename V::Int zero = V::zero_int();
-  asm volatile("" : "+v"(zero));
+  V::hide(zero);
   return spin<V>(count, zero, 2.0 * V::kBytes, [=](typename V::Int sum) { return V::dot4(sum, zero, zero); });
 }
 
@@ -46,7 +45,7 @@ uint64_t read_stream(const std::byte* data, int64_t num_bytes) {
   typename V::Int sums[4] = {V::zero_int(), V::zero_int(), V::zero_int(), V::zero_int()};
   for (int64_t at = 0; at < num_bytes; at += 4 * V::kBytes) {
     for (int i = 0; i < 4; ++i) {
-      if (asks_ahead) _mm_prefetch(reinterpret_cast<const char*>(data + at + kAhead + i * V::kBytes), _MM_HINT_T0);
+      if (asks_ahead) __builtin_prefetch(data + at + kAhead + i * V::kBytes);
       sums[i] = V::xor_int(sums[i], V::load_int(data + at + i * V::kBytes));
     }
   }

@@ -6,8 +6,6 @@
 // the latter known since x was quantised; it is what the sums start from.
 #pragma once
 
-#include <immintrin.h>
-
 #include <cstddef>
 #include <cstdint>
 
@@ -139,9 +137,7 @@ class PanelReader {
   void prefetch() const {
     constexpr int kAhead = 2048;
     if (odd_ != 0) return;
-    for (int i = 0; i < kFormat.pair_bytes(); i += 64) {
-      _mm_prefetch(reinterpret_cast<const char*>(pair_ + kAhead + i), _MM_HINT_T0);
-    }
+    for (int i = 0; i < kFormat.pair_bytes(); i += 64) __builtin_prefetch(pair_ + kAhead + i);
   }
 
  private:
@@ -182,7 +178,7 @@ class TileSums {
     for (int row = 0; row < num_rows; ++row) {
       const int32_t* start = kind.scale_groups == 8 ? sums_ + at(row, block)
                                                     : half_sums_ + 2 * at(row, block) + (first_group - row % kQuadRows);
-#pragma GCC unroll 2
+#pragma GCC unroll 4
       for (int part = 0; part < kRegs; ++part) {
         dots[0][row][part] = start_of<V, kind.offset>(start);
         if constexpr (kChains > 1) dots[1][row][part] = V::zero_int();
@@ -191,12 +187,12 @@ class TileSums {
 #pragma GCC unroll 8
     for (int i = 0; i < kind.scale_groups; ++i) {
       Int weights[kRegs];
-#pragma GCC unroll 2
+#pragma GCC unroll 4
       for (int part = 0; part < kRegs; ++part) weights[part] = load(first_group + i, part);
 #pragma GCC unroll 16
       for (int row = 0; row < num_rows; ++row) {
         const int8_t* x = q_ + at(row, block) * kPanelBlock + 4 * (first_group + i);
-#pragma GCC unroll 2
+#pragma GCC unroll 4
         for (int part = 0; part < kRegs; ++part) {
           Int& dot = dots[i % kChains][row][part];
           dot = dot4<V, kind.is_signed>(dot, weights[part], x);
@@ -206,7 +202,7 @@ class TileSums {
 #pragma GCC unroll 16
     for (int row = 0; row < num_rows; ++row) {
       const Reg x_scale = V::set(scales_[at(row, block)]);
-#pragma GCC unroll 2
+#pragma GCC unroll 4
       for (int part = 0; part < kRegs; ++part) {
         Int dot = dots[0][row][part];
         if constexpr (kChains > 1) dot = V::add_int(dot, dots[1][row][part]);
@@ -220,7 +216,7 @@ class TileSums {
 #pragma GCC unroll 16
     for (int row = 0; row < num_rows; ++row) {
       const Reg sum = V::set(scaled_sums_[at(row, block)]);
-#pragma GCC unroll 2
+#pragma GCC unroll 4
       for (int part = 0; part < kRegs; ++part) {
         totals_[row][part] = V::neg_mul_add(min[part], sum, totals_[row][part]);
       }
@@ -313,7 +309,7 @@ void expand_panel(const std::byte* panel, int64_t k, uint8_t* bytes, float* scal
 #pragma GCC unroll 8
       for (int group = 0; group < 8; ++group) {
         typename V::Int q = reader.group(group, part);
-        if constexpr (kShift != 0) q = V::add_bytes(q, static_cast<char>(kShift));
+        if constexpr (kShift != 0) q = V::add_bytes(q, static_cast<int8_t>(kShift));
         V::store_int(bytes + 64 * group + part * V::kBytes, q);
       }
     }
@@ -389,7 +385,7 @@ struct RowQuantizer {
       int8_t* q = rows.q + at * kPanelBlock;
       V::store_32_i8(q, values);
       int32_t halves[2];
-      sum_halves(q, halves);
+      V::sum_halves(q, halves);
       rows.scales[at] = max / 127.0f;
       rows.scaled_sums[at] = rows.scales[at] * static_cast<float>(halves[0] + halves[1]);
       rows.sums[at] = -128 * (halves[0] + halves[1]);
@@ -399,15 +395,6 @@ struct RowQuantizer {
     }
     const float checked = V::reduce_add(check);
     if (!(checked - checked == 0)) rows.scales[first] = checked - checked;
-  }
-
- private:
-  static void sum_halves(const int8_t* q, int32_t* halves) {
-    const __m256i bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(q));
-    const __m256i biased = _mm256_xor_si256(bytes, _mm256_set1_epi8(static_cast<char>(0x80)));
-    const __m256i eights = _mm256_sad_epu8(biased, _mm256_setzero_si256());
-    halves[0] = static_cast<int32_t>(_mm256_extract_epi64(eights, 0) + _mm256_extract_epi64(eights, 1)) - 16 * 128;
-    halves[1] = static_cast<int32_t>(_mm256_extract_epi64(eights, 2) + _mm256_extract_epi64(eights, 3)) - 16 * 128;
   }
 };
 
@@ -438,7 +425,7 @@ void encode_q8_0(const float* source, std::byte* target, int64_t count) {
     const float max = V::reduce_max(largest);
     const auto factor = V::set(max > 0 ? 127.0f / max : 0.0f);
     for (int j = 0; j < kRegs; ++j) values[j] = V::mul(values[j], factor);
-    const uint16_t scale = _cvtss_sh(max / 127.0f, _MM_FROUND_TO_NEAREST_INT);
+    const uint16_t scale = V::f32_to_f16(max / 127.0f);
     __builtin_memcpy(target, &scale, sizeof scale);
     V::store_32_i8(reinterpret_cast<int8_t*>(target + 2), values);
   }

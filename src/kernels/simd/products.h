@@ -54,36 +54,15 @@ struct Gemm {
     int row = 0;
     for (; row + 8 <= num_rows; row += 8) {
       int64_t i = 0;
-      for (; i + 8 <= k; i += 8) transpose_8x8(rows + row * row_stride + i, row_stride, panel + i * kTileCols + row);
+      for (; i + 8 <= k; i += 8) {
+        V::transpose_8x8(rows + row * row_stride + i, row_stride, panel + i * kTileCols + row, kTileCols);
+      }
       for (; i < k; ++i) {
         for (int j = row; j < row + 8; ++j) panel[i * kTileCols + j] = rows[j * row_stride + i];
       }
     }
     for (; row < num_rows; ++row) {
       for (int64_t i = 0; i < k; ++i) panel[i * kTileCols + row] = rows[row * row_stride + i];
-    }
-  }
-
- private:
-  /// target[i, j] = source[j, i]; target's rows are kTileCols apart.
-  static void transpose_8x8(const float* source, int64_t source_stride, float* target) {
-    __m256 pairs[8];  // of rows 2j and 2j + 1, interleaved
-    for (int j = 0; j < 8; j += 2) {
-      const __m256 even = _mm256_loadu_ps(source + j * source_stride);
-      const __m256 odd = _mm256_loadu_ps(source + (j + 1) * source_stride);
-      pairs[j] = _mm256_unpacklo_ps(even, odd);
-      pairs[j + 1] = _mm256_unpackhi_ps(even, odd);
-    }
-    __m256 fours[8];  // columns 0 | 4, 1 | 5, 2 | 6, 3 | 7 of rows 0..3, then of rows 4..7
-    for (int j = 0; j < 8; j += 4) {
-      fours[j] = _mm256_shuffle_ps(pairs[j], pairs[j + 2], 0x44);
-      fours[j + 1] = _mm256_shuffle_ps(pairs[j], pairs[j + 2], 0xee);
-      fours[j + 2] = _mm256_shuffle_ps(pairs[j + 1], pairs[j + 3], 0x44);
-      fours[j + 3] = _mm256_shuffle_ps(pairs[j + 1], pairs[j + 3], 0xee);
-    }
-    for (int i = 0; i < 4; ++i) {
-      _mm256_storeu_ps(target + i * kTileCols, _mm256_permute2f128_ps(fours[i], fours[i + 4], 0x20));
-      _mm256_storeu_ps(target + (i + 4) * kTileCols, _mm256_permute2f128_ps(fours[i], fours[i + 4], 0x31));
     }
   }
 };
