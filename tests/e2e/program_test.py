@@ -89,6 +89,12 @@ class Bench(ProgramTest):
 
 
 class Ask(ProgramTest):
+    def test_pictures_read_another_way_get_the_answer_too(self):
+        for option in ("--exact-pixels", "--no-upscale"):
+            result = run("ask", MODEL, "--image", PICTURE, "-q", option, DEMO[0]["question"])
+            self.assertEqual(result.returncode, 0, result.stderr)
+            self.assertEqual(result.stdout.strip(), DEMO[0]["answer"])
+
     def test_help_shows_how_pictures_are_read(self):
         for command in ("ask", "eval"):
             text = run(command, "--help").stdout
