@@ -140,11 +140,6 @@ template <typename Vector>
   }
 }
 
-struct Filters {
-  decltype(&filter_across) across;
-  decltype(&filter_down) down;
-};
-
 // NOLINTBEGIN(bugprone-macro-parentheses): an attribute cannot stand in parentheses
 #define SACCADE_FILTERS(name, target)                                                                       \
   target void across_##name(const WidePass& pass, int num_rows, int width, const uint8_t* const* rows,      \
@@ -163,20 +158,17 @@ SACCADE_FILTERS(avx512, [[gnu::target("avx512f,avx512bw,avx512dq,avx512vl")]])
 #endif
 // NOLINTEND(bugprone-macro-parentheses)
 
-Filters choose_filters() {
+std::vector<RowFilters> usable_filters() {
+  std::vector<RowFilters> filters;
 #if defined(__x86_64__)
   const CpuFeatures& features = cpu_features();
   if (features.has_avx512f && features.has_avx512bw && features.has_avx512dq && features.has_avx512vl) {
-    return {across_avx512, down_avx512};
+    filters.push_back({"avx512", across_avx512, down_avx512});
   }
-  if (features.has_avx2) return {across_avx2, down_avx2};
+  if (features.has_avx2) filters.push_back({"avx2", across_avx2, down_avx2});
 #endif
-  return {across_baseline, down_baseline};
-}
-
-const Filters& filters() {
-  static const Filters kFilters = choose_filters();
-  return kFilters;
+  filters.push_back({"baseline", across_baseline, down_baseline});
+  return filters;
 }
 
 }  // namespace
@@ -196,14 +188,9 @@ size_t across_scratch_size(int width) {
   return kRowGroup * (static_cast<size_t>(width) * 4 + kLanes);
 }
 
-void filter_across(const WidePass& pass, int num_rows, int width, const uint8_t* const* rows, const Color* padding,
-                   uint8_t* const* out, int32_t* scratch) {
-  filters().across(pass, num_rows, width, rows, padding, out, scratch);
-}
-
-void filter_down(const Taps& taps, const int32_t* weights, const uint8_t* rows, size_t row_stride,
-                 const uint8_t* padding_row, size_t num_bytes, uint8_t* out) {
-  filters().down(taps, weights, rows, row_stride, padding_row, num_bytes, out);
+const std::vector<RowFilters>& row_filters() {
+  static const std::vector<RowFilters> kFilters = usable_filters();
+  return kFilters;
 }
 
 }  // namespace saccade

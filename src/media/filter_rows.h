@@ -42,22 +42,30 @@ struct WidePass {
   std::vector<int32_t> weights;  // [quads of all taps, 4 pixels, 4 channels]
 };
 
-/// Rows that filter_across takes at once, so that the weights are read once for them.
+/// Rows that RowFilters::across takes at once, so that the weights are read once for them.
 inline constexpr int kRowGroup = 4;
-/// Bytes behind an output row of filter_across that it may write.
+/// Bytes behind an output row of RowFilters::across that it may write.
 inline constexpr size_t kRowSlack = 1;
 
-/// The size of filter_across's working memory for rows of `width` pixels.
+/// The size of RowFilters::across's working memory (`scratch`) for rows of `width` pixels.
 size_t across_scratch_size(int width);
 
-/// `num_rows` <= kRowGroup rows of [width, 3] across; rows[i] and out[i] [taps, 3] are theirs. `padding` is the colour
-/// left and right of rows[i], for each.
-void filter_across(const WidePass& pass, int num_rows, int width, const uint8_t* const* rows, const Color* padding,
-                   uint8_t* const* out, int32_t* scratch);
+/// The loops for one instruction set.
+struct RowFilters {
+  const char* isa;
 
-/// One row of the result of the pass down, of `num_bytes`. `rows` are the image's, `row_stride` bytes apart, from
-/// taps.first on; `padding_row` is the row that stands above and below them.
-void filter_down(const Taps& taps, const int32_t* weights, const uint8_t* rows, size_t row_stride,
-                 const uint8_t* padding_row, size_t num_bytes, uint8_t* out);
+  /// `num_rows` <= kRowGroup rows of [width, 3] across; rows[i] and out[i] [taps, 3] are theirs. `padding` is the
+  /// colour left and right of rows[i], for each.
+  void (*across)(const WidePass& pass, int num_rows, int width, const uint8_t* const* rows, const Color* padding,
+                 uint8_t* const* out, int32_t* scratch);
+
+  /// One row of the result of the pass down, of `num_bytes`. `rows` are the image's, `row_stride` bytes apart, from
+  /// taps.first on; `padding_row` is the row that stands above and below them.
+  void (*down)(const Taps& taps, const int32_t* weights, const uint8_t* rows, size_t row_stride,
+               const uint8_t* padding_row, size_t num_bytes, uint8_t* out);
+};
+
+/// Those that this machine can run, the fastest first.
+const std::vector<RowFilters>& row_filters();
 
 }  // namespace saccade

@@ -143,6 +143,7 @@ constexpr int64_t kGrain = 16;
 void resample_across_first(const PaddedImage& source, const Pass& across, const Pass& down, ThreadPool& pool,
                            RowSink sink) {
   const Image& image = source.image;
+  const RowFilters& filters = row_filters().front();
   int first_row = image.height;  // of the rows that the pass down will need
   int last_row = 0;
   for (const Taps& taps : down.taps) {
@@ -166,7 +167,7 @@ void resample_across_first(const PaddedImage& source, const Pass& across, const 
         in[r] = image.pixel(0, first_row + static_cast<int>(row) + r);
         out[r] = rows.get() + static_cast<size_t>(row + r) * stride;
       }
-      filter_across(wide, count, image.width, in, colors, out, scratch.data());
+      filters.across(wide, count, image.width, in, colors, out, scratch.data());
     }
   });
   std::vector<uint8_t> padding_row;
@@ -176,8 +177,8 @@ void resample_across_first(const PaddedImage& source, const Pass& across, const 
     for (int64_t y = begin; y < end; ++y) {
       const Taps& taps = down.taps[static_cast<size_t>(y)];
       const size_t row_idx = taps.count == 0 ? 0 : static_cast<size_t>(taps.first - first_row);
-      filter_down(taps, down.weights.data() + taps.weights, rows.get() + row_idx * stride, stride, padding_row.data(),
-                  row_bytes, out.data());
+      filters.down(taps, down.weights.data() + taps.weights, rows.get() + row_idx * stride, stride, padding_row.data(),
+                   row_bytes, out.data());
       sink(static_cast<int>(y), out.data());
     }
   });
@@ -186,6 +187,7 @@ void resample_across_first(const PaddedImage& source, const Pass& across, const 
 void resample_down_first(const PaddedImage& source, const Pass& across, const Pass& down, ThreadPool& pool,
                          RowSink sink) {
   const Image& image = source.image;
+  const RowFilters& filters = row_filters().front();
   const size_t row_bytes = static_cast<size_t>(image.width) * 3;
   const size_t out_bytes = across.taps.size() * 3 + kRowSlack;
   std::vector<uint8_t> padding_row;
@@ -204,13 +206,13 @@ void resample_down_first(const PaddedImage& source, const Pass& across, const Pa
       for (int r = 0; r < count; ++r) {
         const Taps& taps = down.taps[static_cast<size_t>(row + r)];
         uint8_t* filtered = rows.data() + static_cast<size_t>(r) * row_bytes;
-        filter_down(taps, down.weights.data() + taps.weights, image.pixel(0, taps.count == 0 ? 0 : taps.first),
-                    row_bytes, padding_row.data(), row_bytes, filtered);
+        filters.down(taps, down.weights.data() + taps.weights, image.pixel(0, taps.count == 0 ? 0 : taps.first),
+                     row_bytes, padding_row.data(), row_bytes, filtered);
         in[r] = filtered;
         out[r] = results.data() + static_cast<size_t>(r) * out_bytes;
         colors[r] = filter_padding(taps, source.color);
       }
-      filter_across(wide, count, image.width, in, colors, out, scratch.data());
+      filters.across(wide, count, image.width, in, colors, out, scratch.data());
       for (int r = 0; r < count; ++r) sink(static_cast<int>(row) + r, out[r]);
     }
   });
