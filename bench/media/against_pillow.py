@@ -85,8 +85,7 @@ def main() -> None:
                 "Pillow, draft": lambda: pillow_ms(file.name, family, True),
                 "saccade, 1 thread": lambda: saccade_ms(args.saccade, model, file.name, 1),
                 f"saccade, {args.threads} threads": lambda: saccade_ms(args.saccade, model, file.name, args.threads),
-                f"saccade, {args.threads} threads, --exact-pixels": lambda: saccade_ms(
-                    args.saccade, model, file.name, args.threads, "--exact-pixels"),
+                "saccade, 1 thread, --exact-pixels": lambda: saccade_ms(args.saccade, model, file.name, 1, "--exact-pixels"),
             }
             times = {name: [] for name in measures}
             for _ in range(args.rounds):
