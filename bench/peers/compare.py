@@ -46,6 +46,7 @@ class Saccade:
         command += ["-p", args.prompt_tokens if "prefill" in measures else 0]
         batches = [batch for batch in (1, 8) if f"decode_{batch}" in measures]
         command += ["-n", args.generated_tokens if batches else 0, "-b", ",".join(map(str, batches or [1]))]
+        command += ["--tests", ",".join(sorted({measure.split("_")[0] if "decode" in measure else measure for measure in measures}))]
         if len(files) > 1 and {"encode", "first_token"} & set(measures):
             command += ["--mmproj", files[1], "--image", files[2]]
         report = run(command, {"SACCADE_ISA": args.isa} if args.isa else {}, None)
