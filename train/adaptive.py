@@ -46,16 +46,14 @@ def gated_mlp(layer, x: torch.Tensor, groups: torch.Tensor) -> torch.Tensor:
 
 
 def gated_decoder_layer(layer, x, cos, sin, mask, num_first: int, gates: torch.Tensor):
-    """As `whole.decoder_layer`, with `gates` [batch, SLOTS] of heads and groups. Returns the output and the keys and values of the
-    first tokens."""
+    """As `whole.decoder_layer`, with `gates` [batch, SLOTS] of heads and groups. Returns the output and all keys and values."""
     own, normed = layer.self_attn, layer.input_layernorm(x)
     q, k, v = (heads_of(p(normed), own.head_dim) for p in (own.q_proj, own.k_proj, own.v_proj))
     q, k = rotate(q, cos, sin).to(v.dtype), rotate(k, cos, sin).to(v.dtype)
-    first_k, first_v = k[:, :, :num_first], v[:, :, :num_first]
-    first = F.scaled_dot_product_attention(q[:, :, :num_first], first_k, first_v, is_causal=True)
+    first = F.scaled_dot_product_attention(*(t[:, :, :num_first] for t in (q, k, v)), is_causal=True)
     text = F.scaled_dot_product_attention(q[:, :, num_first:], k, v, attn_mask=mask)
     x = x + gated_attention(layer, torch.cat([first, text], dim=2), gates[:, :UNITS_A_LAYER])
-    return x + gated_mlp(layer, layer.post_attention_layernorm(x), gates[:, UNITS_A_LAYER:]), first_k, first_v
+    return x + gated_mlp(layer, layer.post_attention_layernorm(x), gates[:, UNITS_A_LAYER:]), k, v
 
 
 def read_on(layer, x, cos, sin, first_k, first_v, gates: torch.Tensor) -> torch.Tensor:
@@ -168,7 +166,7 @@ class AdaptiveMini(nn.Module):
                 gates = self.scheduler.tower_gates(asked.tower, x[:, 1:].detach(), asked.noise, asked.is_free)
         looked = torch.zeros(x.shape[0], x.shape[1] - 1, device=x.device)
         for i, layer in enumerate(tower.layers):
-            x, seen = run(layer, x, gates[:, i, None, None])
+            x, seen = run(layer, x, gates[:, i, None, None].contiguous())
             looked = torch.where(gates[:, i, None] > 0.5, seen, looked)
         return self.model.multi_modal_projector(x[:, 1:]), looked, gates
 
@@ -208,15 +206,20 @@ class AdaptiveMini(nn.Module):
         place = torch.full((batch, 1), 1 + self.cfg.num_patches, device=device)
         return rope_table(place, self.cfg.head_dim, self.cfg.rope_theta)
 
-    def read(self, visual: torch.Tensor, places: torch.Tensor, text: dict[str, torch.Tensor], asked: Asked, run=gated_decoder_layer):
-        """Logits [batch, num_text, vocab_size] of packed text after visual tokens that stand in `places`, and the gates."""
+    def read(self, visual: torch.Tensor, places: torch.Tensor, text: dict[str, torch.Tensor], asked: Asked, run=gated_decoder_layer, room: int = 0):
+        """Logits [batch, num_text, vocab_size] of packed text after visual tokens that stand in `places`, and the gates. There is
+        room for so many visual tokens that compiled layers meet few shapes; what stands in the rest is seen by nobody."""
         decoder, device, (batch, num_visual) = self.model.language_model, visual.device, visual.shape[:2]
         embed = decoder.embed_tokens
-        x = torch.cat([embed(torch.full((batch, 1), tokenizer.BOS, device=device)), visual.float(), embed(text["ids"])], dim=1)
-        positions = torch.cat([places.new_zeros(batch, 1), 1 + places, text["positions"]], dim=1)
+        num_first, num_empty = 1 + max(room, num_visual), max(room - num_visual, 0)
+        first = torch.cat([embed(torch.full((batch, 1), tokenizer.BOS, device=device)), visual.float()], dim=1)
+        x = torch.cat([F.pad(first, (0, 0, 0, num_empty)), embed(text["ids"])], dim=1)
+        positions = torch.cat([places.new_zeros(batch, 1), 1 + places, places.new_zeros(batch, num_empty), text["positions"]], dim=1)
         cos, sin = rope_table(positions, self.cfg.head_dim, self.cfg.rope_theta)
-        seen = text_mask(text["block_ids"], 1 + num_visual)[:, None]
-        mask = torch.zeros(seen.shape, dtype=cast_once(x[:0]).dtype, device=device).masked_fill_(~seen, float("-inf"))
+        seen = text_mask(text["block_ids"], num_first)
+        seen[:, :, 1 + num_visual:num_first] = False
+        # Padding after the text sees itself only, so no row is without a key.
+        mask = torch.zeros(seen[:, None].shape, dtype=cast_once(x[:0]).dtype, device=device).masked_fill_(~seen[:, None], float("-inf"))
         gates, latency = asked.decoder, None
         if not asked.decoder_is_given:
             latency, gates = self.begin_latency(asked, visual)
@@ -224,10 +227,10 @@ class AdaptiveMini(nn.Module):
         for i, layer in enumerate(decoder.layers):
             if i == NUM_PREFIX and latency is not None:
                 gates = self.late_gates(gates, asked, latency)
-            x, first_k, first_v = run(layer, x, cos, sin, mask, 1 + num_visual, gates[:, i])
+            x, k, v = run(layer, x, cos, sin, mask, num_first, gates[:, i].contiguous())
             if i < NUM_PREFIX and latency is not None:
-                latency = read_on(layer, latency, *rope, first_k, first_v, gates[:, i])
-        return self.model.logits(decoder.norm(x[:, 1 + num_visual:])), gates
+                latency = read_on(layer, latency, *rope, k[:, :, :1 + num_visual], v[:, :, :1 + num_visual], gates[:, i])
+        return self.model.logits(decoder.norm(x[:, num_first:])), gates
 
 
 def begin_merger_and_scheduler(tower_order: list[float], decoder_order: list[float], scheduler: Scheduler) -> None:

@@ -45,12 +45,12 @@ LADDER = (
     Plan(per_block=1),
     Plan(tower=5, per_block=1, decoder=4),
     Plan(tower=4, per_block=1, decoder=4),
-    Plan(112, 4, 1, 3),
-    Plan(80, 4, 1, 3),
-    Plan(80, 3, 1, 3),
-    Plan(80, 3, 1, 2),
-    Plan(48, 3, 1, 2),
-    Plan(48, 2, 1, 1),
+    Plan(96, 4, 1, 4),
+    Plan(96, 4, 1, 3),
+    Plan(64, 4, 1, 3),
+    Plan(64, 3, 1, 3),
+    Plan(64, 3, 1, 2),
+    Plan(64, 2, 1, 1),
 )
 
 
