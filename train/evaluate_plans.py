@@ -194,7 +194,7 @@ def name_of(plan: Plan) -> str:
 
 def learned_plans() -> list[Plan]:
     """The ladder, then plans by hand: dense pictures with fewer layers, variant H, the other ways to choose tokens, single levers."""
-    layers = [(6, 4), (5, 5), (5, 3), (4, 4), (4, 3), (4, 2), (3, 3), (3, 2), (2, 2), (2, 1)]
+    layers = [(6, 4), (5, 5), (5, 3), (4, 4), (4, 3), (4, 2), (3, 3), (3, 2), (2, 3), (2, 2)]
     more = [Plan(tower=t, per_block=1, decoder=d) for t, d in layers]
     more += [Plan(fits_ink=False, tower=t) for t in (5, 4, 3)] + [Plan(fits_ink=False, decoder=d) for d in (4, 3, 2)]
     more += [Plan(fits_ink=False, per_block=1, strategy=s) for s in (MERGE, RANDOM, CLASS_ATTENTION, DIVERSE)]

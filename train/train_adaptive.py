@@ -39,7 +39,7 @@ COMPRESSIONS = {(MERGE, 4): 2, (MERGE, 2): 1.5, (MERGE, 1): 3, (RANDOM, 2): 0.3,
                 (CLASS_ATTENTION, 0.5): 0.4, (DIVERSE, 1): 1.6, (DIVERSE, 0.5): 0.6}
 STRATEGIES_OF_RUNGS = {MERGE: 0.6, CLASS_ATTENTION: 0.2, DIVERSE: 0.2}
 # Room for visual tokens in the decoder: few shapes, since each is compiled.
-ROOMS = (72, 144, 288, 576)
+ROOMS = (80, 144, 288, 576)
 
 
 def pick(weights: dict, rng: random.Random):
@@ -64,7 +64,7 @@ def asked_by(plan: Plan, batch: int, by_unit: bool, is_free: bool, rng: random.R
     by_chance = None
     if is_free:
         tower = [rng.randint(2, cfg.vision_layers) for _ in range(batch)]
-        decoder = [rng.randint(4, cfg.num_layers * UNITS_A_LAYER) if by_unit else rng.randint(1, cfg.num_layers) for _ in range(batch)]
+        decoder = [rng.randint(2 * UNITS_A_LAYER, cfg.num_layers * UNITS_A_LAYER) if by_unit else rng.randint(2, cfg.num_layers) for _ in range(batch)]
         by_chance = torch.tensor([rng.random() < 1 / 3 for _ in range(batch)]).to(device, non_blocking=True)
     return Asked(*(torch.tensor(count).to(device, non_blocking=True) for count in (tower, decoder)), by_unit, True, by_chance)
 
@@ -100,6 +100,7 @@ class Lesson:
         text = {name: batch[name] for name in EMPTY}
         with torch.autocast(pixels.device.type, torch.bfloat16):
             if plan is None:
+                asked.tower.requires_grad_(), asked.decoder.requires_grad_()  # so that compiled layers serve all groups
                 visual, _, _ = self.adaptive.encode(pixels, None, asked, self.run_tower)
                 places = torch.arange(self.cfg.num_patches, device=pixels.device).expand(len(pixels), -1)
                 shown, wanted = visual, visual_told
@@ -191,7 +192,7 @@ def train(args: argparse.Namespace) -> None:
             break
         batch, num_fresh = pool.draw(args.batch_size, rng)
         by_unit = rng.random() < args.unit_share
-        rung = rng.choice((len(LADDER) - 1, rng.randrange(1, len(LADDER)), rng.randrange(1, len(LADDER))))
+        rung = len(LADDER) - 1 if rng.random() < 0.2 else rng.randrange(1, len(LADDER))
         plans = [rung_plan(rung, rng), free_plan(rng)]
         try:
             told = answer_thrice(lesson, batch, (f"rung {rung}", "free"), plans, by_unit, optimizer, scores if step % 8 == 0 else None, rng)
@@ -237,7 +238,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path.home() / "saccade-train/adaptive")
     parser.add_argument("--seconds", type=float, default=480, help="for everything, from the start of the program")
     parser.add_argument("--batch_size", type=int, default=126)
-    parser.add_argument("--muon_lr", type=float, default=0.005)
+    parser.add_argument("--muon_lr", type=float, default=0.004)
     parser.add_argument("--adam_lr", type=float, default=1e-3)
     parser.add_argument("--decoder_boost", type=float, default=1.5, help="factor on the decoder's and projector's rates")
     parser.add_argument("--warmup", type=int, default=100, help="steps")
