@@ -1,0 +1,267 @@
+"""The mini model with layers that can be left out, fewer visual tokens, and the scheduler that picks them.
+
+Layers are left out by gates: what attention and the MLP add is multiplied by 0 or 1, so gradients reach the scheduler and all
+samples of a batch have one shape. An engine skips the work instead, and gets the same: what no gate lets through is read by nobody.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from train import tokenizer
+from train.data import EVEN, NEAR
+from train.model import ModelConfig, SaccadeMini, cast_once, rope_table, rotate
+from train.plans import BLOCK_PATCHES, BLOCK_SIDE, CLASS_ATTENTION, DIVERSE, MERGE, RANDOM, UNITS_A_LAYER
+from train.scheduler import NUM_PREFIX, SLOTS, Scheduler
+from train.whole import heads_of, text_mask
+
+
+def gated_tower_layer(layer, x: torch.Tensor, gate: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """`gate` [batch, 1, 1]. Returns the output and how much the class token looks at each patch [batch, patches]."""
+    own, normed = layer.self_attn, cast_once(layer.layer_norm1(x))
+    q, k, v = (heads_of(p(normed), own.head_dim) for p in (own.q_proj, own.k_proj, own.v_proj))
+    x = x + gate * own.out_proj(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
+    with torch.no_grad():
+        seen = ((q[:, :, :1] * own.head_dim**-0.5) @ k[:, :, 1:].mT).float().softmax(-1).mean(1)[:, 0]
+    return x + gate * layer.mlp(layer.layer_norm2(x)), seen
+
+
+def gated_attention(layer, attended: torch.Tensor, heads: torch.Tensor) -> torch.Tensor:
+    """`attended` [batch, heads, tokens, head_dim], `heads` [batch, heads]."""
+    return layer.self_attn.o_proj((attended * heads.to(attended.dtype)[:, :, None, None]).transpose(1, 2).flatten(2))
+
+
+def gated_mlp(layer, x: torch.Tensor, groups: torch.Tensor) -> torch.Tensor:
+    """`groups` [batch, groups] of consecutive neurons."""
+    mlp = layer.mlp
+    inner = F.silu(mlp.gate_proj(x)) * mlp.up_proj(x)
+    grouped = inner.unflatten(-1, (groups.shape[1], -1)) * groups.to(inner.dtype)[:, None, :, None]
+    return mlp.down_proj(grouped.flatten(-2))
+
+
+def gated_decoder_layer(layer, x, cos, sin, mask, num_first: int, gates: torch.Tensor):
+    """As `whole.decoder_layer`, with `gates` [batch, SLOTS] of heads and groups. Returns the output and all keys and values."""
+    own, normed = layer.self_attn, layer.input_layernorm(x)
+    q, k, v = (heads_of(p(normed), own.head_dim) for p in (own.q_proj, own.k_proj, own.v_proj))
+    q, k = rotate(q, cos, sin).to(v.dtype), rotate(k, cos, sin).to(v.dtype)
+    first = F.scaled_dot_product_attention(*(t[:, :, :num_first] for t in (q, k, v)), is_causal=True)
+    text = F.scaled_dot_product_attention(q[:, :, num_first:], k, v, attn_mask=mask)
+    x = x + gated_attention(layer, torch.cat([first, text], dim=2), gates[:, :UNITS_A_LAYER])
+    return x + gated_mlp(layer, layer.post_attention_layernorm(x), gates[:, UNITS_A_LAYER:]), k, v
+
+
+def read_on(layer, x, cos, sin, first_k, first_v, gates: torch.Tensor) -> torch.Tensor:
+    """The latency token [batch, 1, model_dim] through a layer: it sees the first tokens and itself, and nobody sees it."""
+    own, normed = layer.self_attn, layer.input_layernorm(x)
+    q, k, v = (heads_of(p(normed), own.head_dim) for p in (own.q_proj, own.k_proj, own.v_proj))
+    q, k = rotate(q, cos, sin).to(v.dtype), rotate(k, cos, sin).to(v.dtype)
+    attended = F.scaled_dot_product_attention(q, torch.cat([first_k, k], dim=2), torch.cat([first_v, v], dim=2))
+    x = x + gated_attention(layer, attended, gates[:, :UNITS_A_LAYER])
+    return x + gated_mlp(layer, layer.post_attention_layernorm(x), gates[:, UNITS_A_LAYER:])
+
+
+@torch.no_grad()
+def block_ink(pixels: torch.Tensor, cfg: ModelConfig) -> torch.Tensor:
+    """How far each block of patches is from empty, [batch, num_blocks]: above 1 it holds something (`data.inked_patches`)."""
+    p, grid = cfg.patch_size, cfg.grid
+    patches = (pixels * 127.5).unflatten(2, (grid, p)).unflatten(4, (grid, p)).permute(0, 2, 4, 1, 3, 5).flatten(4).flatten(1, 2)
+    means = patches.mean(-1)  # [batch, num_patches, 3]
+    spread = patches.std(-1, unbiased=False) / EVEN
+    ink = torch.maximum(spread, (means - means.median(1, keepdim=True).values).abs() / NEAR).amax(-1)
+    side = grid // BLOCK_SIDE
+    return ink.unflatten(1, (side, BLOCK_SIDE, side, BLOCK_SIDE)).amax((2, 4)).flatten(1)
+
+
+def block_places(cfg: ModelConfig, device) -> torch.Tensor:
+    """The patches of each block, [num_blocks, BLOCK_PATCHES], the upper left one first."""
+    side = cfg.grid // BLOCK_SIDE
+    patches = torch.arange(cfg.num_patches, device=device).view(side, BLOCK_SIDE, side, BLOCK_SIDE)
+    return patches.permute(0, 2, 1, 3).reshape(side * side, BLOCK_PATCHES)
+
+
+def fullest_blocks(ink: torch.Tensor, count: int) -> torch.Tensor:
+    """[batch, count] blocks with the most ink, in their order on the page; of equal ones the first."""
+    return ink.argsort(dim=1, descending=True, stable=True)[:, :count].sort(1).values
+
+
+@torch.no_grad()
+def most_diverse(visual: torch.Tensor, count: int) -> torch.Tensor:
+    """[batch, count] tokens by max-min distance of cosines: each is the one least like its nearest among those taken (DivPrune).
+    The first is the least like the mean."""
+    unit = F.normalize(visual.float(), dim=-1)
+    rows = torch.arange(len(unit), device=unit.device)
+    taken = [torch.einsum("bnd,bd->bn", unit, unit.mean(1)).argmin(1)]
+    nearest = torch.full(unit.shape[:2], -2.0, device=unit.device)
+    for _ in range(count - 1):
+        nearest = torch.maximum(nearest, torch.einsum("bnd,bd->bn", unit, unit[rows, taken[-1]]))
+        nearest[rows, taken[-1]] = 2.0
+        taken.append(nearest.argmin(1))
+    return torch.stack(taken, 1)
+
+
+class Merger(nn.Module):
+    """One token of several neighbours: a product with all of them, which begins as their mean."""
+
+    def __init__(self, dim: int):
+        super().__init__()
+        self.pairs, self.blocks = (nn.Linear(n * dim, dim, bias=False) for n in (2, BLOCK_PATCHES))
+        for linear, n in ((self.pairs, 2), (self.blocks, BLOCK_PATCHES)):
+            linear.weight.data.copy_(torch.eye(dim).repeat(1, n) / n)
+
+    def forward(self, visual: torch.Tensor, num_merged: int) -> torch.Tensor:
+        """Tokens [batch, blocks * BLOCK_PATCHES, dim], block by block, to `num_merged` times fewer."""
+        merge = {2: self.pairs, BLOCK_PATCHES: self.blocks}[num_merged]
+        return merge(visual.unflatten(1, (-1, num_merged)).flatten(2))
+
+
+@dataclass
+class Asked:
+    """What is asked of the gates of a batch. Numbers [batch], or gates [batch, layers] (and [batch, layers, SLOTS])."""
+
+    tower: torch.Tensor
+    decoder: torch.Tensor
+    by_unit: bool = False
+    noise: bool = False
+    is_free: torch.Tensor | None = None  # samples whose layers are drawn by noise alone
+
+    @property
+    def tower_is_given(self) -> bool:
+        return self.tower.ndim > 1
+
+    @property
+    def decoder_is_given(self) -> bool:
+        return self.decoder.ndim > 1
+
+
+def everything(cfg: ModelConfig, batch: int, device) -> Asked:
+    return Asked(torch.ones(batch, cfg.vision_layers, device=device), torch.ones(batch, cfg.num_layers, SLOTS, device=device))
+
+
+class AdaptiveMini(nn.Module):
+    def __init__(self, cfg: ModelConfig):
+        super().__init__()
+        self.cfg = cfg
+        self.model = SaccadeMini(cfg)
+        self.scheduler = Scheduler(cfg)
+        self.token_merger = Merger(cfg.model_dim)
+
+    def encode(self, pixels: torch.Tensor, blocks: torch.Tensor | None, asked: Asked, run=gated_tower_layer):
+        """Visual tokens [batch, patches, model_dim] of the blocks [batch, blocks], block by block, or of the whole picture, row
+        by row; how much the class token looks at each in the last layer that runs; the gates."""
+        tower = self.model.vision_tower
+        cls, patches = tower.embeddings(pixels)
+        if blocks is not None:
+            places = block_places(self.cfg, pixels.device)[blocks].flatten(1)
+            patches = patches.gather(1, places[..., None].expand(-1, -1, patches.shape[-1]))
+        x = tower.pre_layrnorm(torch.cat([cls.expand(len(patches), 1, -1), patches], dim=1))
+        gates = asked.tower
+        if not asked.tower_is_given:
+            with torch.autocast(x.device.type, enabled=False):
+                gates = self.scheduler.tower_gates(asked.tower, x[:, 1:].detach(), asked.noise, asked.is_free)
+        looked = torch.zeros(x.shape[0], x.shape[1] - 1, device=x.device)
+        for i, layer in enumerate(tower.layers):
+            x, seen = run(layer, x, gates[:, i, None, None].contiguous())
+            looked = torch.where(gates[:, i, None] > 0.5, seen, looked)
+        return self.model.multi_modal_projector(x[:, 1:]), looked, gates
+
+    def compress(self, visual: torch.Tensor, looked: torch.Tensor, blocks: torch.Tensor, per_block: float, strategy: str) -> tuple[torch.Tensor, torch.Tensor]:
+        """The tokens that the decoder gets, [batch, tokens, model_dim], and the patches in whose places they stand. A merged
+        token stands in the place of its first."""
+        places = block_places(self.cfg, visual.device)[blocks].flatten(1)
+        if strategy == MERGE:
+            num_merged = int(BLOCK_PATCHES / per_block)
+            kept = torch.arange(0, places.shape[1], num_merged, device=places.device).expand(len(places), -1)
+            visual = self.token_merger(visual, num_merged) if num_merged > 1 else visual
+            place = places.gather(1, kept)
+        else:
+            count = int(blocks.shape[1] * per_block)
+            if strategy == DIVERSE:
+                kept = most_diverse(visual, count)
+            else:
+                score = looked if strategy == CLASS_ATTENTION else torch.rand(looked.shape, device=looked.device)
+                kept = score.argsort(dim=1, descending=True, stable=True)[:, :count]
+            place = places.gather(1, kept)
+            visual = visual.gather(1, kept[..., None].expand(-1, -1, visual.shape[-1]))
+        place, order = place.sort(1)
+        return visual.gather(1, order[..., None].expand(-1, -1, visual.shape[-1])), place
+
+    def begin_latency(self, asked: Asked, visual: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The latency token [batch, 1, model_dim] and the gates of the first layers."""
+        with torch.autocast(visual.device.type, enabled=False):
+            token = self.scheduler.token(self.scheduler.share(asked.decoder, asked.by_unit))[:, None]
+            return token, self.scheduler.early_gates(asked.decoder, asked.by_unit, visual.detach(), asked.noise, asked.is_free)
+
+    def late_gates(self, early: torch.Tensor, asked: Asked, latency: torch.Tensor) -> torch.Tensor:
+        with torch.autocast(latency.device.type, enabled=False):
+            return self.scheduler.late_gates(early, asked.decoder, asked.by_unit, latency[:, 0].float(), asked.noise, asked.is_free)
+
+    def latency_rope(self, batch: int, device) -> tuple[torch.Tensor, torch.Tensor]:
+        """The latency token stands in the first place after the picture."""
+        place = torch.full((batch, 1), 1 + self.cfg.num_patches, device=device)
+        return rope_table(place, self.cfg.head_dim, self.cfg.rope_theta)
+
+    def read(self, visual: torch.Tensor, places: torch.Tensor, text: dict[str, torch.Tensor], asked: Asked, run=gated_decoder_layer, room: int = 0):
+        """Logits [batch, num_text, vocab_size] of packed text after visual tokens that stand in `places`, and the gates. There is
+        room for so many visual tokens that compiled layers meet few shapes; what stands in the rest is seen by nobody."""
+        decoder, device, (batch, num_visual) = self.model.language_model, visual.device, visual.shape[:2]
+        embed = decoder.embed_tokens
+        num_first, num_empty = 1 + max(room, num_visual), max(room - num_visual, 0)
+        first = torch.cat([embed(torch.full((batch, 1), tokenizer.BOS, device=device)), visual.float()], dim=1)
+        x = torch.cat([F.pad(first, (0, 0, 0, num_empty)), embed(text["ids"])], dim=1)
+        positions = torch.cat([places.new_zeros(batch, 1), 1 + places, places.new_zeros(batch, num_empty), text["positions"]], dim=1)
+        cos, sin = rope_table(positions, self.cfg.head_dim, self.cfg.rope_theta)
+        seen = text_mask(text["block_ids"], num_first)
+        seen[:, :, 1 + num_visual:num_first] = False
+        # Padding after the text sees itself only, so no row is without a key.
+        mask = torch.zeros(seen[:, None].shape, dtype=cast_once(x[:0]).dtype, device=device).masked_fill_(~seen[:, None], float("-inf"))
+        gates, latency = asked.decoder, None
+        if not asked.decoder_is_given:
+            latency, gates = self.begin_latency(asked, visual)
+            rope = self.latency_rope(batch, device)
+        for i, layer in enumerate(decoder.layers):
+            if i == NUM_PREFIX and latency is not None:
+                gates = self.late_gates(gates, asked, latency)
+            x, k, v = run(layer, x, cos, sin, mask, num_first, gates[:, i].contiguous())
+            if i < NUM_PREFIX and latency is not None:
+                latency = read_on(layer, latency, *rope, k[:, :, :1 + num_visual], v[:, :, :1 + num_visual], gates[:, i])
+        return self.model.logits(decoder.norm(x[:, num_first:])), gates
+
+
+def begin_merger_and_scheduler(tower_order: list[float], decoder_order: list[float], scheduler: Scheduler) -> None:
+    """The heads begin with how much single layers matter to the model as it is."""
+    with torch.no_grad():
+        scheduler.tower_head.bias.copy_(torch.tensor(tower_order))
+        importance = torch.tensor(decoder_order)
+        scheduler.early_head.bias.copy_(importance)
+        scheduler.mlp_head.bias.copy_(importance[NUM_PREFIX:])
+        scheduler.early_unit_head.bias.copy_(importance.repeat_interleave(SLOTS))
+        scheduler.unit_head.bias.copy_(importance[NUM_PREFIX:].repeat_interleave(SLOTS))
+
+
+FILES = {"tower.safetensors": "model.vision_tower.", "decoder.safetensors": ""}
+
+
+def save_tensors(tensors: dict[str, torch.Tensor], folder: Path) -> None:
+    """16-bit tensors in two files of some 10 MB: the tower, and all else."""
+    folder.mkdir(parents=True, exist_ok=True)
+    left = {name: value.detach().half().contiguous().cpu() for name, value in tensors.items()}
+    for file, prefix in FILES.items():
+        own = {name: left.pop(name) for name in list(left) if name.startswith(prefix)}
+        save_file(own, str(folder / (file + ".partial")))
+        (folder / (file + ".partial")).replace(folder / file)
+
+
+def load_adaptive(folder: Path) -> AdaptiveMini:
+    """What `save_tensors` wrote. A folder with the plain model alone gives an untrained scheduler and means for merging."""
+    adaptive = AdaptiveMini(ModelConfig())
+    tensors = {name: value.float() for file in FILES for name, value in load_file(str(folder / file)).items()}
+    missing, unknown = adaptive.load_state_dict(tensors, strict=False)
+    if unknown or any(name.startswith("model.") for name in missing):
+        raise ValueError(f"{folder}: missing {missing}, unknown {unknown}")
+    return adaptive

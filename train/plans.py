@@ -1,0 +1,92 @@
+"""What a plan is, what it costs, and which one a budget gives. Pure arithmetic: an engine repeats it as it stands.
+
+A picture is cut into blocks of 2 x 2 patches. A plan says how many blocks the vision encoder looks at, how many of its layers run,
+how many visual tokens the decoder gets for each block, and how many decoder layers (or quarters of layers) run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from train.model import ModelConfig
+
+BLOCK_SIDE = 2  # patches
+BLOCK_PATCHES = BLOCK_SIDE * BLOCK_SIDE
+# Heads and groups of MLP neurons of a decoder layer; a unit of variant H is one of each, a quarter of a layer.
+UNITS_A_LAYER = 4
+# Tokens of text that a cost is stated for: question and answer.
+USUAL_TEXT = 32
+MERGE, RANDOM, CLASS_ATTENTION, DIVERSE = STRATEGIES = ("merge", "random", "class_attention", "diverse")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """`tower` and `decoder` are numbers of layers, which the scheduler then picks, or the layers themselves."""
+
+    blocks: int = 144  # seen at most; blocks without ink are left out first
+    tower: int | tuple[int, ...] = 6
+    per_block: float = 4  # visual tokens a block
+    decoder: int | tuple[int, ...] = 5
+    units: int | None = None  # variant H: quarters of layers, in place of `decoder`
+    strategy: str = MERGE
+    fits_ink: bool = True  # no more blocks than the picture fills, rounded up
+
+    def num_tokens(self, blocks: int | None = None) -> int:
+        return int((self.blocks if blocks is None else blocks) * self.per_block)
+
+
+FULL = Plan(fits_ink=False)
+
+# From dear to cheap; every part falls or stays.
+LADDER = (
+    FULL,
+    Plan(),
+    Plan(per_block=2),
+    Plan(per_block=1),
+    Plan(tower=5, per_block=1, decoder=4),
+    Plan(tower=4, per_block=1, decoder=4),
+    Plan(96, 4, 1, 4),
+    Plan(96, 4, 1, 3),
+    Plan(64, 4, 1, 3),
+    Plan(64, 3, 1, 3),
+    Plan(64, 3, 1, 2),
+    Plan(64, 2, 1, 2),
+)
+
+
+def num_layers(chosen: int | tuple[int, ...]) -> int:
+    return chosen if isinstance(chosen, int) else len(chosen)
+
+
+def seen_blocks(plan: Plan, inked: int) -> int:
+    """Blocks that the tower looks at, of a picture that fills `inked`: a multiple of 16."""
+    return min(plan.blocks, max(32, -(-inked // 16) * 16)) if plan.fits_ink else plan.blocks
+
+
+def flops(cfg: ModelConfig, plan: Plan, blocks: int | None = None, num_text: int = USUAL_TEXT) -> float:
+    """Multiplications and additions of one answer, where the tower looks at `blocks`."""
+    blocks = plan.blocks if blocks is None else blocks
+    patches, tokens = BLOCK_PATCHES * blocks, plan.num_tokens(blocks)
+    rows, dim = patches + 1, cfg.vision_dim
+    layer = 2 * rows * (4 * dim * dim + 2 * dim * cfg.vision_ffn_dim) + 4 * rows * rows * dim
+    embed = 2 * patches * 3 * cfg.patch_size**2 * dim
+    project = 2 * patches * (dim * cfg.model_dim + cfg.model_dim**2)
+    merge = 2 * patches * cfg.model_dim**2 if plan.strategy == MERGE and plan.per_block < BLOCK_PATCHES else 0
+    total = embed + num_layers(plan.tower) * layer + project + merge
+    rows, dim = 1 + tokens + num_text, cfg.model_dim
+    layer = 2 * rows * (4 * dim * dim + 3 * dim * cfg.ffn_dim) + 2 * rows * rows * dim
+    share = num_layers(plan.decoder) if plan.units is None else plan.units / UNITS_A_LAYER
+    return total + share * layer + 2 * num_text * dim * cfg.vocab_size
+
+
+def cost(cfg: ModelConfig, plan: Plan, blocks: int | None = None) -> float:
+    """Share of the full plan's FLOPs."""
+    return flops(cfg, plan, blocks) / flops(cfg, FULL)
+
+
+def plan_for(cfg: ModelConfig, budget: float, inked: int = 144) -> Plan:
+    """The dearest plan of the ladder that a picture with `inked` filled blocks can be answered by within `budget`; the cheapest where none is cheap enough."""
+    for plan in LADDER:
+        if cost(cfg, plan, seen_blocks(plan, inked)) <= budget:
+            return plan
+    return LADDER[-1]
