@@ -1,6 +1,6 @@
 // Two ways to the same product. A few rows of x (decoding) are dotted with each weight row as it is read. More rows
 // (prefill, the vision encoder) go through panels: tile_cols weight rows are dequantised and transposed once, k-block
-// by k-block, and every tile of x passes over the panel while it is in cache.
+// by k-block, and every tile of x, laid out for it beforehand, passes over the panel while it is in cache.
 #include "kernels/matmul.h"
 
 #include <algorithm>
@@ -13,11 +13,11 @@
 namespace saccade {
 namespace {
 
-/// k of one panel: a multiple of every block size, so small that panel and x tile stay in the second-level cache.
-constexpr int64_t kBlockK = 512;
+/// k of one panel: a multiple of every block size, so small that the panel stays in the first-level cache.
+constexpr int64_t kBlockK = 256;
 
-/// Rows of x are copied this far apart: at their own stride, often a power of two, they would evict each other from the
-/// first-level cache.
+/// Rows of an x tile are this far apart: at their own stride, often a power of two, they would evict each other from
+/// the first-level cache.
 constexpr int64_t kXTileStride = kBlockK + 16;
 
 /// Weight rows of one range of the few-rows path, and the multiplications under which one thread does it all: waking
@@ -31,14 +31,19 @@ int64_t ceil_div(int64_t a, int64_t b) {
 
 /// What a thread works in; kept for its next product.
 struct Scratch {
-  std::vector<float> rows;    // [tile_cols, kBlockK] dequantised, or one whole weight row
-  std::vector<float> panel;   // [kBlockK, tile_cols]
-  std::vector<float> x_tile;  // [tile_rows, kXTileStride]
+  std::vector<float> rows;   // [tile_cols, kBlockK] dequantised, or one whole weight row
+  std::vector<float> panel;  // [kBlockK, tile_cols]
 };
 
 Scratch& thread_scratch() {
   thread_local Scratch scratch;
   return scratch;
+}
+
+/// Of the thread that calls; the others read it.
+std::vector<float>& x_tile_buffer() {
+  thread_local std::vector<float> buffer;
+  return buffer;
 }
 
 float* reserve(std::vector<float>& buffer, int64_t count) {
@@ -56,20 +61,26 @@ class Product {
         n_(args.weight.shape.num_rows()) {}
 
   void run_dots(ThreadPool& pool) const;
-  void run_panels(ThreadPool& pool) const;
+  void run_panels(ThreadPool& pool);
 
  private:
   void dot_weight_row(int64_t col) const;
+  void lay_out_x(ThreadPool& pool);
   void multiply_panel(int64_t col, int64_t first_row, int64_t end_row) const;
   void start_columns(int64_t col, int num_cols, int64_t first_row, int64_t end_row) const;
   void fill_panel(int64_t col, int num_cols, int64_t first_k, int64_t num_k, Scratch& scratch) const;
   void multiply_tile(int num_cols, int num_rows, const float* x, int64_t num_k, float* y, Scratch& scratch) const;
+  float* x_tile(int64_t row, int64_t first_k) const {
+    return x_tiles_ + (row / leaf_.tile_rows * num_k_blocks_ + first_k / kBlockK) * leaf_.tile_rows * kXTileStride;
+  }
 
   const Leaf& leaf_;
   const MatmulArgs& args_;
   const size_t dtype_idx_;
   const int64_t k_;
   const int64_t n_;
+  const int64_t num_k_blocks_ = ceil_div(k_, kBlockK);
+  float* x_tiles_ = nullptr;  // [m / tile_rows, k / kBlockK, tile_rows, kXTileStride]
 };
 
 void Product::run_dots(ThreadPool& pool) const {
@@ -97,7 +108,22 @@ void Product::dot_weight_row(int64_t col) const {
   }
 }
 
-void Product::run_panels(ThreadPool& pool) const {
+void Product::lay_out_x(ThreadPool& pool) {
+  const int64_t num_tiles = ceil_div(args_.m, leaf_.tile_rows);
+  x_tiles_ = reserve(x_tile_buffer(), num_tiles * num_k_blocks_ * leaf_.tile_rows * kXTileStride);
+  pool.parallel_for(args_.m, 64, [&](int64_t begin, int64_t end, int) {
+    for (int64_t row = begin; row < end; ++row) {
+      const float* x = args_.x + row * args_.x_stride;
+      for (int64_t first_k = 0; first_k < k_; first_k += kBlockK) {
+        std::copy_n(x + first_k, std::min(kBlockK, k_ - first_k),
+                    x_tile(row, first_k) + row % leaf_.tile_rows * kXTileStride);
+      }
+    }
+  });
+}
+
+void Product::run_panels(ThreadPool& pool) {
+  lay_out_x(pool);
   // Where there are fewer panels than threads would like, each is shared by several groups of rows of x; a group
   // repeats the panel's dequantisation, so groups are kept large.
   constexpr int64_t kMinGroupRows = 64;
@@ -124,8 +150,7 @@ void Product::multiply_panel(int64_t col, int64_t first_row, int64_t end_row) co
     fill_panel(col, num_cols, first_k, num_k, scratch);
     for (int64_t row = first_row; row < end_row; row += leaf_.tile_rows) {
       const int num_rows = static_cast<int>(std::min<int64_t>(leaf_.tile_rows, end_row - row));
-      multiply_tile(num_cols, num_rows, args_.x + row * args_.x_stride + first_k, num_k,
-                    args_.y + row * args_.y_stride + col, scratch);
+      multiply_tile(num_cols, num_rows, x_tile(row, first_k), num_k, args_.y + row * args_.y_stride + col, scratch);
     }
   }
 }
@@ -153,17 +178,13 @@ void Product::fill_panel(int64_t col, int num_cols, int64_t first_k, int64_t num
 
 void Product::multiply_tile(int num_cols, int num_rows, const float* x, int64_t num_k, float* y,
                             Scratch& scratch) const {
-  float* x_tile = reserve(scratch.x_tile, leaf_.tile_rows * kXTileStride);
-  for (int row = 0; row < num_rows; ++row) {
-    std::copy_n(x + row * args_.x_stride, num_k, x_tile + row * kXTileStride);
-  }
   const float* panel = scratch.panel.data();
   if (num_cols == leaf_.tile_cols) {
-    leaf_.gemm_tile(num_rows, x_tile, kXTileStride, panel, num_k, y, args_.y_stride);
+    leaf_.gemm_tile(num_rows, x, kXTileStride, panel, num_k, y, args_.y_stride);
     return;
   }
   float tile[kMaxTileRows * kMaxTileCols] = {};  // the last panel is narrower than what gemm_tile writes
-  leaf_.gemm_tile(num_rows, x_tile, kXTileStride, panel, num_k, tile, leaf_.tile_cols);
+  leaf_.gemm_tile(num_rows, x, kXTileStride, panel, num_k, tile, leaf_.tile_cols);
   for (int row = 0; row < num_rows; ++row) {
     for (int i = 0; i < num_cols; ++i) y[row * args_.y_stride + i] += tile[row * leaf_.tile_cols + i];
   }
@@ -173,7 +194,7 @@ void Product::multiply_tile(int num_cols, int num_rows, const float* x, int64_t 
 
 void matmul(ThreadPool& pool, const MatmulArgs& args) {
   assert(args.weight.shape.row_size() % traits_of(args.weight.dtype).block_size == 0);
-  const Product product(active_leaf(), args);
+  Product product(active_leaf(), args);
   if (args.m == 0 || args.weight.shape.num_rows() == 0) return;
   if (args.m <= kMaxDotRows) {
     product.run_dots(pool);
