@@ -16,10 +16,10 @@ from torch import nn
 
 from train import tokenizer
 from train.data import EVEN, NEAR
-from train.model import ModelConfig, SaccadeMini, cast_once, rope_table, rotate
+from train.model import ModelConfig, SaccadeMini, cast_once, rope_table
 from train.plans import BLOCK_PATCHES, BLOCK_SIDE, CLASS_ATTENTION, DIVERSE, MERGE, RANDOM, UNITS_A_LAYER
 from train.scheduler import NUM_PREFIX, SLOTS, Scheduler
-from train.whole import heads_of, text_mask
+from train.whole import heads_of, queries_keys_values, text_mask
 
 
 def gated_tower_layer(layer, x: torch.Tensor, gate: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -45,25 +45,25 @@ def gated_mlp(layer, x: torch.Tensor, groups: torch.Tensor) -> torch.Tensor:
     return mlp.down_proj(grouped.flatten(-2))
 
 
+def add_gated(layer, x: torch.Tensor, attended: torch.Tensor, gates: torch.Tensor) -> torch.Tensor:
+    """`x` and what a layer's attention and MLP add, `gates` [batch, SLOTS] of heads and groups."""
+    x = x + gated_attention(layer, attended, gates[:, :UNITS_A_LAYER])
+    return x + gated_mlp(layer, layer.post_attention_layernorm(x), gates[:, UNITS_A_LAYER:])
+
+
 def gated_decoder_layer(layer, x, cos, sin, mask, num_first: int, gates: torch.Tensor):
     """As `whole.decoder_layer`, with `gates` [batch, SLOTS] of heads and groups. Returns the output and all keys and values."""
-    own, normed = layer.self_attn, layer.input_layernorm(x)
-    q, k, v = (heads_of(p(normed), own.head_dim) for p in (own.q_proj, own.k_proj, own.v_proj))
-    q, k = rotate(q, cos, sin).to(v.dtype), rotate(k, cos, sin).to(v.dtype)
+    q, k, v = queries_keys_values(layer, x, cos, sin)
     first = F.scaled_dot_product_attention(*(t[:, :, :num_first] for t in (q, k, v)), is_causal=True)
     text = F.scaled_dot_product_attention(q[:, :, num_first:], k, v, attn_mask=mask)
-    x = x + gated_attention(layer, torch.cat([first, text], dim=2), gates[:, :UNITS_A_LAYER])
-    return x + gated_mlp(layer, layer.post_attention_layernorm(x), gates[:, UNITS_A_LAYER:]), k, v
+    return add_gated(layer, x, torch.cat([first, text], dim=2), gates), k, v
 
 
 def read_on(layer, x, cos, sin, first_k, first_v, gates: torch.Tensor) -> torch.Tensor:
     """The latency token [batch, 1, model_dim] through a layer: it sees the first tokens and itself, and nobody sees it."""
-    own, normed = layer.self_attn, layer.input_layernorm(x)
-    q, k, v = (heads_of(p(normed), own.head_dim) for p in (own.q_proj, own.k_proj, own.v_proj))
-    q, k = rotate(q, cos, sin).to(v.dtype), rotate(k, cos, sin).to(v.dtype)
+    q, k, v = queries_keys_values(layer, x, cos, sin)
     attended = F.scaled_dot_product_attention(q, torch.cat([first_k, k], dim=2), torch.cat([first_v, v], dim=2))
-    x = x + gated_attention(layer, attended, gates[:, :UNITS_A_LAYER])
-    return x + gated_mlp(layer, layer.post_attention_layernorm(x), gates[:, UNITS_A_LAYER:])
+    return add_gated(layer, x, attended, gates)
 
 
 @torch.no_grad()
@@ -233,7 +233,7 @@ class AdaptiveMini(nn.Module):
         return self.model.logits(decoder.norm(x[:, num_first:])), gates
 
 
-def begin_merger_and_scheduler(tower_order: list[float], decoder_order: list[float], scheduler: Scheduler) -> None:
+def begin_scheduler(tower_order: list[float], decoder_order: list[float], scheduler: Scheduler) -> None:
     """The heads begin with how much single layers matter to the model as it is."""
     with torch.no_grad():
         scheduler.tower_head.bias.copy_(torch.tensor(tower_order))

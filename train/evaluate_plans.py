@@ -1,6 +1,6 @@
 """Scores plans on sets of questions: right answers against FLOPs, for the adaptive model and for the model that it was made from.
 
-    python -m train.evaluate_plans ~/saccade-train/adaptive/averaged --base models/saccade-mini.gguf --sets samples/heldout/set.jsonl samples/browser/set.jsonl
+    python -m train.evaluate_plans ~/saccade-train/adaptive/averaged models/saccade-mini.gguf --sets samples/heldout/set.jsonl samples/browser/set.jsonl
 
 Answers are greedy, in batches; a layer that is left out is masked, which gives what skipping it gives (`tests/test_adaptive.py`). For
 the base, which has no scheduler, plans name their layers, and several neighbours become their mean.
@@ -21,16 +21,17 @@ import torch.nn.functional as F
 from PIL import Image
 
 from train import tokenizer
-from train.adaptive import AdaptiveMini, Asked, block_ink, fullest_blocks, gated_attention, gated_mlp, read_on
+from train.adaptive import AdaptiveMini, Asked, add_gated, block_ink, fullest_blocks, read_on
 from train.augment import pad_to_square
 from train.data import to_pixels
 from train.evaluate import is_right
-from train.model import ModelConfig, rope_table, rotate
+from train.model import ModelConfig, rope_table
 from train.packing import prompt_ids
 from train.plans import CLASS_ATTENTION, DIVERSE, FULL, LADDER, MERGE, RANDOM, Plan, cost, seen_blocks
 from train.scheduler import NUM_PREFIX, SLOTS
 from train.train_adaptive import start_of
-from train.whole import heads_of
+from train.whole import queries_keys_values
+
 
 @dataclass
 class Picture:
@@ -101,14 +102,11 @@ class Batch:
 
     def through(self, layer, x, rope, gates, cache=None, mask=None):
         """A decoder layer with a cache; returns the output and all keys and values."""
-        own, normed = layer.self_attn, layer.input_layernorm(x)
-        q, k, v = (heads_of(p(normed), own.head_dim) for p in (own.q_proj, own.k_proj, own.v_proj))
-        q, k = rotate(q, *rope), rotate(k, *rope)
+        q, k, v = queries_keys_values(layer, x, *rope)
         if cache is not None:
             k, v = torch.cat([cache[0], k], dim=2), torch.cat([cache[1], v], dim=2)
         attended = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=cache is None)
-        x = x + gated_attention(layer, attended, gates[:, :SLOTS // 2])
-        return x + gated_mlp(layer, layer.post_attention_layernorm(x), gates[:, SLOTS // 2:]), k, v
+        return add_gated(layer, x, attended, gates), k, v
 
     def answer(self, rows: list[int], questions: list[str], max_new_tokens: int = 100) -> list[str]:
         """Question i on picture rows[i]. Questions are padded on the left to one length."""

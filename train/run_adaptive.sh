@@ -8,6 +8,6 @@ rm -rf "$pages"
 setsid python3 -m train.records "$pages" --workers "${WORKERS:-$(($(nproc) - 1))}" &
 drawing=$!
 trap 'kill -- -$drawing' EXIT
-python3 -m train.train_adaptive "$pages" --out "$out" --seconds "$seconds" ${TRAIN_OPTIONS---compile} || echo "training failed: $?"
+python3 -m train.train_adaptive "$pages" --out "$out" --seconds "$seconds" ${TRAIN_OPTIONS---compile}
 kill -- -$drawing; trap - EXIT
 python3 -m train.evaluate_plans "$out/averaged" --seconds "$scoring" ${SCORE_OPTIONS---device cuda} | tee "$out/plans.md"

@@ -14,21 +14,21 @@ import argparse
 import copy
 import random
 import time
-from collections import defaultdict, deque
+from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 
-from train.adaptive import AdaptiveMini, Asked, begin_merger_and_scheduler, block_ink, block_places, everything, fullest_blocks, gated_decoder_layer, gated_tower_layer, load_adaptive, save_tensors
+from train.adaptive import AdaptiveMini, Asked, begin_scheduler, block_ink, block_places, everything, fullest_blocks, gated_decoder_layer, gated_tower_layer, load_adaptive, save_tensors
 from train.data import to_pixels
 from train.import_gguf import read_model
 from train.model import ModelConfig
 from train.optimizer import Average, MuonAdamW
 from train.packing import EMPTY, IGNORED
 from train.plans import CLASS_ATTENTION, DIVERSE, LADDER, MERGE, RANDOM, UNITS_A_LAYER, Plan, num_layers
-from train.train_whole import Pool, clip_finite, exact_by_kind, rate_at, vary
+from train.train_whole import Leash, Pool, add_loop_options, clip_finite, exact_by_kind, rate_at, vary
 
 # How much each layer of the shipped model matters: the points that its answers lose without it, a twentieth of them as a logit.
 TOWER_ORDER = [4.0, 3.1, 2.0, 2.3, 2.4, 1.9]
@@ -152,7 +152,7 @@ def start_of(base: Path) -> AdaptiveMini:
         return load_adaptive(base)
     adaptive = AdaptiveMini(ModelConfig())
     adaptive.model.load_state_dict(read_model(base, adaptive.cfg).state_dict())
-    begin_merger_and_scheduler(TOWER_ORDER, DECODER_ORDER, adaptive.scheduler)
+    begin_scheduler(TOWER_ORDER, DECODER_ORDER, adaptive.scheduler)
     return adaptive
 
 
@@ -182,7 +182,7 @@ def train(args: argparse.Namespace) -> None:
     tell(f"start: {pool.num_read} pictures read")
 
     params = list(adaptive.parameters())
-    pending: deque = deque()
+    leash = Leash(device)
     scores: dict[str, list[float]] = defaultdict(lambda: [0, 0])
     started = last_log = last_save = time.time()
     pictures = logged = fresh = step = 0
@@ -209,11 +209,7 @@ def train(args: argparse.Namespace) -> None:
         optimizer.step(rate := rate_at(share, step, args.warmup, args.hold))
         average.update()
         step, pictures, fresh = step + 1, pictures + args.batch_size, fresh + num_fresh
-        if device.type == "cuda":
-            pending.append(torch.cuda.Event())
-            pending[-1].record()
-            if len(pending) > 3:
-                pending.popleft().synchronize()
+        leash.step()
         now = time.time()
         if step <= 3 or now - last_log > args.log_every_s:
             detail = "; ".join(f"{name} " + " ".join(f"{n} {float(p):.3f}" for n, p in parts.items()) for name, parts in told)
@@ -233,31 +229,14 @@ def train(args: argparse.Namespace) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, help="where train.records writes")
+    add_loop_options(parser, seconds=480, batch_size=126, muon_lr=0.004)
     parser.add_argument("--base", type=Path, default=Path("models/saccade-mini.gguf"), help="a finished file, or a folder that this program wrote")
     parser.add_argument("--out", type=Path, default=Path.home() / "saccade-train/adaptive")
-    parser.add_argument("--seconds", type=float, default=480, help="for everything, from the start of the program")
-    parser.add_argument("--batch_size", type=int, default=126)
-    parser.add_argument("--muon_lr", type=float, default=0.004)
-    parser.add_argument("--adam_lr", type=float, default=1e-3)
-    parser.add_argument("--decoder_boost", type=float, default=1.5, help="factor on the decoder's and projector's rates")
-    parser.add_argument("--warmup", type=int, default=100, help="steps")
-    parser.add_argument("--hold", type=float, default=0.3, help="share of the time before the rates fall")
-    parser.add_argument("--average", type=float, default=0.995, help="decay of the averaged weights")
     parser.add_argument("--answer_weight", type=float, default=1.0)
     parser.add_argument("--apart_weight", type=float, default=1.0, help="of the divergence from the frozen model's probabilities")
     parser.add_argument("--tokens_weight", type=float, default=0.3, help="of the distance from the frozen model's visual tokens")
     parser.add_argument("--full_weight", type=float, default=2.0, help="of the full plan's losses, beside the other two")
     parser.add_argument("--unit_share", type=float, default=0.2, help="of the steps that pick heads and groups, not layers")
-    parser.add_argument("--clip", type=float, default=1.0)
-    parser.add_argument("--capacity", type=int, default=120_000, help="pictures kept on the GPU, 0.3 MB each")
-    parser.add_argument("--compile", action="store_true")
-    parser.add_argument("--stop", type=int, default=0, help="leave after this many steps")
-    parser.add_argument("--log_every_s", type=float, default=10)
-    parser.add_argument("--save_every_s", type=float, default=60)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--device", default="cuda")
-    parser.add_argument("--threads", type=int, default=1)
     train(parser.parse_args())
 
 

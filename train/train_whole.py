@@ -153,6 +153,22 @@ def learn_read_outs(trainee: Trainee, pool: Pool, args: argparse.Namespace, rng:
     return float(loss.detach())
 
 
+class Leash:
+    """Lets the program be a few steps ahead of the GPU, no more."""
+
+    def __init__(self, device: torch.device):
+        self.is_needed = device.type == "cuda"
+        self.pending: deque = deque()
+
+    def step(self) -> None:
+        if not self.is_needed:
+            return
+        self.pending.append(torch.cuda.Event())
+        self.pending[-1].record()
+        if len(self.pending) > 3:
+            self.pending.popleft().synchronize()
+
+
 def train(args: argparse.Namespace) -> None:
     torch.manual_seed(args.seed)
     torch.set_num_threads(args.threads)
@@ -179,7 +195,7 @@ def train(args: argparse.Namespace) -> None:
         average.begin_missing({n: value for n, value in average.values.items() if not n.startswith("heads.")})
 
     params = list(trainee.parameters())
-    pending: deque = deque()
+    leash = Leash(device)
     kinds = torch.zeros(2, len(KIND_NAMES), dtype=torch.long, device=device)
     pictures = fresh = step = 0
     started = last_log = last_save = time.time()
@@ -202,11 +218,7 @@ def train(args: argparse.Namespace) -> None:
         step, pictures, fresh = step + 1, pictures + args.batch_size, fresh + num_fresh
         if step % 16 == 0:
             kinds += torch.stack(exact_by_kind(parts["wrong"], batch))
-        if device.type == "cuda":  # a few steps ahead of the GPU, no more
-            pending.append(torch.cuda.Event())
-            pending[-1].record()
-            if len(pending) > 3:
-                pending.popleft().synchronize()
+        leash.step()
         now = time.time()
         if step <= 2 or now - last_log > args.log_every_s:
             detail = " ".join(f"{n} {float(p):.3f}" for n, p in parts.items() if n != "wrong")
@@ -227,21 +239,17 @@ def train(args: argparse.Namespace) -> None:
     tell(f"done: {step} steps, {pictures} pictures, {fresh} of them drawn anew, in {time.time() - began:.0f} s")
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def add_loop_options(parser: argparse.ArgumentParser, seconds: float, batch_size: int, muon_lr: float) -> None:
+    """What every loop over a `Pool` can be told."""
     parser.add_argument("folder", type=Path, help="where train.records writes")
-    parser.add_argument("--dir", type=Path, default=Path.home() / "saccade-train")
-    parser.add_argument("--seconds", type=float, default=540, help="for everything, from the start of the program")
-    parser.add_argument("--batch_size", type=int, default=128)
-    parser.add_argument("--muon_lr", type=float, default=0.008)
+    parser.add_argument("--seconds", type=float, default=seconds, help="for everything, from the start of the program")
+    parser.add_argument("--batch_size", type=int, default=batch_size)
+    parser.add_argument("--muon_lr", type=float, default=muon_lr)
     parser.add_argument("--adam_lr", type=float, default=1e-3)
     parser.add_argument("--decoder_boost", type=float, default=1.5, help="factor on the decoder's and projector's rates")
     parser.add_argument("--warmup", type=int, default=100, help="steps")
     parser.add_argument("--hold", type=float, default=0.3, help="share of the time before the rates fall")
-    parser.add_argument("--read_out_steps", type=int, default=150, help="for the read-outs alone, which train.import_gguf leaves unlearned; 0 where the checkpoint was trained")
     parser.add_argument("--average", type=float, default=0.995, help="decay of the averaged weights")
-    parser.add_argument("--dense_weight", type=float, default=1.0)
-    parser.add_argument("--pointer_weight", type=float, default=0.4)
     parser.add_argument("--clip", type=float, default=1.0)
     parser.add_argument("--capacity", type=int, default=120_000, help="pictures kept on the GPU, 0.3 MB each")
     parser.add_argument("--compile", action="store_true", help="compile the layers (takes some 20 seconds at the start, then half as fast again)")
@@ -251,6 +259,15 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--threads", type=int, default=1)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_loop_options(parser, seconds=540, batch_size=128, muon_lr=0.008)
+    parser.add_argument("--dir", type=Path, default=Path.home() / "saccade-train")
+    parser.add_argument("--read_out_steps", type=int, default=150, help="for the read-outs alone, which train.import_gguf leaves unlearned; 0 where the checkpoint was trained")
+    parser.add_argument("--dense_weight", type=float, default=1.0)
+    parser.add_argument("--pointer_weight", type=float, default=0.4)
     train(parser.parse_args())
 
 

@@ -111,15 +111,21 @@ def dense_loss(heads: DenseHeads, features: torch.Tensor, labels: dict[str, torc
         + 0.2 * cover_loss(heads.colours(x), labels["colours"]) + facts_loss(heads.facts(x), labels["facts"])
 
 
-def decoder_layer(layer: DecoderLayer, x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, mask: torch.Tensor, num_first: int):
-    """`mask` [batch, 1, text tokens, all tokens] is added to the scores of the text; the `num_first` tokens before it see what is
-    before them. Returns the output and the queries and keys of head 0."""
+def queries_keys_values(layer: DecoderLayer, x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor):
+    """Of every head, [batch, heads, tokens, head_dim], turned by their positions."""
     own, normed = layer.self_attn, layer.input_layernorm(x)
     q, k, v = (heads_of(p(normed), own.head_dim) for p in (own.q_proj, own.k_proj, own.v_proj))
     q, k = rotate(q, cos, sin).to(v.dtype), rotate(k, cos, sin).to(v.dtype)
+    return q, k, v
+
+
+def decoder_layer(layer: DecoderLayer, x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, mask: torch.Tensor, num_first: int):
+    """`mask` [batch, 1, text tokens, all tokens] is added to the scores of the text; the `num_first` tokens before it see what is
+    before them. Returns the output and the queries and keys of head 0."""
+    q, k, v = queries_keys_values(layer, x, cos, sin)
     first = F.scaled_dot_product_attention(*(t[:, :, :num_first] for t in (q, k, v)), is_causal=True)
     text = F.scaled_dot_product_attention(q[:, :, num_first:], k, v, attn_mask=mask)
-    x = x + own.o_proj(torch.cat([first, text], dim=2).transpose(1, 2).flatten(2))
+    x = x + layer.self_attn.o_proj(torch.cat([first, text], dim=2).transpose(1, 2).flatten(2))
     return x + layer.mlp(layer.post_attention_layernorm(x)), q[:, 0, num_first:], k[:, 0]
 
 

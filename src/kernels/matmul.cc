@@ -6,9 +6,9 @@
 #include <algorithm>
 #include <cassert>
 #include <cstddef>
-#include <vector>
 
 #include "kernels/leaf.h"
+#include "kernels/scratch.h"
 
 namespace saccade {
 namespace {
@@ -29,26 +29,19 @@ int64_t ceil_div(int64_t a, int64_t b) {
   return (a + b - 1) / b;
 }
 
-/// What a thread works in; kept for its next product.
-struct Scratch {
-  std::vector<float> rows;   // [tile_cols, kBlockK] dequantised, or one whole weight row
-  std::vector<float> panel;  // [kBlockK, tile_cols]
-};
-
 Scratch& thread_scratch() {
   thread_local Scratch scratch;
   return scratch;
 }
 
 /// Of the thread that calls; the others read it.
-std::vector<float>& x_tile_buffer() {
-  thread_local std::vector<float> buffer;
-  return buffer;
+Scratch& x_tile_scratch() {
+  thread_local Scratch scratch;
+  return scratch;
 }
 
-float* reserve(std::vector<float>& buffer, int64_t count) {
-  if (buffer.size() < static_cast<size_t>(count)) buffer.resize(static_cast<size_t>(count));
-  return buffer.data();
+float* reserve_floats(Scratch& scratch, int64_t count) {
+  return Pieces(scratch.reserve(count * static_cast<int64_t>(sizeof(float)))).take<float>(count);
 }
 
 class Product {
@@ -68,8 +61,8 @@ class Product {
   void lay_out_x(ThreadPool& pool);
   void multiply_panel(int64_t col, int64_t first_row, int64_t end_row) const;
   void start_columns(int64_t col, int num_cols, int64_t first_row, int64_t end_row) const;
-  void fill_panel(int64_t col, int num_cols, int64_t first_k, int64_t num_k, Scratch& scratch) const;
-  void multiply_tile(int num_cols, int num_rows, const float* x, int64_t num_k, float* y, Scratch& scratch) const;
+  void fill_panel(int64_t col, int num_cols, int64_t first_k, int64_t num_k, float* panel, float* rows) const;
+  void multiply_tile(int num_cols, int num_rows, const float* x, int64_t num_k, float* y, const float* panel) const;
   float* x_tile(int64_t row, int64_t first_k) const {
     return x_tiles_ + (row / leaf_.tile_rows * num_k_blocks_ + first_k / kBlockK) * leaf_.tile_rows * kXTileStride;
   }
@@ -94,7 +87,7 @@ void Product::dot_weight_row(int64_t col) const {
   const std::byte* row = args_.weight.row(col);
   Leaf::DotRows dot_rows = leaf_.dot_rows[dtype_idx_];
   if (dot_rows == nullptr) {
-    float* floats = reserve(thread_scratch().rows, k_);
+    float* floats = reserve_floats(thread_scratch(), k_);
     leaf_.dequantize[dtype_idx_](row, floats, k_);
     row = reinterpret_cast<const std::byte*>(floats);
     dot_rows = leaf_.dot_rows[static_cast<size_t>(DType::kF32)];
@@ -110,7 +103,7 @@ void Product::dot_weight_row(int64_t col) const {
 
 void Product::lay_out_x(ThreadPool& pool) {
   const int64_t num_tiles = ceil_div(args_.m, leaf_.tile_rows);
-  x_tiles_ = reserve(x_tile_buffer(), num_tiles * num_k_blocks_ * leaf_.tile_rows * kXTileStride);
+  x_tiles_ = reserve_floats(x_tile_scratch(), num_tiles * num_k_blocks_ * leaf_.tile_rows * kXTileStride);
   pool.parallel_for(args_.m, 64, [&](int64_t begin, int64_t end, int) {
     for (int64_t row = begin; row < end; ++row) {
       const float* x = args_.x + row * args_.x_stride;
@@ -143,14 +136,15 @@ void Product::run_panels(ThreadPool& pool) {
 
 void Product::multiply_panel(int64_t col, int64_t first_row, int64_t end_row) const {
   const int num_cols = static_cast<int>(std::min<int64_t>(leaf_.tile_cols, n_ - col));
-  Scratch& scratch = thread_scratch();
+  const int64_t panel_size = kBlockK * leaf_.tile_cols;
+  float* panel = reserve_floats(thread_scratch(), 2 * panel_size);  // [kBlockK, tile_cols], then its rows dequantised
   start_columns(col, num_cols, first_row, end_row);
   for (int64_t first_k = 0; first_k < k_; first_k += kBlockK) {
     const int64_t num_k = std::min(kBlockK, k_ - first_k);
-    fill_panel(col, num_cols, first_k, num_k, scratch);
+    fill_panel(col, num_cols, first_k, num_k, panel, panel + panel_size);
     for (int64_t row = first_row; row < end_row; row += leaf_.tile_rows) {
       const int num_rows = static_cast<int>(std::min<int64_t>(leaf_.tile_rows, end_row - row));
-      multiply_tile(num_cols, num_rows, x_tile(row, first_k), num_k, args_.y + row * args_.y_stride + col, scratch);
+      multiply_tile(num_cols, num_rows, x_tile(row, first_k), num_k, args_.y + row * args_.y_stride + col, panel);
     }
   }
 }
@@ -166,9 +160,7 @@ void Product::start_columns(int64_t col, int num_cols, int64_t first_row, int64_
   }
 }
 
-void Product::fill_panel(int64_t col, int num_cols, int64_t first_k, int64_t num_k, Scratch& scratch) const {
-  float* panel = reserve(scratch.panel, kBlockK * leaf_.tile_cols);
-  float* rows = reserve(scratch.rows, kBlockK * leaf_.tile_cols);
+void Product::fill_panel(int64_t col, int num_cols, int64_t first_k, int64_t num_k, float* panel, float* rows) const {
   const int64_t first_byte = row_bytes(args_.weight.dtype, first_k);
   for (int i = 0; i < num_cols; ++i) {
     leaf_.dequantize[dtype_idx_](args_.weight.row(col + i) + first_byte, rows + i * kBlockK, num_k);
@@ -177,8 +169,7 @@ void Product::fill_panel(int64_t col, int num_cols, int64_t first_k, int64_t num
 }
 
 void Product::multiply_tile(int num_cols, int num_rows, const float* x, int64_t num_k, float* y,
-                            Scratch& scratch) const {
-  const float* panel = scratch.panel.data();
+                            const float* panel) const {
   if (num_cols == leaf_.tile_cols) {
     leaf_.gemm_tile(num_rows, x, kXTileStride, panel, num_k, y, args_.y_stride);
     return;
