@@ -23,6 +23,14 @@ struct MediaTokens {
   std::vector<Place> places;  // [num_tokens]
   // Extent of the grid the places lie in (before any reduction): M-RoPE advances by it.
   Place extent;
+  // Of a grid that was thinned out: which of the laid out tokens these are, ascending. Empty: all of them.
+  std::vector<int32_t> cells;
+  // How many of the laid out tokens each stands for. Empty: 1 each.
+  std::vector<float> weights;
+
+  // What strategies of compression go by, where EncodePlan asks for it; empty where the family has none.
+  std::vector<float> class_attention;  // [num_tokens]: the class row's softmax in the last layer, mean of the heads
+  Tensor keys;                         // [num_tokens, vision_dim], of the last layer
 };
 
 /// What a picture becomes in the prompt: control text ("<row_1_col_1>") and grids of tokens, in order.
