@@ -10,6 +10,7 @@
 
 #include "decoder/decoder_config.h"
 #include "decoder/kv_cache.h"
+#include "decoder/layer_rows.h"
 #include "decoder/rope_table.h"
 #include "kernels/weight_matrix.h"
 #include "platform/thread_pool.h"
@@ -19,10 +20,12 @@
 
 namespace saccade {
 
-/// The next rows of one sequence.
-struct SequenceRows {
-  KvSequence* kv = nullptr;  // grows by num_tokens in every layer
-  int64_t num_tokens = 0;
+/// What a forward computed.
+struct ForwardTrace {
+  double multiply_adds = 0;
+  int64_t num_tokens = 0;            // that were given
+  std::vector<int64_t> num_rows;     // [num_layers]: of these, how many went through each layer
+  std::vector<int32_t> visual_kept;  // rows of the forward that the first sequence's last pruning left, ascending
 };
 
 struct ForwardArgs {
@@ -33,6 +36,7 @@ struct ForwardArgs {
   int64_t num_logit_rows = 1;  // logits of the last this many rows
   // Called between layers with the share done, 0..1; false cancels. May be empty.
   std::function<bool(double fraction)> progress;
+  ForwardTrace* trace = nullptr;  // added to, where given
 };
 
 /// Thread safety: const after load; one forward at a time per ThreadPool.
@@ -54,7 +58,8 @@ class Decoder {
   /// Writes the embedding of `token` to `row` [model_dim]. `token` must be in [0, vocab_size).
   void embed(int32_t token, std::span<float> row) const;
 
-  /// Runs the rows through all layers. Returns logits [num_logit_rows, vocab_size].
+  /// Runs the rows through the layers of their sequences' plans. Sequences of different plans go together, and get what
+  /// they would get alone. Returns logits [num_logit_rows, vocab_size].
   /// Errors: kResourceExhausted (KV cache), kCancelled. On an error the caches hold what they held before.
   Expected<Tensor> forward(ThreadPool& pool, const ForwardArgs& args) const;
 
@@ -78,16 +83,10 @@ class Decoder {
     std::array<WeightMatrix*, 7> weights() { return {&q, &k, &v, &o, &gate, &up, &down}; }
     std::array<const WeightMatrix*, 7> weights() const { return {&q, &k, &v, &o, &gate, &up, &down}; }
   };
-  struct Scratch;
 
   explicit Decoder(DecoderConfig config) : config_(std::move(config)), rope_(config_.rope) {}
   static Expected<Layer> load_layer(const TensorSource& tensors, const DecoderConfig& config, int64_t layer_idx);
-  Status attention_block(ThreadPool& pool, const Layer& layer, int64_t layer_idx, const RopeTable::Rows& rope,
-                         std::span<const SequenceRows> sequences, Tensor& x, Scratch& scratch) const;
-  Status attend(ThreadPool& pool, int64_t layer_idx, const SequenceRows& rows, int64_t first_row,
-                Scratch& scratch) const;
-  void ffn_block(ThreadPool& pool, const Layer& layer, Tensor& x, Scratch& scratch) const;
-  void rotate(ThreadPool& pool, const RopeTable::Rows& rope, int64_t num_heads, Tensor& heads) const;
+  class Forward;
   Tensor logits(ThreadPool& pool, const Tensor& x, int64_t num_rows) const;
 
   DecoderConfig config_;

@@ -80,7 +80,7 @@ class DecoderForward : public ::testing::Test {
     std::vector<TokenPosition> positions;
     for (int64_t i = 0; i < count; ++i) {
       decoder_->embed(static_cast<int32_t>((first + i) % kTinyVocabSize), rows.row(i));
-      const auto position = static_cast<int32_t>(kv.num_tokens(0) + i);
+      const auto position = static_cast<int32_t>(kv.num_rows() + i);
       positions.push_back({position, position, position});
     }
     ForwardArgs args;

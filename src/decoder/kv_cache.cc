@@ -62,7 +62,7 @@ KvSequence::~KvSequence() {
 Status KvSequence::reserve(int64_t layer_idx, int64_t count) {
   Layer& layer = layers_[static_cast<size_t>(layer_idx)];
   const size_t num_before = layer.keys.size();
-  const size_t num_needed = num_blocks_for(layer.num_tokens + count);
+  const size_t num_needed = num_blocks_for(num_tokens(layer_idx) + count);
   while (layer.keys.size() < num_needed) {
     const Expected<std::byte*> block = pool_->take();
     if (!block) {
@@ -72,15 +72,17 @@ Status KvSequence::reserve(int64_t layer_idx, int64_t count) {
     layer.keys.push_back(*block);
     layer.values.push_back(*block + pool_->block_bytes() / 2);
   }
+  layer.rows.reserve(layer.rows.size() + static_cast<size_t>(count));
   return {};
 }
 
-void KvSequence::append(int64_t layer_idx, const float* keys, const float* values, int64_t count) {
+void KvSequence::append(int64_t layer_idx, std::span<const int32_t> rows, const float* keys, const float* values) {
   Layer& layer = layers_[static_cast<size_t>(layer_idx)];
   const KvShape& shape = pool_->shape();
   const int64_t token_floats = shape.num_heads * shape.head_dim;
-  for (int64_t i = 0; i < count; ++i) {
-    const int64_t token_idx = layer.num_tokens + i;
+  const int64_t num_before = num_tokens(layer_idx);
+  for (int64_t i = 0; i < static_cast<int64_t>(rows.size()); ++i) {
+    const int64_t token_idx = num_before + i;
     const auto block = static_cast<size_t>(token_idx / KvBlockPool::kBlockTokens);
     assert(block < layer.keys.size());
     for (int64_t head = 0; head < shape.num_heads; ++head) {
@@ -90,13 +92,15 @@ void KvSequence::append(int64_t layer_idx, const float* keys, const float* value
       encode_row(shape.dtype, values + source, layer.values[block] + row * shape.row_bytes(), shape.head_dim);
     }
   }
-  layer.num_tokens += count;
+  assert(rows.empty() || layer.rows.empty() || layer.rows.back() < rows.front());
+  layer.rows.insert(layer.rows.end(), rows.begin(), rows.end());
 }
 
-void KvSequence::truncate(int64_t count) {
+void KvSequence::truncate(int64_t num_rows) {
+  num_rows_ = std::min(num_rows_, num_rows);
   for (Layer& layer : layers_) {
-    layer.num_tokens = std::min(layer.num_tokens, count);
-    keep_blocks(layer, num_blocks_for(layer.num_tokens));
+    layer.rows.erase(std::ranges::lower_bound(layer.rows, static_cast<int32_t>(num_rows)), layer.rows.end());
+    keep_blocks(layer, num_blocks_for(static_cast<int64_t>(layer.rows.size())));
   }
 }
 

@@ -1,13 +1,14 @@
 // Keys and values of past tokens, in blocks, per layer and per sequence.
 //
-// Every layer of every sequence has its own list of blocks and its own count of tokens, so that a sequence may skip
-// layers or hold fewer tokens in some of them than in others.
+// Every layer of every sequence has its own list of blocks and knows which rows of the sequence it holds, so that a
+// sequence may skip layers or hold fewer tokens in some of them than in others.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <vector>
 
 #include "kernels/attention.h"
@@ -58,15 +59,22 @@ class KvSequence {
   KvSequence(KvSequence&&) noexcept = default;
   KvSequence& operator=(KvSequence&&) = delete;
 
-  int64_t num_tokens(int64_t layer_idx) const { return layers_[static_cast<size_t>(layer_idx)].num_tokens; }
+  /// Rows of the sequence so far, whether or not a layer holds them.
+  int64_t num_rows() const { return num_rows_; }
+  /// Tokens that a layer holds.
+  int64_t num_tokens(int64_t layer_idx) const {
+    return static_cast<int64_t>(layers_[static_cast<size_t>(layer_idx)].rows.size());
+  }
 
   /// Room for `count` more tokens in one layer; nothing is changed on an error.
   Status reserve(int64_t layer_idx, int64_t count);
-  /// Rounds keys and values [count, num_heads * head_dim], contiguous, to the cache's type behind what the layer holds;
-  /// reserve() must have made room.
-  void append(int64_t layer_idx, const float* keys, const float* values, int64_t count);
-  /// Forgets all but the first `count` tokens in every layer (a layer that has fewer keeps them).
-  void truncate(int64_t count);
+  /// Rounds the keys and values of these rows [rows.size(), num_heads * head_dim], contiguous, to the cache's type
+  /// behind what the layer holds. The rows ascend and come after those; reserve() must have made room.
+  void append(int64_t layer_idx, std::span<const int32_t> rows, const float* keys, const float* values);
+  /// Counts the rows that the layers were given (or not) as part of the sequence.
+  void advance(int64_t count) { num_rows_ += count; }
+  /// Forgets all but the first `num_rows` rows in every layer.
+  void truncate(int64_t num_rows);
 
   /// Valid until the next reserve() or truncate().
   KvBlocks blocks(int64_t layer_idx) const;
@@ -75,12 +83,13 @@ class KvSequence {
   struct Layer {
     std::vector<std::byte*> keys;    // one pointer per block
     std::vector<std::byte*> values;  // into the same blocks
-    int64_t num_tokens = 0;
+    std::vector<int32_t> rows;       // of the sequence, ascending: one for each token held
   };
   void keep_blocks(Layer& layer, size_t count);  // gives back those after the first `count`
 
   std::shared_ptr<KvBlockPool> pool_;
   std::vector<Layer> layers_;
+  int64_t num_rows_ = 0;
 };
 
 }  // namespace saccade

@@ -18,7 +18,9 @@ void append_counting(KvSequence& kv, int64_t layer_idx, int64_t count, float fir
   std::vector<float> rows(static_cast<size_t>(count * kDim));
   std::iota(rows.begin(), rows.end(), first);
   ASSERT_TRUE(kv.reserve(layer_idx, count).is_ok());
-  kv.append(layer_idx, rows.data(), rows.data(), count);
+  std::vector<int32_t> numbers(static_cast<size_t>(count));
+  std::iota(numbers.begin(), numbers.end(), static_cast<int32_t>(kv.num_tokens(layer_idx)));
+  kv.append(layer_idx, numbers, rows.data(), rows.data());
 }
 
 /// Element `i` of a token, over its heads.
@@ -66,12 +68,32 @@ TEST(KvCache, KeepsWhatItsTypeCanHold) {
     std::vector<float> rows(70 * 96);
     for (size_t i = 0; i < rows.size(); ++i) rows[i] = static_cast<float>(i % 251) - 125;
     ASSERT_TRUE(kv.reserve(0, 70).is_ok());
-    kv.append(0, rows.data(), rows.data(), 70);
+    std::vector<int32_t> numbers(70);
+    std::iota(numbers.begin(), numbers.end(), 0);
+    kv.append(0, numbers, rows.data(), rows.data());
     const KvBlocks blocks = kv.blocks(0);
     float values[32];
     dequantize_row(dtype, blocks.values[1] + 5 * blocks.token_stride + 2 * blocks.head_stride, values, 32);
     for (size_t i = 0; i < 32; ++i) EXPECT_NEAR(values[i], rows[69 * 96 + 64 + i], dtype == DType::kQ8_0 ? 0.6 : 0.0);
   }
+}
+
+TEST(KvCache, ForgetsRowsInLayersThatHoldOnlySomeOfThem) {
+  auto pool = std::make_shared<KvBlockPool>(kShape, 10 * kBlockBytes);
+  KvSequence kv(pool, 2);
+  append_counting(kv, 0, 100, 0);
+  const std::vector<int32_t> even = {0, 20, 40, 60, 80};
+  const std::vector<float> rows(even.size() * kDim, 1.0F);
+  ASSERT_TRUE(kv.reserve(1, 5).is_ok());
+  kv.append(1, even, rows.data(), rows.data());
+  kv.advance(100);
+  EXPECT_EQ(kv.num_rows(), 100);
+  kv.truncate(60);
+  EXPECT_EQ(kv.num_rows(), 60);
+  EXPECT_EQ(kv.num_tokens(0), 60);
+  EXPECT_EQ(kv.num_tokens(1), 3);
+  kv.truncate(80);
+  EXPECT_EQ(kv.num_rows(), 60);
 }
 
 TEST(KvCache, NoRoomIsAnOutcome) {

@@ -16,11 +16,11 @@ inline constexpr int kTinyNumLayers = 2;
 
 class TinyDecoderFile : public TinyModelFile {
  public:
-  explicit TinyDecoderFile(const std::string& architecture = "llama") {
+  explicit TinyDecoderFile(const std::string& architecture = "llama", int num_layers = kTinyNumLayers) {
     const auto set = [&](const char* name, uint32_t value) { keys.set_u32(architecture + "." + name, value); };
     keys.set_string("general.architecture", architecture);
     set("embedding_length", kTinyModelDim);
-    set("block_count", kTinyNumLayers);
+    set("block_count", static_cast<uint32_t>(num_layers));
     set("feed_forward_length", kTinyFfnDim);
     set("attention.head_count", 4);
     set("attention.head_count_kv", 2);
@@ -28,7 +28,7 @@ class TinyDecoderFile : public TinyModelFile {
     keys.set_f32(architecture + ".attention.layer_norm_rms_epsilon", 1e-5F);
     add("token_embd.weight", Shape{kTinyVocabSize, kTinyModelDim});
     add("output_norm.weight", Shape{kTinyModelDim});
-    for (int layer_idx = 0; layer_idx < kTinyNumLayers; ++layer_idx) add_layer(layer_idx);
+    for (int layer_idx = 0; layer_idx < num_layers; ++layer_idx) add_layer(layer_idx);
   }
 
  private:
