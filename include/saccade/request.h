@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "saccade/plan.h"
+
 namespace saccade {
 
 /// A piece of a message.
@@ -36,6 +38,7 @@ struct Sampling {
 struct Request {
   std::vector<Message> messages;
   Sampling sampling;
+  Plan plan;
   int64_t max_tokens = 512;       // of the answer
   std::vector<std::string> stop;  // the answer ends before the one that is whole first
 };

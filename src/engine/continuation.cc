@@ -14,6 +14,7 @@ Continuation::Continuation(const Model& model, ThreadPool& pool, Conversation& c
       tokens_(std::move(start.tokens)),
       position_(start.position),
       may_guess_(start.may_guess),
+      trace_(start.trace),
       logits_(std::move(start.logits)) {}
 
 Status Continuation::push(TokenId token, int64_t num_left) {
@@ -62,7 +63,7 @@ Status Continuation::compute_batch() {
     fingerprints.push_back(static_cast<uint64_t>(token));
   }
   SACCADE_ASSIGN_OR_RETURN(logits_,
-                           conversation_.extend(*model_.decoder, pool_, {rows, positions, fingerprints}, count));
+                           conversation_.extend(*model_.decoder, pool_, {rows, positions, fingerprints}, count, {}, trace_));
   return {};
 }
 

@@ -22,6 +22,7 @@ class Continuation {
     Tensor logits;                // behind it, [1, vocab_size]
     int32_t position = 0;         // of the first token that is drawn
     bool may_guess = true;
+    ForwardTrace* trace = nullptr;  // added to
   };
 
   /// All but `start` must outlive this.
@@ -45,6 +46,7 @@ class Continuation {
   std::vector<TokenId> tokens_;
   int32_t position_;
   const bool may_guess_;
+  ForwardTrace* const trace_;
   SpeculationGauge gauge_;
   std::vector<TokenId> batch_;  // the rows behind which logits_ are: a token that was drawn, then guesses
   Tensor logits_;               // [batch, vocab_size]

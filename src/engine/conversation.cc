@@ -4,6 +4,11 @@
 
 namespace saccade {
 
+void Conversation::begin(ConversationPlan plan) {
+  if (plan.looks_ahead || plan.digest != plan_.digest) truncate(0);
+  plan_ = std::move(plan);
+}
+
 int64_t Conversation::num_common_rows(std::span<const uint64_t> fingerprints) const {
   const auto [theirs, ours] = std::ranges::mismatch(fingerprints, fingerprints_);
   return theirs - fingerprints.begin();
@@ -15,16 +20,18 @@ void Conversation::truncate(int64_t num_rows) {
 }
 
 Expected<Tensor> Conversation::extend(const Decoder& decoder, ThreadPool& pool, const NewRows& more,
-                                      int64_t num_logit_rows, std::function<bool(double fraction)> progress) {
+                                      int64_t num_logit_rows, std::function<bool(double fraction)> progress,
+                                      ForwardTrace* trace) {
   kv_.truncate(static_cast<int64_t>(fingerprints_.size()));
   fingerprints_.reserve(fingerprints_.size() + more.fingerprints.size());  // nothing can fail behind the forward
   ForwardArgs args;
   args.rows = &more.rows;
   args.positions = more.positions;
   args.num_logit_rows = num_logit_rows;
-  const SequenceRows rows = {&kv_, static_cast<int64_t>(more.positions.size())};
+  const SequenceRows rows = {&kv_, static_cast<int64_t>(more.positions.size()), &plan_.sequence, more.is_visual};
   args.sequences = {&rows, 1};
   args.progress = std::move(progress);
+  args.trace = trace;
   SACCADE_ASSIGN_OR_RETURN(Tensor logits, decoder.forward(pool, args));
   fingerprints_.insert(fingerprints_.end(), more.fingerprints.begin(), more.fingerprints.end());
   return logits;

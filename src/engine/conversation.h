@@ -19,6 +19,15 @@ struct NewRows {
   const Tensor& rows;                        // [num_rows, model_dim]
   std::span<const TokenPosition> positions;  // [num_rows]
   std::span<const uint64_t> fingerprints;    // [num_rows]
+  std::span<const uint8_t> is_visual = {};   // [num_rows]; empty: none is
+};
+
+/// By which plan a conversation goes on. Rows computed by plans of equal digests are as good as one another.
+struct ConversationPlan {
+  SequencePlan sequence;
+  uint64_t digest = 0;
+  // What is computed of a row depends on rows behind it (pruning, a scheduler): nothing can be taken over.
+  bool looks_ahead = false;
 };
 
 /// Thread safety: one thread at a time.
@@ -26,19 +35,24 @@ class Conversation {
  public:
   explicit Conversation(KvSequence kv) : kv_(std::move(kv)) {}
 
+  /// The plan of what follows. Forgets rows that were computed by another, or that can't be taken over.
+  void begin(ConversationPlan plan);
+
   /// How many of its rows, from the first, a prompt with these fingerprints has too.
   int64_t num_common_rows(std::span<const uint64_t> fingerprints) const;
   /// Forgets all but the first `num_rows`.
   void truncate(int64_t num_rows);
   /// Runs the rows through the decoder. Returns the logits of the last ones, [num_logit_rows, vocab_size]. Errors:
   /// those of Decoder::forward(). Holds what it held before if that fails, or throws.
+  /// `trace`: see ForwardArgs.
   Expected<Tensor> extend(const Decoder& decoder, ThreadPool& pool, const NewRows& more, int64_t num_logit_rows = 1,
-                          std::function<bool(double fraction)> progress = {});
+                          std::function<bool(double fraction)> progress = {}, ForwardTrace* trace = nullptr);
   int64_t num_rows() const { return static_cast<int64_t>(fingerprints_.size()); }
 
  private:
   KvSequence kv_;                       // may hold more rows after an exception
   std::vector<uint64_t> fingerprints_;  // [num_rows]
+  ConversationPlan plan_;
 };
 
 }  // namespace saccade

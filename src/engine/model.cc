@@ -52,6 +52,9 @@ Expected<Model> Model::load(const std::string& model_path, const std::string& mm
                                model_path.c_str(), model.tokenizer->vocab_size(),
                                static_cast<long long>(config.vocab_size)));
   }
+  auto scheduler = LayerScheduler::load(*model.files, config);
+  if (!scheduler) return in_file(scheduler.status(), model.files->vision_file().path());
+  model.scheduler = *std::move(scheduler);
   std::string marker;
   std::string placeholder;
   if (model.files->has_vision()) {

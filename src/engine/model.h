@@ -7,6 +7,7 @@
 #include <string>
 
 #include "decoder/decoder.h"
+#include "decoder/layer_scheduler.h"
 #include "encoder/vision_encoder.h"
 #include "saccade/status.h"
 #include "text/chat_template.h"
@@ -24,6 +25,9 @@ struct Model {
   std::unique_ptr<const Tokenizer> tokenizer;
   std::unique_ptr<const VisionEncoder> vision;  // null for a language model alone
   std::unique_ptr<const Decoder> decoder;
+  std::unique_ptr<const LayerScheduler> scheduler;  // null where the model has none
+  // Decoder layers, those first that visual tokens can do without best (layer_order.h); empty where it is not known.
+  std::vector<int64_t> layer_order;
   std::optional<ChatTemplate> chat_template;
 
   /// "llama+llava", or "llama" for a language model alone.

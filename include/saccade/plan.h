@@ -1,0 +1,63 @@
+// How much of a picture is looked at and how much of the model thinks: the levers, each with a price in quality. What is
+// left unset is as the model was made; all of it unset is the full plan.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace saccade {
+
+/// From decoder layer `layer` on only a share of the visual tokens is left, those that the last word of the prompt looks
+/// at most: in that layer (PyramidDrop), or in the one before it (FastV).
+struct LayerPruning {
+  int64_t layer = 0;
+  double keep_share = 1;  // of the tokens that entered the decoder
+  bool ranks_before = false;
+};
+
+struct Plan {
+  // --- Before the encoder.
+  // The longest side of what the encoder is given, in pixels; within what the model's family can take.
+  std::optional<int> resolution;
+  bool crops_margins = false;  // empty margins are cut off first
+  // Parts of the picture that equal what their neighbours say they are, within so many levels of 0..255, never enter the
+  // encoder; those that stay count for them. 0: exactly equal.
+  std::optional<int> skip_equal;
+
+  // --- In the encoder.
+  int64_t merge = 0;                    // pairs of patches that each layer merges, of each tile (ToMe)
+  std::optional<double> encoder_keep;   // share of the patches that go through all layers; the others are restored (IPCV)
+  std::optional<double> encoder_layers;  // share of its layers that run; needs a model that learned it
+
+  // --- Behind the encoder.
+  std::string strategy;                  // who chooses; empty: "divprune", where `keep` is set
+  std::optional<int64_t> keep;           // visual tokens of each picture
+  std::optional<double> keep_threshold;  // for strategies that decide how many by themselves
+  bool repacks_positions = false;        // kept tokens stand side by side; for models that were trained so
+
+  // --- In the decoder.
+  // Share of its layers that visual tokens go through, or, of a model with a scheduler (AdaLLaVA), that run at all.
+  std::optional<double> layers;
+  std::vector<int64_t> skipped_layers;  // left out for all tokens
+  std::vector<int64_t> frozen_layers;   // visual tokens stay as they are (ShortV)
+  std::vector<LayerPruning> prunings;   // by layer, ascending
+  // An answer's token leaves the decoder at the first of some layers where the next one has this probability.
+  std::optional<double> exit;
+
+  uint64_t seed = 0;  // of strategies that draw
+
+  /// Whether pictures become the tokens that the full plan makes of them.
+  bool looks_at_everything() const {
+    return !resolution && !crops_margins && !skip_equal && merge == 0 && !encoder_keep && !encoder_layers &&
+           strategy.empty() && !keep && !keep_threshold;
+  }
+  /// Whether every row goes through all of the decoder.
+  bool thinks_in_full() const {
+    return !layers && skipped_layers.empty() && frozen_layers.empty() && prunings.empty() && !exit;
+  }
+  bool is_full() const { return looks_at_everything() && thinks_in_full(); }
+};
+
+}  // namespace saccade
