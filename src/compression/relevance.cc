@@ -1,0 +1,89 @@
+#include "compression/relevance.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "kernels/matmul.h"
+
+namespace saccade {
+namespace {
+
+/// 1 / the length of each row, 0 of a zero row.
+std::vector<float> inverse_norms(ThreadPool& pool, TensorView rows) {
+  const int64_t dim = rows.shape.row_size();
+  std::vector<float> norms(static_cast<size_t>(rows.shape.num_rows()));
+  pool.parallel_for(static_cast<int64_t>(norms.size()), 64, [&](int64_t begin, int64_t end, int) {
+    for (int64_t i = begin; i < end; ++i) {
+      const float* row = rows.floats().data() + i * dim;
+      double sum = 0;
+      for (int64_t j = 0; j < dim; ++j) sum += double{row[j]} * double{row[j]};
+      norms[static_cast<size_t>(i)] = sum > 0 ? static_cast<float>(1 / std::sqrt(sum)) : 0.0f;
+    }
+  });
+  return norms;
+}
+
+}  // namespace
+
+std::vector<float> relevance_to(ThreadPool& pool, TensorView vectors, TensorView query, RelevanceKind kind) {
+  const int64_t n = vectors.shape.num_rows();
+  const int64_t m = query.shape.num_rows();
+  const int64_t dim = vectors.shape.row_size();
+  const std::vector<float> norms = inverse_norms(pool, vectors);
+  const std::vector<float> word_norms = inverse_norms(pool, query);
+  const bool wants_mean = kind != RelevanceKind::kMax;
+  const bool wants_words = kind != RelevanceKind::kMean;
+  // The words, each of length 1, and as a last row their mean, of length 1 too.
+  const int64_t num_words = wants_words ? m : 0;
+  Tensor words(Shape{num_words + (wants_mean ? 1 : 0), dim});
+  std::vector<double> mean(static_cast<size_t>(wants_mean ? dim : 0));
+  for (int64_t i = 0; i < m; ++i) {
+    const std::span<const float> word = query.floats().subspan(static_cast<size_t>(i * dim), static_cast<size_t>(dim));
+    const float norm = word_norms[static_cast<size_t>(i)];
+    for (size_t j = 0; j < mean.size(); ++j) mean[j] += double{word[j] * norm};
+    if (wants_words) std::ranges::transform(word, words.row(i).begin(), [&](float value) { return value * norm; });
+  }
+  if (wants_mean) {
+    double sum = 0;
+    for (const double value : mean) sum += value * value;
+    const double scale = sum > 0 ? 1 / std::sqrt(sum) : 0;
+    std::ranges::transform(mean, words.row(num_words).begin(),
+                           [&](double value) { return static_cast<float>(value * scale); });
+  }
+  const int64_t num_cols = words.shape().num_rows();
+  std::vector<float> cosines(static_cast<size_t>(n * num_cols));
+  matmul(pool, {.x = vectors.floats().data(),
+                .x_stride = dim,
+                .weight = words,
+                .y = cosines.data(),
+                .y_stride = num_cols,
+                .m = n});
+  std::vector<float> by_mean(static_cast<size_t>(n));
+  std::vector<float> by_word(static_cast<size_t>(n));
+  for (int64_t i = 0; i < n; ++i) {
+    const auto row = cosines.begin() + i * num_cols;
+    const auto at = static_cast<size_t>(i);
+    if (wants_mean) by_mean[at] = row[num_words] * norms[at];
+    if (wants_words) by_word[at] = *std::max_element(row, row + num_words) * norms[at];
+  }
+  if (kind == RelevanceKind::kMean) return by_mean;
+  if (kind == RelevanceKind::kMax) return by_word;
+  scale_to_unit(by_mean, 1);
+  scale_to_unit(by_word, 1);
+  for (size_t i = 0; i < by_mean.size(); ++i) by_mean[i] = (by_mean[i] + by_word[i]) / 2;
+  return by_mean;
+}
+
+void scale_to_unit(std::vector<float>& values, float if_equal) {
+  if (values.empty()) return;
+  const auto [low, high] = std::ranges::minmax(values);
+  // Values that differ by rounding alone are equal.
+  if (high - low <= 1e-6f * std::max(std::fabs(low), std::fabs(high))) {
+    std::ranges::fill(values, if_equal);
+    return;
+  }
+  const float scale = 1 / (high - low);
+  for (float& value : values) value = (value - low) * scale;
+}
+
+}  // namespace saccade
