@@ -17,6 +17,22 @@ struct ImageSize {
   bool operator==(const ImageSize&) const = default;
 };
 
+/// A part of a picture, in whole pixels.
+struct Window {
+  int left = 0;
+  int top = 0;
+  ImageSize size;
+  bool operator==(const Window&) const = default;
+};
+
+/// A part of a picture or of a canvas around it, in pixels; it may begin and end within one.
+struct Box {
+  double left = 0;
+  double top = 0;
+  double width = 0;
+  double height = 0;
+};
+
 struct Image {
   int width = 0;
   int height = 0;

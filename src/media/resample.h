@@ -22,21 +22,6 @@ struct PaddedImage {
   std::array<uint8_t, 3> color = {0, 0, 0};
 };
 
-/// A part of a canvas, in its pixels; it may begin and end within one.
-struct Box {
-  double left = 0;
-  double top = 0;
-  double width = 0;
-  double height = 0;
-};
-
-/// A part of a picture.
-struct Window {
-  int left = 0;
-  int top = 0;
-  ImageSize size;
-};
-
 /// Takes row `y` [width, 3] of a result while it is still in the cache. Called by the pool's threads, for each row once
 /// and in any order.
 using RowSink = FunctionRef<void(int y, const uint8_t* row)>;
