@@ -4,8 +4,10 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "saccade/receipt.h"
 #include "saccade/request.h"
@@ -63,6 +65,13 @@ struct ModelInfo {
   double load_ms = 0;
 };
 
+/// What a decoder layer is worth to visual tokens: the mean divergence (nats) of the answers' first word where they pass
+/// it by.
+struct LayerNeed {
+  int64_t layer = 0;
+  double divergence = 0;
+};
+
 /// Thread safety: one call at a time.
 class Engine {
  public:
@@ -80,6 +89,11 @@ class Engine {
   /// Errors: kInvalidArgument (the request), kNotFound, kCorruptData, kUnsupported (a picture), kResourceExhausted
   /// (over the context, a limit, or memory), kInternal (a callback threw). The engine stays usable after any error.
   Expected<Answer> answer(const Request& request, const AnswerCallbacks& callbacks = {});
+
+  /// All layers, the least needed first, measured over the requests' prompts; their plans are not looked at.
+  /// `on_progress` may be empty; returning false stops. Errors: those of answer(), kCancelled.
+  Expected<std::vector<LayerNeed>> measure_layers(std::span<const Request> requests,
+                                                  const std::function<bool(const Progress& progress)>& on_progress = {});
 
  private:
   class Impl;

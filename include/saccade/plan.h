@@ -60,4 +60,13 @@ struct Plan {
   bool is_full() const { return looks_at_everything() && thinks_in_full(); }
 };
 
+/// Who may choose the visual tokens that are kept.
+struct StrategyInfo {
+  std::string name;
+  std::string description;
+};
+
+/// In the order of help texts.
+std::vector<StrategyInfo> known_strategies();
+
 }  // namespace saccade

@@ -17,6 +17,7 @@ struct StageTimes {
   double resize = 0;        // resizing, tiling, normalising
   double encode = 0;        // the vision tower
   double project = 0;       // its projector into the language model
+  double compress = 0;      // finding what need not be looked at, choosing and merging visual tokens
   double prefill = 0;       // the prompt through the language model
   double decode = 0;        // the answer, token by token
 };
@@ -35,8 +36,27 @@ struct PictureReceipt {
   int width = 0;  // as decoded
   int height = 0;
   int num_tiles = 0;  // of the size that the vision tower takes
-  int64_t visual_tokens = 0;
+  int64_t laid_out_tokens = 0;  // what it comes to at this resolution
+  int64_t encoded_tokens = 0;   // of these, what came out of the encoder; 0 where it was not run
+  int64_t visual_tokens = 0;    // of these, what the decoder was given
   bool is_cached = false;  // all of its tokens came from the conversation's cache: nothing of it was computed
+};
+
+/// Multiplications and additions, each counted as one.
+struct FlopCounts {
+  double encode = 0;  // the vision tower and its projector
+  double prefill = 0;
+  double decode = 0;
+  double total() const { return encode + prefill + decode; }
+};
+
+/// How much of the language model ran.
+struct DecoderUse {
+  int num_layers = 0;          // that it has
+  double prefill_layers = 0;   // that a token of the prompt went through, in the mean
+  double decode_layers = 0;    // that a token of the answer went through, in the mean; 0 where none was computed
+  std::vector<int> layers;     // those that ran for any token of the prompt
+  int64_t last_visual_tokens = 0;  // visual tokens left in the last layer
 };
 
 struct Receipt {
@@ -48,6 +68,8 @@ struct Receipt {
   std::optional<double> ttft_ms;  // to the first token; absent where the answer was cancelled before it
   StageTimes stages_ms;
   TokenCounts tokens;
+  FlopCounts flops;
+  DecoderUse decoder;
   double tokens_per_second = 0;    // of the answer after its first token; 0 for a single token
   uint64_t peak_memory_bytes = 0;  // resident, of the process, mapped weights included
   std::vector<PictureReceipt> pictures;

@@ -10,6 +10,7 @@
 #include "cli/commands.h"
 #include "cli/exit_code.h"
 #include "cli/model_options.h"
+#include "cli/plan_options.h"
 #include "cli/terminal.h"
 #include "saccade/engine.h"
 
@@ -63,12 +64,14 @@ void add_ask_command(CLI::App& app, int& exit_code) {
   command->add_flag("-q,--quiet", options->is_quiet, "No receipt on stderr");
   command->add_flag("-i,--interactive", options->is_interactive, "A conversation: read questions line by line");
   add_sampling_options(*command, options->request);
+  add_plan_options(*command, options->request.plan);
   command->add_option("PROMPT", options->prompt, "The question; - reads it from the standard input");
   command->footer(
       "Examples:\n"
       "  saccade ask models/saccade-mini.gguf --image samples/demo/receipt.png \"What is the total?\"\n"
       "  saccade ask llava-q4_0.gguf --mmproj mmproj-f16.gguf --image a.jpg --image b.jpg \"What differs?\"\n"
       "  saccade ask model.gguf --image page.png --json \"Transcribe the first line.\" | jq .receipt.stages_ms\n"
+      "  saccade ask model.gguf --image page.png --skip-equal 0 --keep 144 --strategy divprune \"What is the total?\"\n"
       "  saccade ask model.gguf -i");
   command->callback([options, &exit_code] { exit_code = run_ask(*options); });
 }

@@ -14,6 +14,7 @@
 #include "cli/json_output.h"
 #include "cli/model_options.h"
 #include "cli/option_checks.h"
+#include "cli/plan_options.h"
 #include "cli/printable_text.h"
 #include "cli/terminal.h"
 #include "platform/whole_file.h"
@@ -25,6 +26,7 @@ namespace {
 struct EvalOptions {
   EngineOptions engine;
   std::string data_path;
+  Plan plan;
   int64_t limit = 0;
   int64_t max_tokens = 128;
   double min_share = 0;
@@ -76,6 +78,7 @@ Request request_for(const EvalItem& item, const EvalOptions& options) {
   const auto folder = std::filesystem::path(options.data_path).parent_path();
   Request request;
   request.max_tokens = options.max_tokens;
+  request.plan = options.plan;
   request.messages.push_back(user_message({(folder / item.image).string()}, item.question));
   return request;
 }
@@ -186,6 +189,7 @@ void add_eval_command(CLI::App& app, int& exit_code) {
       ->required();
   command->add_option("--limit", options->limit, "Ask only the first so many")->check(at_least<int64_t>(1));
   add_max_tokens(*command, options->max_tokens);
+  add_plan_options(*command, options->plan);
   command->add_option("--min-share", options->min_share, "Exit with 1 if a smaller share (0 to 1) is right")
       ->check(between(0.0, 1.0));
   command->add_flag("--failures", options->shows_failures, "List the wrong answers on stderr");

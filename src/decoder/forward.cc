@@ -351,7 +351,10 @@ void Decoder::Forward::prune_visual(int64_t layer_idx) {
         tracker_.prune(rankings_[i].back());
         rankings_[i].pop_back();
       }
-      if (i == 0 && args_.trace != nullptr) args_.trace->visual_kept = tracker_.rows_left(i, /*visual_only=*/true);
+      if (i == 0 && args_.trace != nullptr) {
+        args_.trace->was_pruned = true;
+        args_.trace->visual_kept = tracker_.rows_left(i, /*visual_only=*/true);
+      }
     }
   }
 }

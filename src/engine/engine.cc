@@ -5,14 +5,18 @@
 #include <exception>
 #include <filesystem>
 #include <new>
+#include <numeric>
 #include <random>
+#include <unordered_map>
 
 #include "base/format.h"
 #include "decoder/sampler.h"
 #include "engine/answer_writer.h"
 #include "engine/continuation.h"
 #include "engine/conversation.h"
+#include "engine/decoder_plan.h"
 #include "engine/model.h"
+#include "engine/layer_order.h"
 #include "engine/pictures.h"
 #include "engine/prompt.h"
 #include "engine/stage_timer.h"
@@ -61,6 +65,14 @@ DType kv_dtype(const EngineOptions& options) {
   return DType::kF16;
 }
 
+double layers_per_token(const ForwardTrace& trace) {
+  const int64_t total = std::reduce(trace.num_rows.begin(), trace.num_rows.end());
+  return trace.num_tokens == 0 ? 0 : static_cast<double>(total) / static_cast<double>(trace.num_tokens);
+}
+
+// Pictures of which is remembered which tokens a plan kept.
+constexpr size_t kMaxLookedAt = 256;
+
 }  // namespace
 
 class Engine::Impl {
@@ -70,6 +82,8 @@ class Engine::Impl {
 
   const ModelInfo& info() const { return info_; }
   Expected<Answer> answer(const Request& request, const AnswerCallbacks& callbacks);
+  Expected<std::vector<LayerNeed>> measure_layers(std::span<const Request> requests,
+                                                  const std::function<bool(const Progress& progress)>& on_progress);
 
  private:
   // What one answer works on.
@@ -78,6 +92,7 @@ class Engine::Impl {
     const AnswerCallbacks& callbacks;
     Stopwatch clock;
     Answer answer;
+    LookPlan look;
     std::vector<Picture> pictures;
     Prompt prompt;
   };
@@ -87,7 +102,9 @@ class Engine::Impl {
   PictureOptions picture_options() const {
     return {{options_.max_image_bytes, options_.max_image_pixels}, options_.has_exact_pixels};
   }
-  Status lay_out(Task& task) const;
+  Status lay_out(Task& task);
+  Status look_ahead(Task& task);
+  Status encode(Task& task, size_t picture_idx, double begin, double end);
   Status check_room(const Prompt& prompt) const;
   Status run(Task& task);
   Status encode_pictures(Task& task, int64_t first_row);
@@ -101,6 +118,13 @@ class Engine::Impl {
   const std::unique_ptr<ThreadPool> pool_;
   ModelInfo info_;
   Conversation conversation_;
+  // Which tokens of a picture a plan kept, by the digest of both: so that a prompt can be laid out, and compared with
+  // what the conversation holds, before the picture is looked at again.
+  struct LookedAt {
+    ImageSize size;
+    std::vector<std::vector<int32_t>> kept;
+  };
+  std::unordered_map<uint64_t, LookedAt> looked_at_;
   bool is_load_counted_ = false;
 };
 
@@ -139,27 +163,59 @@ Engine::Impl::Impl(const EngineOptions& options, Model model, std::unique_ptr<Th
   info_.isa = isa_name(isa);
 }
 
-// Opens the pictures and lays out the prompt; no pixel is touched yet.
-Status Engine::Impl::lay_out(Task& task) const {
+// Opens the pictures and lays out the prompt. No pixel is touched yet, but where the plan's number of tokens depends on
+// what a picture shows.
+Status Engine::Impl::lay_out(Task& task) {
   Receipt& receipt = task.answer.receipt;
   {
     const StageTimer timer(receipt.stages_ms.media_decode);
     SACCADE_ASSIGN_OR_RETURN(task.pictures, open_pictures(task.request, model_, picture_options().limits));
   }
-  const StageTimer timer(receipt.stages_ms.prompt);
-  SACCADE_ASSIGN_OR_RETURN(const std::vector<PromptSpan> spans,
-                           model_.chat_template->render(chat_messages(task.request), /*add_generation_prompt=*/true));
-  std::vector<PictureFacts> facts;
-  for (const Picture& picture : task.pictures) {
-    const auto& [width, height] = picture.facts.size;
-    facts.push_back(picture.facts);
-    receipt.pictures.push_back({picture.media.name(), width, height, picture.layout.num_tiles, 0, false});
+  std::vector<PromptSpan> spans;
+  {
+    const StageTimer timer(receipt.stages_ms.prompt);
+    SACCADE_ASSIGN_OR_RETURN(spans, model_.chat_template->render(chat_messages(task.request), true));
+    SACCADE_ASSIGN_OR_RETURN(task.look, make_look_plan(model_, task.request));
+    SACCADE_ASSIGN_OR_RETURN(ConversationPlan plan, make_decoder_plan(model_, task.request.plan));
+    conversation_.begin(std::move(plan));
   }
+  for (Picture& picture : task.pictures) {
+    const auto& [width, height] = picture.facts.size;
+    picture.facts.digest ^= task.look.digest;
+    picture.facts.is_repacked = task.request.plan.repacks_positions;
+    receipt.pictures.push_back({.name = picture.media.name(), .width = width, .height = height});
+    receipt.pictures.back().num_tiles = picture.layout.num_tiles;
+  }
+  if (!task.look.keeps_layout()) SACCADE_RETURN_IF_ERROR(look_ahead(task));
+  const StageTimer timer(receipt.stages_ms.prompt);
+  std::vector<PictureFacts> facts;
+  for (const Picture& picture : task.pictures) facts.push_back(picture.facts);
   SACCADE_ASSIGN_OR_RETURN(task.prompt, build_prompt(model_, spans, facts));
   for (const MediaRun& run : task.prompt.media) {
-    receipt.pictures[static_cast<size_t>(run.picture_idx)].visual_tokens += run.num_tokens;
+    PictureReceipt& picture = receipt.pictures[static_cast<size_t>(run.picture_idx)];
+    picture.visual_tokens += run.num_tokens;
+    picture.laid_out_tokens += run.num_laid_out;
   }
+  if (model_.scheduler != nullptr) task.prompt.add_budget_row();
   return check_room(task.prompt);
+}
+
+// Encodes the pictures ahead of the prompt, or finds which of their tokens an earlier answer by the same plan kept.
+Status Engine::Impl::look_ahead(Task& task) {
+  const double share = 1.0 / static_cast<double>(std::max<size_t>(1, task.pictures.size()));
+  for (size_t i = 0; i < task.pictures.size(); ++i) {
+    Picture& picture = task.pictures[i];
+    const auto known = looked_at_.find(picture.facts.digest);
+    if (known != looked_at_.end()) {
+      picture.facts.size = known->second.size;
+      picture.facts.kept = known->second.kept;
+      continue;
+    }
+    SACCADE_RETURN_IF_ERROR(encode(task, i, share * static_cast<double>(i), share * static_cast<double>(i + 1)));
+    if (looked_at_.size() >= kMaxLookedAt) looked_at_.clear();
+    looked_at_[picture.facts.digest] = {picture.facts.size, picture.facts.kept};
+  }
+  return {};
 }
 
 Status Engine::Impl::check_room(const Prompt& prompt) const {
@@ -192,26 +248,44 @@ Status Engine::Impl::encode_pictures(Task& task, int64_t first_row) {
   }
   const double share = 1.0 / static_cast<double>(task.pictures.size());
   for (size_t i = 0; i < task.pictures.size(); ++i) {
-    if (receipt.pictures[i].is_cached) continue;
+    if (receipt.pictures[i].is_cached || !task.pictures[i].pieces.empty()) continue;
     const double begin = share * static_cast<double>(i);
-    SACCADE_RETURN_IF_ERROR(encode_picture(model_, picture_options(), *pool_,
-                                           progress_of(task, "encode", begin, begin + share), task.pictures[i],
-                                           receipt.stages_ms));
+    SACCADE_RETURN_IF_ERROR(encode(task, i, begin, begin + share));
   }
   return {};
+}
+
+Status Engine::Impl::encode(Task& task, size_t picture_idx, double begin, double end) {
+  Receipt& receipt = task.answer.receipt;
+  return encode_picture(model_, picture_options(), task.look, *pool_, progress_of(task, "encode", begin, end),
+                        task.pictures[picture_idx], receipt.pictures[picture_idx], receipt);
 }
 
 Expected<Tensor> Engine::Impl::prefill(Task& task, int64_t first_row) {
   const StageTimer timer(task.answer.receipt.stages_ms.prefill);
   std::vector<const MediaTokens*> vectors;
   for (const MediaRun& run : task.prompt.media) vectors.push_back(find_vectors(task.pictures, run));
-  const Tensor rows = embed_rows(model_, task.prompt, first_row, vectors);
+  Tensor rows = embed_rows(model_, task.prompt, first_row, vectors);
+  if (task.prompt.has_budget_row) {
+    const int64_t num_scheduled = model_.scheduler->num_scheduled(task.request.plan.layers.value_or(1.0));
+    model_.scheduler->embed_budget(num_scheduled, rows.row(rows.shape()[0] - 1));
+  }
+  const std::vector<uint8_t> is_visual = task.prompt.visual_rows();
   const auto skipped = static_cast<size_t>(first_row);
   const NewRows more = {rows, std::span(task.prompt.positions).subspan(skipped),
-                        std::span(task.prompt.fingerprints).subspan(skipped)};
+                        std::span(task.prompt.fingerprints).subspan(skipped), std::span(is_visual).subspan(skipped)};
   conversation_.truncate(first_row);
-  SACCADE_ASSIGN_OR_RETURN(Tensor logits,
-                           conversation_.extend(*model_.decoder, *pool_, more, 1, progress_of(task, "prefill", 0, 1)));
+  ForwardTrace trace;
+  SACCADE_ASSIGN_OR_RETURN(Tensor logits, conversation_.extend(*model_.decoder, *pool_, more, 1,
+                                                               progress_of(task, "prefill", 0, 1), &trace));
+  Receipt& receipt = task.answer.receipt;
+  receipt.flops.prefill = 2 * trace.multiply_adds;
+  receipt.decoder.prefill_layers = layers_per_token(trace);
+  for (size_t i = 0; i < trace.num_rows.size(); ++i) {
+    if (trace.num_rows[i] > 0) receipt.decoder.layers.push_back(static_cast<int>(i));
+  }
+  receipt.decoder.last_visual_tokens = trace.was_pruned ? static_cast<int64_t>(trace.visual_kept.size())
+                                                        : task.prompt.num_visual();
   if (!std::ranges::all_of(logits.floats(), [](float logit) { return std::isfinite(logit); })) {
     conversation_.truncate(first_row);
     return corrupt_data(options_.model_path +
@@ -230,8 +304,11 @@ Status Engine::Impl::generate(Task& task, Tensor logits) {
   }
   AnswerWriter writer(*model_.tokenizer, task.request, task.callbacks, task.answer.text);
   const int64_t max_tokens = std::min(task.request.max_tokens, info_.context_length - task.prompt.num_rows());
+  ForwardTrace trace;
+  // A guess is verified with all layers; where tokens may leave early, it would cost what it saves.
+  const bool may_guess = options_.speculates && !task.request.plan.exit;
   Continuation continuation(model_, *pool_, conversation_,
-                            {task.prompt.tokens, std::move(logits), task.prompt.next_position, options_.speculates});
+                            {task.prompt.tokens, std::move(logits), task.prompt.next_position, may_guess, &trace});
   bool is_ended = false;
   while (true) {
     const TokenId token = sampler.sample(continuation.logits());
@@ -244,6 +321,8 @@ Status Engine::Impl::generate(Task& task, Tensor logits) {
     sampler.see(token);
     SACCADE_RETURN_IF_ERROR(continuation.push(token, num_left));
   }
+  receipt.flops.decode = 2 * trace.multiply_adds;
+  receipt.decoder.decode_layers = layers_per_token(trace);
   receipt.tokens.guessed = continuation.num_guessed();
   receipt.tokens.guessed_right = continuation.num_guessed_right();
   writer.finish();
@@ -265,6 +344,7 @@ void Engine::Impl::write_receipt(Task& task) {
     receipt.latency_ms += info_.load_ms;
     if (receipt.ttft_ms) *receipt.ttft_ms += info_.load_ms;
   }
+  receipt.decoder.num_layers = static_cast<int>(model_.decoder->config().num_layers);
   receipt.tokens.visual = task.prompt.num_visual();
   receipt.tokens.text = task.prompt.num_rows() - receipt.tokens.visual;
   const double decode_seconds = receipt.stages_ms.decode / 1000;
@@ -286,7 +366,7 @@ Status Engine::Impl::run(Task& task) {
 }
 
 Expected<Answer> Engine::Impl::answer(const Request& request, const AnswerCallbacks& callbacks) {
-  Task task = {request, callbacks, {}, {}, {}, {}};
+  Task task = {request, callbacks, {}, {}, {}, {}, {}};
   SACCADE_RETURN_IF_ERROR(validate_request(request));
   task.answer.receipt.seed = request.sampling.seed ? *request.sampling.seed : std::random_device{}();
   SACCADE_RETURN_IF_ERROR(lay_out(task));
@@ -298,6 +378,48 @@ Expected<Answer> Engine::Impl::answer(const Request& request, const AnswerCallba
   }
   write_receipt(task);
   return std::move(task.answer);
+}
+
+Expected<std::vector<LayerNeed>> Engine::Impl::measure_layers(
+    std::span<const Request> requests, const std::function<bool(const Progress& progress)>& on_progress) {
+  const int64_t num_layers = model_.decoder->config().num_layers;
+  std::vector<LayerNeed> needs;
+  for (int64_t layer = 0; layer < num_layers; ++layer) needs.push_back({layer, 0});
+  const double num_steps = static_cast<double>(requests.size()) * static_cast<double>(num_layers + 1);
+  double num_done = 0;
+  AnswerCallbacks callbacks;
+  callbacks.on_progress = [&](const Progress&) {
+    return !on_progress || on_progress({"layers", num_done / num_steps});
+  };
+  for (const Request& asked : requests) {
+    Request request = asked;
+    request.plan = {};
+    SACCADE_RETURN_IF_ERROR(validate_request(request));
+    Task task = {request, callbacks, {}, {}, {}, {}, {}};
+    SACCADE_RETURN_IF_ERROR(lay_out(task));
+    SACCADE_RETURN_IF_ERROR(encode_pictures(task, 0));
+    SACCADE_ASSIGN_OR_RETURN(const Tensor full, prefill(task, 0));
+    ++num_done;
+    for (LayerNeed& need : needs) {
+      Plan plan;
+      plan.frozen_layers = {need.layer};
+      SACCADE_ASSIGN_OR_RETURN(ConversationPlan frozen, make_decoder_plan(model_, plan));
+      conversation_.begin(std::move(frozen));
+      SACCADE_ASSIGN_OR_RETURN(const Tensor logits, prefill(task, 0));
+      need.divergence += divergence(full.row(0), logits.row(0)) / static_cast<double>(requests.size());
+      ++num_done;
+    }
+  }
+  std::ranges::stable_sort(needs, {}, &LayerNeed::divergence);
+  return needs;
+}
+
+std::vector<StrategyInfo> known_strategies() {
+  std::vector<StrategyInfo> known;
+  for (const Strategy& strategy : strategies()) {
+    known.push_back({std::string(strategy.name), std::string(strategy.description)});
+  }
+  return known;
 }
 
 Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -314,6 +436,12 @@ Expected<std::unique_ptr<Engine>> Engine::load(const EngineOptions& options,
                             SACCADE_ASSIGN_OR_RETURN(std::unique_ptr<Impl> impl, Impl::load(options, on_progress));
                             return std::unique_ptr<Engine>(new Engine(std::move(impl)));
                           });
+}
+
+Expected<std::vector<LayerNeed>> Engine::measure_layers(
+    std::span<const Request> requests, const std::function<bool(const Progress& progress)>& on_progress) {
+  return catch_exceptions("there is not enough memory for these requests",
+                          [&] { return impl_->measure_layers(requests, on_progress); });
 }
 
 Expected<Answer> Engine::answer(const Request& request, const AnswerCallbacks& callbacks) {

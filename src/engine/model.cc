@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/format.h"
+#include "engine/layer_order.h"
 
 namespace saccade {
 namespace {
@@ -55,6 +56,7 @@ Expected<Model> Model::load(const std::string& model_path, const std::string& mm
   auto scheduler = LayerScheduler::load(*model.files, config);
   if (!scheduler) return in_file(scheduler.status(), model.files->vision_file().path());
   model.scheduler = *std::move(scheduler);
+  SACCADE_ASSIGN_OR_RETURN(model.layer_order, read_layer_order(layer_order_path(model_path), config.num_layers));
   std::string marker;
   std::string placeholder;
   if (model.files->has_vision()) {

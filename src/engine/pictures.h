@@ -1,15 +1,18 @@
-// The pictures of a request: their files opened and their headers read before the prompt is laid out, then, unless the
-// conversation holds them already, to vectors of the language model.
+// The pictures of a request: their files opened and their headers read, then, unless the conversation holds them already,
+// looked at as the request's plan says: to vectors of the language model.
 #pragma once
 
+#include <cstdint>
 #include <vector>
 
+#include "compression/strategy.h"
 #include "encoder/vision_encoder.h"
 #include "engine/model.h"
 #include "engine/prompt.h"
 #include "media/image.h"
 #include "platform/thread_pool.h"
 #include "request/validate_request.h"
+#include "saccade/plan.h"
 #include "saccade/receipt.h"
 #include "saccade/request.h"
 #include "saccade/status.h"
@@ -19,6 +22,7 @@ namespace saccade {
 struct Picture {
   MediaBytes media;
   PictureFacts facts;
+  PixelSpec spec;                  // as the encoder wants it, at the plan's resolution
   PixelLayout layout;              // of what the encoder is given
   std::vector<MediaPiece> pieces;  // empty until encoded
 };
@@ -28,19 +32,34 @@ struct PictureOptions {
   bool has_exact_pixels = false;  // false: a JPEG that will be shrunk anyway is decoded smaller
 };
 
+/// How a request's pictures are looked at.
+struct LookPlan {
+  Plan plan;                           // its part up to the decoder
+  const Strategy* strategy = nullptr;  // null: all tokens stay
+  Tensor query;                        // the question's words, embedded by the decoder, where the strategy wants them
+  uint64_t digest = 0;                 // of all this; 0 for the full plan
+
+  /// Whether the tokens that a picture becomes are known before it is decoded.
+  bool keeps_layout() const;
+};
+
+/// Errors: kInvalidArgument, kNotFound (no such strategy), kUnsupported (the model can't), with the plan's field.
+Expected<LookPlan> make_look_plan(const Model& model, const Request& request);
+
 /// In the order of the request, which must outlive them. Errors: kInvalidArgument (a model without a vision
 /// part), those of MediaBytes::open(), probe_image() and plan_pixels(), with the picture's name.
 Expected<std::vector<Picture>> open_pictures(const Request& request, const Model& model, const ImageLimits& limits);
 
-/// Decodes, resizes and normalises the picture, and adds the times to `stages`. Errors: those of decode_reduced() and
-/// prepare_pixels(), with the picture's name.
-Expected<PixelBatch> read_pixels(const Picture& picture, const Model& model, const PictureOptions& options,
-                                 ThreadPool& pool, StageTimes& stages);
+/// Decodes, crops, resizes and normalises the picture, and adds the times to `stages`; a crop changes its facts and
+/// layout. Errors: those of decode_reduced() and prepare_pixels(), with the picture's name.
+Expected<PixelBatch> read_pixels(const Model& model, const PictureOptions& options, const Plan& plan, ThreadPool& pool,
+                                 Picture& picture, StageTimes& stages);
 
-/// Encodes what read_pixels() reads into the picture's `pieces`. Errors: those of read_pixels() and
-/// VisionEncoder::encode(), kCancelled among them, with the picture's name.
-Status encode_picture(const Model& model, const PictureOptions& options, ThreadPool& pool,
-                      const ProgressFunction& progress, Picture& picture, StageTimes& stages);
+/// Encodes what read_pixels() reads into the picture's `pieces`, thinned out as the plan says, with the kept tokens in
+/// facts.kept. Tokens, work and times go to the receipts. Errors: those of read_pixels(), VisionEncoder::encode() and
+/// reduce(), kCancelled among them, with the picture's name.
+Status encode_picture(const Model& model, const PictureOptions& options, const LookPlan& look, ThreadPool& pool,
+                      const ProgressFunction& progress, Picture& picture, PictureReceipt& told, Receipt& receipt);
 
 /// The vectors of a run of the prompt; null where its picture is not encoded.
 const MediaTokens* find_vectors(const std::vector<Picture>& pictures, const MediaRun& run);

@@ -19,21 +19,27 @@ class PromptBuilder {
 
   void add_text(std::string_view text, bool is_control) { runs_.push_back({text, is_control}); }
 
-  void add_grid(const TokenGrid& grid, int picture_idx, int media_idx, uint64_t digest) {
+  void add_grid(const TokenGrid& grid, int picture_idx, int media_idx, const PictureFacts& picture) {
     flush_text();
+    const std::vector<int32_t>* kept = picture.kept.empty() ? nullptr : &picture.kept[static_cast<size_t>(media_idx)];
     MediaRun run;
     run.picture_idx = picture_idx;
     run.media_idx = media_idx;
     run.first_row = prompt_.num_rows();
-    run.num_tokens = grid.num_tokens;
+    run.num_tokens = kept == nullptr ? grid.num_tokens : static_cast<int64_t>(kept->size());
+    run.num_laid_out = grid.num_tokens;
     run.first_position = prompt_.next_position;
-    for (int row = 0; row < grid.num_tokens; ++row) {
-      const uint64_t identity[3] = {digest, static_cast<uint64_t>(media_idx), static_cast<uint64_t>(row)};
+    run.is_repacked = picture.is_repacked;
+    for (int64_t i = 0; i < run.num_tokens; ++i) {
+      const auto cell = static_cast<uint64_t>(kept == nullptr ? i : (*kept)[static_cast<size_t>(i)]);
+      const uint64_t identity[3] = {picture.digest, static_cast<uint64_t>(media_idx), cell};
       add_row(Prompt::kMediaRow, {}, XXH3_64bits(identity, sizeof identity));
     }
-    // Under M-RoPE a grid takes as many positions as its longest side (arXiv 2409.12191, section 2.1).
+    // Under M-RoPE a grid takes as many positions as its longest side (arXiv 2409.12191, section 2.1). What is left of a
+    // grid takes as many as the whole.
+    const auto in_line = static_cast<int32_t>(run.is_repacked ? run.num_tokens : grid.num_tokens);
     prompt_.next_position +=
-        is_multidimensional_ ? std::max({grid.extent.t, grid.extent.y, grid.extent.x}) : grid.num_tokens;
+        is_multidimensional_ ? std::max({grid.extent.t, grid.extent.y, grid.extent.x}) : in_line;
     prompt_.media.push_back(run);
   }
 
@@ -72,6 +78,22 @@ int64_t Prompt::num_visual() const {
   return count;
 }
 
+std::vector<uint8_t> Prompt::visual_rows() const {
+  std::vector<uint8_t> is_visual(tokens.size(), 0);
+  for (const MediaRun& run : media) {
+    std::fill_n(is_visual.begin() + static_cast<ptrdiff_t>(run.first_row), run.num_tokens, uint8_t{1});
+  }
+  return is_visual;
+}
+
+void Prompt::add_budget_row() {
+  tokens.push_back(kMediaRow);
+  positions.push_back({next_position, next_position, next_position});
+  fingerprints.push_back(0);  // sequences with a scheduler are never taken over
+  ++next_position;
+  has_budget_row = true;
+}
+
 Expected<Prompt> build_prompt(const Model& model, std::span<const PromptSpan> spans,
                               std::span<const PictureFacts> pictures) {
   const auto num_places = std::ranges::count(spans, PromptSpan::Kind::kImage, &PromptSpan::kind);
@@ -88,15 +110,16 @@ Expected<Prompt> build_prompt(const Model& model, std::span<const PromptSpan> sp
       continue;
     }
     const size_t picture_idx = layouts.size();
-    SACCADE_ASSIGN_OR_RETURN(std::vector<LayoutPiece> pieces, model.vision->layout(pictures[picture_idx].size));
+    const PictureFacts& picture = pictures[picture_idx];
+    SACCADE_ASSIGN_OR_RETURN(std::vector<LayoutPiece> pieces,
+                             model.vision->layout(picture.size, picture.spec.value_or(model.vision->pixel_spec())));
     layouts.push_back(std::move(pieces));
     int media_idx = 0;
     for (const LayoutPiece& piece : layouts.back()) {
       if (const auto* text = std::get_if<std::string>(&piece)) {
         builder.add_text(*text, /*is_control=*/true);
       } else {
-        builder.add_grid(std::get<TokenGrid>(piece), static_cast<int>(picture_idx), media_idx++,
-                         pictures[picture_idx].digest);
+        builder.add_grid(std::get<TokenGrid>(piece), static_cast<int>(picture_idx), media_idx++, picture);
       }
     }
   }
@@ -119,7 +142,8 @@ Tensor embed_rows(const Model& model, Prompt& prompt, int64_t first_row, std::sp
       std::ranges::copy(tokens.vectors.row(i), rows.row(run.first_row + i - first_row).begin());
       const Place place = tokens.places[static_cast<size_t>(i)];
       const int32_t base = run.first_position;
-      const auto in_line = base + static_cast<int32_t>(i);
+      const bool is_thinned = !run.is_repacked && !tokens.cells.empty();
+      const auto in_line = base + (is_thinned ? tokens.cells[static_cast<size_t>(i)] : static_cast<int32_t>(i));
       prompt.positions[static_cast<size_t>(run.first_row + i)] =
           is_multidimensional ? TokenPosition{base + place.t, base + place.y, base + place.x}
                               : TokenPosition{in_line, in_line, in_line};

@@ -16,15 +16,26 @@ double rounded(double value) {
   return std::round(value * 1000) / 1000;
 }
 
-std::array<std::pair<const char*, double>, 8> stage_list(const StageTimes& stages) {
+std::array<std::pair<const char*, double>, 9> stage_list(const StageTimes& stages) {
   return {{{"load", stages.load},
            {"media_decode", stages.media_decode},
            {"prompt", stages.prompt},
            {"resize", stages.resize},
            {"encode", stages.encode},
            {"project", stages.project},
+           {"compress", stages.compress},
            {"prefill", stages.prefill},
            {"decode", stages.decode}}};
+}
+
+// What became of a picture's tokens, where they became fewer.
+std::string picture_line(const PictureReceipt& picture, size_t number) {
+  if (picture.visual_tokens == picture.laid_out_tokens) return "";
+  std::string line = format("  picture %zu: %lld of %lld visual tokens", number,
+                            static_cast<long long>(picture.visual_tokens),
+                            static_cast<long long>(picture.laid_out_tokens));
+  if (picture.encoded_tokens > 0) line += format(", %lld encoded", static_cast<long long>(picture.encoded_tokens));
+  return line + "\n";
 }
 
 Json receipt_json(const Receipt& receipt) {
@@ -36,6 +47,8 @@ Json receipt_json(const Receipt& receipt) {
                         {"width", picture.width},
                         {"height", picture.height},
                         {"tiles", picture.num_tiles},
+                        {"laid_out_tokens", picture.laid_out_tokens},
+                        {"encoded_tokens", picture.encoded_tokens},
                         {"visual_tokens", picture.visual_tokens},
                         {"cached", picture.is_cached}});
   }
@@ -54,6 +67,17 @@ Json receipt_json(const Receipt& receipt) {
         {"generated", receipt.tokens.generated},
         {"guessed", receipt.tokens.guessed},
         {"guessed_right", receipt.tokens.guessed_right}}},
+      {"flops",
+       {{"encode", receipt.flops.encode},
+        {"prefill", receipt.flops.prefill},
+        {"decode", receipt.flops.decode},
+        {"total", receipt.flops.total()}}},
+      {"decoder",
+       {{"num_layers", receipt.decoder.num_layers},
+        {"layers", receipt.decoder.layers},
+        {"prefill_layers", rounded(receipt.decoder.prefill_layers)},
+        {"decode_layers", rounded(receipt.decoder.decode_layers)},
+        {"last_visual_tokens", receipt.decoder.last_visual_tokens}}},
       {"tokens_per_second", rounded(receipt.tokens_per_second)},
       {"peak_memory_bytes", receipt.peak_memory_bytes},
       {"pictures", std::move(pictures)},
@@ -83,7 +107,13 @@ std::string receipt_table(const Receipt& receipt) {
   if (receipt.tokens.cached > 0) table += format(" (%lld cached)", static_cast<long long>(receipt.tokens.cached));
   table += format(", %lld generated", static_cast<long long>(receipt.tokens.generated));
   if (receipt.tokens_per_second > 0) table += format(", %.1f tokens/s", receipt.tokens_per_second);
-  table += format("\n  %s, %d %s, peak memory %s\n", receipt.isa.c_str(), receipt.threads,
+  table += '\n';
+  for (size_t i = 0; i < receipt.pictures.size(); ++i) table += picture_line(receipt.pictures[i], i + 1);
+  const DecoderUse& decoder = receipt.decoder;
+  table += format("  %.1f GFLOP: %.1f looking, %.1f reading, %.1f answering; layers %.1f of %d reading, %.1f answering\n",
+                  receipt.flops.total() / 1e9, receipt.flops.encode / 1e9, receipt.flops.prefill / 1e9,
+                  receipt.flops.decode / 1e9, decoder.prefill_layers, decoder.num_layers, decoder.decode_layers);
+  table += format("  %s, %d %s, peak memory %s\n", receipt.isa.c_str(), receipt.threads,
                   receipt.threads == 1 ? "thread" : "threads", format_bytes(receipt.peak_memory_bytes).c_str());
   return table;
 }

@@ -1,0 +1,13 @@
+// Flags that say how much is looked at and thought.
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+#include "saccade/plan.h"
+
+namespace saccade {
+
+/// Adds --resolution, --keep, --strategy, --layers and the other levers of `plan` to `command`, as a group of its help.
+void add_plan_options(CLI::App& command, Plan& plan);
+
+}  // namespace saccade
