@@ -189,7 +189,7 @@ Test Benchmark::prepare_test() {
 
 Expected<Test> Benchmark::encode_test() {
   EncodeTrace trace;
-  SACCADE_ASSIGN_OR_RETURN(const std::vector<MediaPiece> pieces, model_.vision->encode(pixels_, pool_, trace, {}));
+  SACCADE_ASSIGN_OR_RETURN(const std::vector<MediaPiece> pieces, model_.vision->encode(pixels_, {}, pool_, trace, {}));
   Test test;
   test.result.test = "encode";
   for (const MediaPiece& piece : pieces) {
@@ -199,7 +199,7 @@ Expected<Test> Benchmark::encode_test() {
   test.kind = number_kind_of(model_.vision->main_dtype(), test.result.num_tokens);
   test.run = [this]() -> Status {
     EncodeTrace unused;
-    const auto encoded = model_.vision->encode(pixels_, pool_, unused, {});
+    const auto encoded = model_.vision->encode(pixels_, {}, pool_, unused, {});
     return encoded ? Status() : encoded.status();
   };
   return test;
@@ -230,7 +230,7 @@ Expected<Test> Benchmark::first_token_test() {
   test.result.test = "first_token";
   test.result.num_tokens = prompt_and_rows.first.num_rows();
   EncodeTrace trace;
-  SACCADE_ASSIGN_OR_RETURN(const std::vector<MediaPiece> pieces, model_.vision->encode(pixels_, pool_, trace, {}));
+  SACCADE_ASSIGN_OR_RETURN(const std::vector<MediaPiece> pieces, model_.vision->encode(pixels_, {}, pool_, trace, {}));
   test.multiply_adds = trace.multiply_adds + decoder_.work(test.result.num_tokens, 0);
   test.kind = decoder_kind(test.result.num_tokens);
   test.run = [this]() -> Status {

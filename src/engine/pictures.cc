@@ -72,7 +72,7 @@ Status encode_picture(const Model& model, const PictureOptions& options, ThreadP
   SACCADE_ASSIGN_OR_RETURN(const PixelBatch pixels, read_pixels(picture, model, options, pool, stages));
   const Stopwatch clock;
   EncodeTrace trace;
-  auto pieces = model.vision->encode(pixels, pool, trace, progress);
+  auto pieces = model.vision->encode(pixels, {}, pool, trace, progress);
   stages.project += trace.project_ms;
   stages.encode += clock.elapsed_ms() - trace.project_ms;  // the time of an encode that was stopped, too
   if (!pieces) return in_picture(picture, pieces.status());
