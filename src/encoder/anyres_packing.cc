@@ -26,21 +26,16 @@ GridCrop crop_padding(int64_t grid_rows, int64_t grid_cols, ImageSize original) 
   return {0, grid_rows, padding, grid_cols - 2 * padding};
 }
 
-Tensor pack_rows(const Tensor& projected, int64_t first_row, int64_t side, int64_t tile_cols, const GridCrop& crop,
-                 const Tensor& newline) {
-  const int64_t dim = projected.shape()[1];
-  Tensor packed(Shape{crop.num_rows * (crop.num_cols + 1), dim});
-  float* target = packed.floats().data();
+std::vector<TilePatch> pack_patches(int64_t first_tile, int64_t side, int64_t tile_cols, const GridCrop& crop) {
+  std::vector<TilePatch> patches;
+  patches.reserve(static_cast<size_t>(crop.num_rows * (crop.num_cols + 1)));
   for (int64_t y = crop.first_row; y < crop.first_row + crop.num_rows; ++y) {
     for (int64_t x = crop.first_col; x < crop.first_col + crop.num_cols; ++x) {
-      const int64_t tile = (y / side) * tile_cols + x / side;
-      const int64_t patch = (y % side) * side + x % side;
-      const int64_t source = first_row + tile * side * side + patch;
-      target = std::copy_n(projected.row(source).data(), dim, target);
+      patches.push_back({first_tile + (y / side) * tile_cols + x / side, (y % side) * side + x % side});
     }
-    target = std::copy_n(newline.floats().data(), dim, target);
+    patches.push_back(kNewline);
   }
-  return packed;
+  return patches;
 }
 
 }  // namespace saccade

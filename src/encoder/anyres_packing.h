@@ -2,9 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "media/pixel_batch.h"
-#include "tensor/tensor.h"
 
 namespace saccade {
 
@@ -21,10 +21,16 @@ struct GridCrop {
 /// odd number of patches keeps the odd one, as Transformers' unpad_image() does.
 GridCrop crop_padding(int64_t grid_rows, int64_t grid_cols, ImageSize original);
 
-/// Gathers the kept patches row by row, with `newline` [model_dim] after each row.
-/// tiles [tile_rows * tile_cols * side * side, model_dim], from row `first_row` of `projected` on, tile by tile.
-/// Returns [crop.num_rows * (crop.num_cols + 1), model_dim].
-Tensor pack_rows(const Tensor& projected, int64_t first_row, int64_t side, int64_t tile_cols, const GridCrop& crop,
-                 const Tensor& newline);
+/// A patch of one of a picture's tiles, or a newline.
+struct TilePatch {
+  int64_t tile = 0;
+  int64_t patch = 0;  // counted row by row
+  bool operator==(const TilePatch&) const = default;
+};
+inline constexpr TilePatch kNewline = {-1, -1};
+
+/// The kept patches row by row, a newline after each row: crop.num_rows * (crop.num_cols + 1). Tiles of side x side
+/// patches, `tile_cols` next to each other, counted from `first_tile` on.
+std::vector<TilePatch> pack_patches(int64_t first_tile, int64_t side, int64_t tile_cols, const GridCrop& crop);
 
 }  // namespace saccade

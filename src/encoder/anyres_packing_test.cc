@@ -35,21 +35,17 @@ TEST(CropPadding, LeavesNothingOfAPictureThinnerThanAPatch) {
   EXPECT_EQ(crop_padding(48, 48, {9000, 10}).num_rows, 0);
 }
 
-TEST(PackRows, GathersAcrossTilesWithANewlineAfterEachRow) {
-  // After one row to skip, two tiles of 2 x 2 patches side by side, numbered as they lie in memory:
-  //   0 1 | 4 5
-  //   2 3 | 6 7
-  Tensor projected(Shape{9, 1});
-  for (int i = 0; i < 9; ++i) projected.floats()[static_cast<size_t>(i)] = static_cast<float>(i - 1);
-  Tensor newline(Shape{1});
-  newline.fill(99);
-  const Tensor whole = pack_rows(projected, 1, 2, 2, GridCrop{0, 2, 0, 4}, newline);
-  EXPECT_THAT(whole.floats(), ElementsAre(0, 1, 4, 5, 99, 2, 3, 6, 7, 99));
-  const Tensor middle = pack_rows(projected, 1, 2, 2, GridCrop{1, 1, 1, 2}, newline);
-  EXPECT_THAT(middle.floats(), ElementsAre(3, 6, 99));
-  // Tiles below each other.
-  const Tensor tall = pack_rows(projected, 1, 2, 1, GridCrop{0, 4, 0, 2}, newline);
-  EXPECT_THAT(tall.floats(), ElementsAre(0, 1, 99, 2, 3, 99, 4, 5, 99, 6, 7, 99));
+TEST(PackPatches, GoesAcrossTilesWithANewlineAfterEachRow) {
+  // Two tiles of 2 x 2 patches, side by side or below each other, numbered row by row.
+  const auto pack = [](int64_t tile_cols, const GridCrop& crop) { return pack_patches(1, 2, tile_cols, crop); };
+  const TilePatch newline = kNewline;
+  EXPECT_THAT(pack(2, {0, 2, 0, 4}),
+              ElementsAre(TilePatch{1, 0}, TilePatch{1, 1}, TilePatch{2, 0}, TilePatch{2, 1}, newline,  //
+                          TilePatch{1, 2}, TilePatch{1, 3}, TilePatch{2, 2}, TilePatch{2, 3}, newline));
+  EXPECT_THAT(pack(2, {1, 1, 1, 2}), ElementsAre(TilePatch{1, 3}, TilePatch{2, 2}, newline));
+  EXPECT_THAT(pack(1, {0, 4, 0, 2}),
+              ElementsAre(TilePatch{1, 0}, TilePatch{1, 1}, newline, TilePatch{1, 2}, TilePatch{1, 3}, newline,  //
+                          TilePatch{2, 0}, TilePatch{2, 1}, newline, TilePatch{2, 2}, TilePatch{2, 3}, newline));
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 // resolution, their padding removed, a newline vector after each row of patches.
 #include <algorithm>
 #include <array>
+#include <span>
 #include <utility>
 
 #include "base/format.h"
@@ -100,6 +101,15 @@ Status check_feature_select(const Metadata& metadata, const TensorSource& tensor
       format("key %s is %s; only %s is supported with this tower", kKey, quote(select).c_str(), patches_only));
 }
 
+constexpr int32_t kNoRow = -1;
+
+/// Which patch of which tile each token is.
+struct TokenMap {
+  int64_t side = 0;                // patches along a tile's
+  std::vector<TokenGrid> grids;    // the view of the whole picture first
+  std::vector<TilePatch> patches;  // [tokens of all grids]: or kNewline
+};
+
 class Llava : public VisionEncoder {
  public:
   static Expected<VisionEncoderPtr> load(const ModelFiles& files, int64_t model_dim);
@@ -117,18 +127,24 @@ class Llava : public VisionEncoder {
     projector_.pack_weights(pool);
   }
 
-  Expected<std::vector<LayoutPiece>> layout(ImageSize original) const override;
-  Expected<std::vector<MediaPiece>> encode(const PixelBatch& pixels, ThreadPool& pool, EncodeTrace& trace,
-                                           const ProgressFunction& progress) const override;
+  int num_layers() const override { return tower_.num_layers(); }
+
+  using VisionEncoder::layout;
+  int cell_side() const override { return tower_.patch_size(); }
+  std::vector<int32_t> token_cells(const PixelBatch& pixels) const override;
+  Expected<std::vector<LayoutPiece>> layout(ImageSize original, const PixelSpec& spec) const override;
+  Expected<std::vector<MediaPiece>> encode(const PixelBatch& pixels, const EncodePlan& plan, ThreadPool& pool,
+                                           EncodeTrace& trace, const ProgressFunction& progress) const override;
 
  private:
   explicit Llava(const ModelFiles& files) : files_(files) {}
   Status load_newline(const TensorSource& tensors, int64_t model_dim);
-  std::vector<MediaPiece> make_pieces(const Tensor& projected, const PixelBatch& pixels) const;
   bool has_rows_packed() const { return !newline_.is_empty(); }
-  GridCrop crop_of(int grid_rows, int grid_cols, ImageSize original) const {
-    return crop_padding(grid_rows * tower_.patches_per_side(), grid_cols * tower_.patches_per_side(), original);
-  }
+  TokenMap map_tokens(int64_t side, int num_tiles, int grid_rows, int grid_cols, ImageSize original) const;
+  std::vector<MediaPiece> make_pieces(const TokenMap& map, const TileFeatures& features, const Tensor& projected,
+                                      bool has_weights) const;
+  MediaTokens make_tokens(const TokenGrid& grid, std::vector<int32_t> cells, std::span<const int32_t> rows,
+                          const TileFeatures& features, const Tensor& projected, std::span<const float> weights) const;
 
   ModelFiles files_;  // keeps the mapped weights alive
   PixelSpec pixel_spec_;
@@ -170,59 +186,154 @@ Status Llava::load_newline(const TensorSource& tensors, int64_t model_dim) {
   return {};
 }
 
-Expected<std::vector<LayoutPiece>> Llava::layout(ImageSize original) const {
-  SACCADE_ASSIGN_OR_RETURN(const PixelLayout plan, plan_pixels(original, pixel_spec_));
-  const int64_t side = tower_.patches_per_side();
-  std::vector<LayoutPiece> pieces = {make_token_grid(side, side)};
-  if (has_rows_packed()) {
-    const GridCrop crop = crop_of(plan.grid_rows, plan.grid_cols, original);
-    if (crop.num_rows > 0) pieces.emplace_back(make_token_grid(crop.num_rows, crop.num_cols + 1));
-  } else {
-    for (int tile = 1; tile < plan.num_tiles; ++tile) pieces.emplace_back(make_token_grid(side, side));
+TokenMap Llava::map_tokens(int64_t side, int num_tiles, int grid_rows, int grid_cols, ImageSize original) const {
+  TokenMap map;
+  map.side = side;
+  const auto add_tile = [&](int64_t tile) {
+    map.grids.push_back(make_token_grid(side, side));
+    for (int64_t patch = 0; patch < side * side; ++patch) map.patches.push_back({tile, patch});
+  };
+  add_tile(0);
+  if (!has_rows_packed()) {
+    for (int64_t tile = 1; tile < num_tiles; ++tile) add_tile(tile);
+    return map;
   }
-  return pieces;
+  const GridCrop crop = crop_padding(grid_rows * side, grid_cols * side, original);
+  if (crop.num_rows == 0) return map;
+  map.grids.push_back(make_token_grid(crop.num_rows, crop.num_cols + 1));
+  const std::vector<TilePatch> packed = pack_patches(1, side, grid_cols, crop);
+  map.patches.insert(map.patches.end(), packed.begin(), packed.end());
+  return map;
 }
 
-// projected [num_tiles * num_patches, model_dim] as layout() promised.
-std::vector<MediaPiece> Llava::make_pieces(const Tensor& projected, const PixelBatch& pixels) const {
-  const int64_t side = tower_.patches_per_side();
-  const int64_t num_patches = tower_.num_patches();
+std::vector<int32_t> Llava::token_cells(const PixelBatch& pixels) const {
+  const int64_t side = pixels.width() / cell_side();
+  const TokenMap map = map_tokens(side, pixels.num_tiles(), pixels.grid_rows, pixels.grid_cols, pixels.original);
+  std::vector<int32_t> cells;
+  for (const TilePatch& patch : map.patches) {
+    cells.push_back(patch == kNewline ? -1 : static_cast<int32_t>(patch.tile * side * side + patch.patch));
+  }
+  return cells;
+}
+
+Expected<std::vector<LayoutPiece>> Llava::layout(ImageSize original, const PixelSpec& spec) const {
+  if (spec.index() != pixel_spec_.index()) return invalid_argument("a picture prepared as another family does");
+  SACCADE_ASSIGN_OR_RETURN(const PixelLayout plan, plan_pixels(original, spec));
+  SACCADE_ASSIGN_OR_RETURN(const int64_t side, tower_.patches_per_side(plan.tile));
+  const TokenMap map = map_tokens(side, plan.num_tiles, plan.grid_rows, plan.grid_cols, original);
+  return std::vector<LayoutPiece>(map.grids.begin(), map.grids.end());
+}
+
+// Which patches run. Those that are only padding run where everything does, as in training.
+std::vector<TilePatches> select_patches(const TokenMap& map, int num_tiles, const EncodePlan& plan) {
+  if (plan.is_seen.empty() && plan.weights.empty() && plan.merges.empty()) return all_patches(num_tiles, map.side);
+  std::vector<TilePatches> tiles(static_cast<size_t>(num_tiles));
+  // Within a tile, tokens are in the order of its patches.
+  for (size_t token = 0; token < map.patches.size(); ++token) {
+    const TilePatch& patch = map.patches[token];
+    if (patch == kNewline || (!plan.is_seen.empty() && plan.is_seen[token] == 0)) continue;
+    TilePatches& tile = tiles[static_cast<size_t>(patch.tile)];
+    tile.patches.push_back(static_cast<int32_t>(patch.patch));
+    if (!plan.weights.empty()) tile.weights.push_back(plan.weights[token]);
+  }
+  return tiles;
+}
+
+// projected [rows of the features, model_dim] as the grids that layout() promised.
+std::vector<MediaPiece> Llava::make_pieces(const TokenMap& map, const TileFeatures& features, const Tensor& projected,
+                                           bool has_weights) const {
+  const int64_t patches_per_tile = map.side * map.side;
+  std::vector<int32_t> row_of(features.tiles.size() * static_cast<size_t>(patches_per_tile), kNoRow);
+  std::vector<float> weights;  // of rows
+  int32_t num_rows = 0;
+  for (size_t tile = 0; tile < features.tiles.size(); ++tile) {
+    for (const int32_t patch : features.tiles[tile].patches) {
+      row_of[tile * static_cast<size_t>(patches_per_tile) + static_cast<size_t>(patch)] = num_rows++;
+    }
+    weights.insert(weights.end(), features.tiles[tile].weights.begin(), features.tiles[tile].weights.end());
+  }
   std::vector<MediaPiece> pieces;
-  pieces.emplace_back(make_grid_tokens(copy_rows(projected, 0, num_patches), side, side));
-  if (has_rows_packed()) {
-    const GridCrop crop = crop_of(pixels.grid_rows, pixels.grid_cols, pixels.original);
-    if (crop.num_rows > 0) {
-      Tensor packed = pack_rows(projected, num_patches, side, pixels.grid_cols, crop, newline_);
-      pieces.emplace_back(make_grid_tokens(std::move(packed), crop.num_rows, crop.num_cols + 1));
+  size_t token = 0;
+  for (const TokenGrid& grid : map.grids) {
+    std::vector<int32_t> cells;
+    std::vector<int32_t> rows;  // of `projected`, or kNoRow for a newline
+    for (int32_t cell = 0; cell < grid.num_tokens; ++cell, ++token) {
+      const TilePatch& patch = map.patches[token];
+      const int32_t row =
+          patch == kNewline ? kNoRow : row_of[static_cast<size_t>(patch.tile * patches_per_tile + patch.patch)];
+      if (row == kNoRow && patch != kNewline) continue;
+      cells.push_back(cell);
+      rows.push_back(row);
     }
-  } else {
-    for (int64_t tile = 1; tile < pixels.num_tiles(); ++tile) {
-      pieces.emplace_back(make_grid_tokens(copy_rows(projected, tile * num_patches, num_patches), side, side));
-    }
+    pieces.emplace_back(make_tokens(grid, std::move(cells), rows, features, projected,
+                                    has_weights ? std::span<const float>(weights) : std::span<const float>()));
   }
   return pieces;
 }
 
-Expected<std::vector<MediaPiece>> Llava::encode(const PixelBatch& pixels, ThreadPool& pool, EncodeTrace& trace,
-                                                const ProgressFunction& progress) const {
+MediaTokens Llava::make_tokens(const TokenGrid& grid, std::vector<int32_t> cells, std::span<const int32_t> rows,
+                               const TileFeatures& features, const Tensor& projected,
+                               std::span<const float> weights) const {
+  const auto num_tokens = static_cast<int64_t>(rows.size());
+  Tensor vectors(Shape{num_tokens, projected.shape()[1]});
+  Tensor keys;
+  if (!features.keys.is_empty()) {
+    keys = Tensor(Shape{num_tokens, features.keys.shape()[1]});
+    keys.fill(0);
+  }
+  std::vector<float> attention(features.attention.empty() ? 0 : rows.size(), 0.0F);
+  std::vector<float> token_weights(weights.empty() ? 0 : rows.size(), 1.0F);
+  std::vector<uint8_t> is_fixed(rows.size(), 0);
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const auto token = static_cast<int64_t>(i);
+    if (rows[i] == kNoRow) {
+      is_fixed[i] = 1;
+      std::ranges::copy(newline_.floats(), vectors.row(token).begin());
+      continue;
+    }
+    const auto row = static_cast<size_t>(rows[i]);
+    std::ranges::copy(projected.row(rows[i]), vectors.row(token).begin());
+    if (!keys.is_empty()) std::ranges::copy(features.keys.row(rows[i]), keys.row(token).begin());
+    if (!attention.empty()) attention[i] = features.attention[row];
+    if (!token_weights.empty()) token_weights[i] = weights[row];
+  }
+  MediaTokens tokens = make_thinned_tokens(std::move(vectors), std::move(cells), grid.extent);
+  if (std::ranges::find(is_fixed, 1) != is_fixed.end()) tokens.is_fixed = std::move(is_fixed);
+  tokens.weights = std::move(token_weights);
+  tokens.class_attention = std::move(attention);
+  tokens.keys = std::move(keys);
+  return tokens;
+}
+
+Expected<std::vector<MediaPiece>> Llava::encode(const PixelBatch& pixels, const EncodePlan& requested, ThreadPool& pool,
+                                                EncodeTrace& trace, const ProgressFunction& report) const {
   const bool is_tiled = std::holds_alternative<AnyResolutionSpec>(pixel_spec_);
   const int num_tiles_needed = is_tiled ? pixels.grid_rows * pixels.grid_cols + 1 : 1;
   if (pixels.num_tiles() != num_tiles_needed) {
     return invalid_argument(
         format("a picture of %d tiles, where its grid needs %d", pixels.num_tiles(), num_tiles_needed));
   }
-  const int64_t num_tiles = pixels.num_tiles();
-  WorkProgress work(progress, tower_.work(num_tiles) + projector_.work(num_tiles * tower_.num_patches()));
+  SACCADE_ASSIGN_OR_RETURN(const int64_t side, tower_.patches_per_side({pixels.width(), pixels.height()}));
+  const TokenMap map = map_tokens(side, pixels.num_tiles(), pixels.grid_rows, pixels.grid_cols, pixels.original);
+  SACCADE_RETURN_IF_ERROR(check_plan(requested, count_tokens(map.grids), num_layers()));
+  const EncodePlan plan = simplified(requested);
+  std::vector<TilePatches> patches = select_patches(map, pixels.num_tiles(), plan);
+  int64_t num_patches = 0;
+  for (const TilePatches& tile : patches) num_patches += static_cast<int64_t>(tile.patches.size());
+  WorkProgress progress(report, tower_.work(patches, plan) + projector_.work(num_patches));
   const Stopwatch encode_time;
-  SACCADE_ASSIGN_OR_RETURN(Tensor features, tower_.encode(pixels, pool, work));
+  SACCADE_ASSIGN_OR_RETURN(TileFeatures features,
+                           tower_.encode(pixels, std::move(patches), plan, MergedRows::kStayMerged, pool, progress));
   trace.encode_ms = encode_time.elapsed_ms();
-  trace.multiply_adds = work.total_work();
   const Stopwatch project_time;
-  SACCADE_ASSIGN_OR_RETURN(Tensor projected, projector_.project(pool, features, work));
-  std::vector<MediaPiece> pieces = make_pieces(projected, pixels);
+  SACCADE_ASSIGN_OR_RETURN(Tensor projected, projector_.project(pool, features.rows, progress));
+  const bool has_weights = !plan.weights.empty() || !plan.merges.empty();
+  std::vector<MediaPiece> pieces = make_pieces(map, features, projected, has_weights);
+  SACCADE_RETURN_IF_ERROR(progress.finish());
+  trace.multiply_adds = progress.done_work();
   trace.project_ms = project_time.elapsed_ms();
   if (trace.keep_tensors) {
-    trace.encoder_output = std::move(features);
+    trace.encoder_output = std::move(features.rows);
     trace.projector_output = std::move(projected);
   }
   return pieces;

@@ -39,7 +39,7 @@ EncodeTrace encode(const VisionEncoder& encoder, const PixelBatch& pixels) {
   ThreadPool pool(1);
   EncodeTrace trace;
   trace.keep_tensors = true;
-  const auto pieces = encoder.encode(pixels, pool, trace, nullptr);
+  const auto pieces = encoder.encode(pixels, {}, pool, trace, nullptr);
   EXPECT_TRUE(pieces.is_ok()) << pieces.status().message();
   return trace;
 }
@@ -128,10 +128,10 @@ TEST(Llava, TilesDoNotSeeEachOther) {
 TEST(Llava, RefusesTilesThatAreNotThePicturesGrid) {
   ThreadPool pool(1);
   EncodeTrace trace;
-  const auto one_of_many = load(TinyVisionFile::llava_anyres())->encode(gradient(1, 6), pool, trace, nullptr);
+  const auto one_of_many = load(TinyVisionFile::llava_anyres())->encode(gradient(1, 6), {}, pool, trace, nullptr);
   ASSERT_FALSE(one_of_many.is_ok());
   EXPECT_THAT(one_of_many.status().message(), HasSubstr("1 tiles, where its grid needs 2"));
-  const auto two_for_one = load(TinyVisionFile::llava())->encode(gradient(2, 6), pool, trace, nullptr);
+  const auto two_for_one = load(TinyVisionFile::llava())->encode(gradient(2, 6), {}, pool, trace, nullptr);
   EXPECT_FALSE(two_for_one.is_ok());
 }
 

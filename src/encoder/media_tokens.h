@@ -23,14 +23,25 @@ struct MediaTokens {
   std::vector<Place> places;  // [num_tokens]
   // Extent of the grid the places lie in (before any reduction): M-RoPE advances by it.
   Place extent;
-  // Of a grid that was thinned out: which of the laid out tokens these are, ascending. Empty: all of them.
+  // Of a grid that was thinned out: which of the laid out tokens these are, ascending. Empty: all of them (or none is
+  // left, and there are no vectors either).
   std::vector<int32_t> cells;
   // How many of the laid out tokens each stands for. Empty: 1 each.
   std::vector<float> weights;
+  // Those that are no part of the picture and that the model expects in any case (LLaVA-1.6's newlines): no strategy
+  // merges or drops them. [num_tokens]; empty: none.
+  std::vector<uint8_t> is_fixed;
 
-  // What strategies of compression go by, where EncodePlan asks for it; empty where the family has none.
-  std::vector<float> class_attention;  // [num_tokens]: the class row's softmax in the last layer, mean of the heads
-  Tensor keys;                         // [num_tokens, vision_dim], of the last layer
+  // What strategies of compression go by, where EncodePlan asks for it: of the last layer that ran, before it merged
+  // any; summed or averaged over the patches of a token; 0 for fixed tokens.
+  //
+  // The class row's softmax over the keys of its tile, mean of the heads. Of towers without a class row, how much
+  // attention a patch receives: the mean softmax of some 60 queries spread evenly over the tile, as VisPruner (arXiv
+  // 2412.01818) takes of all of them. 1 in all for each tile, with the class row's own share. Patches that were dropped
+  // on the way (LayerDrop) have 0.
+  std::vector<float> class_attention;  // [num_tokens]
+  // Keys of all heads, before rotary positions.
+  Tensor keys;  // [num_tokens, vision_dim]
 };
 
 /// What a picture becomes in the prompt: control text ("<row_1_col_1>") and grids of tokens, in order.

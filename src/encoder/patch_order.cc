@@ -40,4 +40,21 @@ PatchOrder order_patches(int64_t grid_rows, int64_t grid_cols, int64_t merge_siz
   return order;
 }
 
+PatchOrder keep_seen(const PatchOrder& order, std::span<const uint8_t> is_seen) {
+  PatchOrder kept;
+  const size_t group = order.cells.empty() ? 1 : order.patches.size() / order.cells.size();
+  for (const RowRange& window : order.windows) {
+    const auto begin = static_cast<int64_t>(kept.patches.size());
+    for (auto row = static_cast<size_t>(window.begin); row < static_cast<size_t>(window.end); row += group) {
+      const int64_t cell = order.cells[row / group];
+      if (is_seen[static_cast<size_t>(cell)] == 0) continue;
+      kept.cells.push_back(cell);
+      for (size_t i = row; i < row + group; ++i) kept.patches.push_back(order.patches[i]);
+    }
+    const auto end = static_cast<int64_t>(kept.patches.size());
+    if (end > begin) kept.windows.push_back({begin, end});
+  }
+  return kept;
+}
+
 }  // namespace saccade

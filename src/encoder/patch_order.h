@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "encoder/patch_embedding.h"
@@ -19,5 +20,9 @@ struct PatchOrder {
 /// `grid_rows` x `grid_cols` patches, both multiples of `merge_size`. Windows are of `window_cells` x `window_cells`
 /// merged cells, row by row, smaller at the right and lower edge; 0 makes one window of everything.
 PatchOrder order_patches(int64_t grid_rows, int64_t grid_cols, int64_t merge_size, int64_t window_cells);
+
+/// What is left of the order where only some cells are seen, [num_cells] of the merged grid. Windows without any
+/// vanish.
+PatchOrder keep_seen(const PatchOrder& order, std::span<const uint8_t> is_seen);
 
 }  // namespace saccade

@@ -5,6 +5,7 @@
 
 #include <set>
 #include <utility>
+#include <vector>
 
 namespace saccade {
 namespace {
@@ -29,6 +30,16 @@ TEST(PatchOrder, GoesThroughWindowsRowByRow) {
   EXPECT_THAT(order.windows, ElementsAre(RowRange{0, 16}, RowRange{16, 32}, RowRange{32, 40}, RowRange{40, 48},
                                          RowRange{48, 56}, RowRange{56, 60}));
   EXPECT_EQ(order.patches[16], (PatchPosition{0, 4}));  // the first patch of cell 2
+}
+
+TEST(PatchOrder, KeepsWhatIsSeen) {
+  std::vector<uint8_t> is_seen(15, 0);
+  for (const size_t cell : {1, 6, 9, 14}) is_seen[cell] = 1;
+  const PatchOrder order = keep_seen(order_patches(6, 10, 2, 2), is_seen);
+  EXPECT_THAT(order.cells, ElementsAre(1, 6, 9, 14));
+  EXPECT_THAT(order.windows, ElementsAre(RowRange{0, 8}, RowRange{8, 12}, RowRange{12, 16}));
+  EXPECT_EQ(order.patches[0], (PatchPosition{0, 2}));
+  EXPECT_EQ(order.patches[15], (PatchPosition{5, 9}));
 }
 
 TEST(PatchOrder, HoldsEveryPatchOnce) {

@@ -2,13 +2,19 @@
 #pragma once
 
 #include <cstdint>
-
-#include "tensor/tensor.h"
+#include <span>
+#include <vector>
 
 namespace saccade {
 
-/// patches [num_tiles * side * side, dim] to [num_tiles * (side / factor)^2, factor * factor * dim]; within a row the
-/// square's patches follow each other row by row. `factor` divides `side`.
-Tensor pixel_unshuffle(const Tensor& patches, int64_t side, int64_t factor);
+/// The patches of a tile that token `token` of it is made of, in the order in which they make its row. `factor` divides
+/// `side`; tokens and patches are counted row by row.
+std::vector<int32_t> square_of_token(int32_t token, int64_t side, int64_t factor);
+
+/// Where the patches of each token are: `patches` [.., ascending] of a tile of which only whole squares are there. The
+/// tokens that are there, in order; [num_tokens * factor^2] indices of `patches` are appended to `rows`, `first_row` on
+/// top of each.
+std::vector<int32_t> find_squares(std::span<const int32_t> patches, int64_t side, int64_t factor, int32_t first_row,
+                                  std::vector<int32_t>& rows);
 
 }  // namespace saccade

@@ -2,14 +2,17 @@
 // merger that makes one token of 2 x 2 patches. 2.5 has RMS norms, a gated MLP, and windows in most of its blocks.
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <utility>
 
 #include "base/format.h"
 #include "encoder/families.h"
+#include "encoder/gather_rows.h"
 #include "encoder/norm_layer.h"
 #include "encoder/patch_order.h"
 #include "encoder/projector_mlp.h"
 #include "encoder/token_grid.h"
+#include "encoder/tower_run.h"
 #include "platform/clock.h"
 
 namespace saccade {
@@ -121,19 +124,29 @@ class Qwen2Vl : public VisionEncoder {
     merger_.pack_weights(pool);
   }
 
-  Expected<std::vector<LayoutPiece>> layout(ImageSize original) const override;
-  Expected<std::vector<MediaPiece>> encode(const PixelBatch& pixels, ThreadPool& pool, EncodeTrace& trace,
-                                           const ProgressFunction& progress) const override;
+  int num_layers() const override { return static_cast<int>(blocks_.size()); }
+
+  using VisionEncoder::layout;
+  int cell_side() const override {
+    const auto& spec = std::get<DynamicResolutionSpec>(pixel_spec_);
+    return spec.patch_size * spec.merge_size;
+  }
+  Expected<std::vector<LayoutPiece>> layout(ImageSize original, const PixelSpec& spec) const override;
+  Expected<std::vector<MediaPiece>> encode(const PixelBatch& pixels, const EncodePlan& plan, ThreadPool& pool,
+                                           EncodeTrace& trace, const ProgressFunction& progress) const override;
 
  private:
   explicit Qwen2Vl(const ModelFiles& files) : files_(files) {}
   Status check_size(ImageSize size) const;
   Status load_blocks(const TensorSource& tensors, Generation generation);
-  std::vector<RowRange> attention_ranges(size_t block_idx, const PatchOrder& order) const;
-  double work(const PatchOrder& order) const;
+  TowerBlocks tower_blocks() const;
+  double work(const PatchOrder& order, const EncodePlan& plan) const;
   Expected<Tensor> embed(const PixelBatch& pixels, const PatchOrder& order, ThreadPool& pool,
                          WorkProgress& progress) const;
-  Expected<Tensor> run_blocks(Tensor hidden, const PatchOrder& order, ThreadPool& pool, WorkProgress& progress) const;
+  Expected<TowerResult> run_blocks(Tensor hidden, const PatchOrder& order, const EncodePlan& plan, ThreadPool& pool,
+                                   WorkProgress& progress) const;
+  MediaTokens arrange(const Tensor& merged, const TowerResult& features, const PatchOrder& order, const Place& extent,
+                      const EncodePlan& plan) const;
   Expected<Tensor> merge(const Tensor& features, ThreadPool& pool, WorkProgress& progress) const;
   int64_t pixels_per_cell() const { return int64_t{config_.patch_size} * merge_size_; }
 
@@ -211,23 +224,26 @@ Status Qwen2Vl::check_size(ImageSize size) const {
   return {};
 }
 
-Expected<std::vector<LayoutPiece>> Qwen2Vl::layout(ImageSize original) const {
-  SACCADE_ASSIGN_OR_RETURN(const PixelLayout plan, plan_pixels(original, pixel_spec_));
+Expected<std::vector<LayoutPiece>> Qwen2Vl::layout(ImageSize original, const PixelSpec& spec) const {
+  if (spec.index() != pixel_spec_.index()) return invalid_argument("a picture prepared as another family does");
+  SACCADE_ASSIGN_OR_RETURN(const PixelLayout plan, plan_pixels(original, spec));
   SACCADE_RETURN_IF_ERROR(check_size(plan.tile));
   return std::vector<LayoutPiece>{
       make_token_grid(plan.tile.height / pixels_per_cell(), plan.tile.width / pixels_per_cell())};
 }
 
-std::vector<RowRange> Qwen2Vl::attention_ranges(size_t block_idx, const PatchOrder& order) const {
-  if (windows_.is_full[block_idx]) return {{0, static_cast<int64_t>(order.patches.size())}};
-  return order.windows;
+TowerBlocks Qwen2Vl::tower_blocks() const {
+  TowerBlocks tower = {.blocks = blocks_, .is_windowed = {}};
+  for (const bool is_full : windows_.is_full) tower.is_windowed.push_back(is_full ? 0 : 1);
+  return tower;
 }
 
 // Multiply-adds of embed(), run_blocks() and merge().
-double Qwen2Vl::work(const PatchOrder& order) const {
-  double work = static_cast<double>(order.patches.size()) * patch_embedding_.work_per_patch();
-  for (size_t i = 0; i < blocks_.size(); ++i) work += block_work(blocks_[i], attention_ranges(i, order));
-  return work + merger_.work(static_cast<int64_t>(order.cells.size()));
+double Qwen2Vl::work(const PatchOrder& order, const EncodePlan& plan) const {
+  const RowTile tile = {order.windows};
+  const double embed_work = static_cast<double>(order.patches.size()) * patch_embedding_.work_per_patch();
+  return embed_work + tower_work(tower_blocks(), {&tile, 1}, 0, plan) +
+         merger_.work(static_cast<int64_t>(order.cells.size()));
 }
 
 // [num_patches, vision_dim], in the tower's order.
@@ -245,15 +261,18 @@ Expected<Tensor> Qwen2Vl::embed(const PixelBatch& pixels, const PatchOrder& orde
   return embedded;
 }
 
-Expected<Tensor> Qwen2Vl::run_blocks(Tensor hidden, const PatchOrder& order, ThreadPool& pool,
-                                     WorkProgress& progress) const {
-  const RotaryTable rotary = make_rotary_table(order.patches, config_.head_dim());
-  VitWorkspace workspace(hidden.shape()[0], blocks_.front());
-  for (size_t i = 0; i < blocks_.size(); ++i) {
-    const std::vector<RowRange> ranges = attention_ranges(i, order);
-    SACCADE_RETURN_IF_ERROR(run_vit_block(pool, blocks_[i], ranges, &rotary, workspace, hidden, progress));
+Expected<TowerResult> Qwen2Vl::run_blocks(Tensor hidden, const PatchOrder& order, const EncodePlan& plan,
+                                          ThreadPool& pool, WorkProgress& progress) const {
+  TowerRows rows;
+  rows.hidden = std::move(hidden);
+  rows.tiles = {{order.windows}};
+  rows.rotary = make_rotary_table(order.patches, config_.head_dim());
+  for (size_t i = 0; !plan.weights.empty() && i < order.cells.size(); ++i) {
+    const float weight = plan.weights[static_cast<size_t>(order.cells[i])];
+    rows.sizes.insert(rows.sizes.end(), static_cast<size_t>(merge_size_ * merge_size_), weight);
   }
-  return hidden;
+  const TowerBlocks tower = tower_blocks();
+  return run_tower(tower, std::move(rows), plan, MergedRows::kComeBack, pool, progress);
 }
 
 // Rows of the tower to rows of the language model, both in the tower's order.
@@ -263,7 +282,31 @@ Expected<Tensor> Qwen2Vl::merge(const Tensor& features, ThreadPool& pool, WorkPr
   return merger_.project(pool, normed, progress);
 }
 
-Expected<std::vector<MediaPiece>> Qwen2Vl::encode(const PixelBatch& pixels, ThreadPool& pool, EncodeTrace& trace,
+// From the tower's order to that of the grid.
+MediaTokens Qwen2Vl::arrange(const Tensor& merged, const TowerResult& features, const PatchOrder& order,
+                             const Place& extent, const EncodePlan& plan) const {
+  std::vector<int32_t> groups(order.cells.size());
+  std::iota(groups.begin(), groups.end(), 0);
+  std::ranges::sort(groups, {}, [&](int32_t group) { return order.cells[static_cast<size_t>(group)]; });
+  const int64_t square = merge_size_ * merge_size_;
+  std::vector<int32_t> cells;
+  std::vector<int32_t> rows;  // of the features
+  std::vector<float> weights;
+  for (const int32_t group : groups) {
+    const int64_t cell = order.cells[static_cast<size_t>(group)];
+    cells.push_back(static_cast<int32_t>(cell));
+    if (!plan.weights.empty()) weights.push_back(plan.weights[static_cast<size_t>(cell)]);
+    for (int64_t i = 0; i < square; ++i) rows.push_back(static_cast<int32_t>(group * square + i));
+  }
+  MediaTokens tokens = make_thinned_tokens(gather_rows(merged, groups), std::move(cells), extent);
+  tokens.weights = std::move(weights);
+  if (!features.attention.empty()) tokens.class_attention = sum_of_groups(features.attention, rows, square);
+  if (!features.keys.is_empty()) tokens.keys = mean_of_groups(features.keys, rows, square);
+  return tokens;
+}
+
+Expected<std::vector<MediaPiece>> Qwen2Vl::encode(const PixelBatch& pixels, const EncodePlan& requested,
+                                                  ThreadPool& pool, EncodeTrace& trace,
                                                   const ProgressFunction& report) const {
   if (pixels.num_tiles() != 1) {
     return invalid_argument(format("a picture of %d tiles, where the model takes it whole", pixels.num_tiles()));
@@ -271,28 +314,29 @@ Expected<std::vector<MediaPiece>> Qwen2Vl::encode(const PixelBatch& pixels, Thre
   SACCADE_RETURN_IF_ERROR(check_size({pixels.width(), pixels.height()}));
   const int64_t cell_rows = pixels.height() / pixels_per_cell();
   const int64_t cell_cols = pixels.width() / pixels_per_cell();
+  SACCADE_RETURN_IF_ERROR(check_plan(requested, cell_rows * cell_cols, num_layers()));
+  const EncodePlan plan = simplified(requested);
   const Stopwatch encode_time;
-  const PatchOrder order =
+  PatchOrder order =
       order_patches(cell_rows * merge_size_, cell_cols * merge_size_, merge_size_, windows_.window_cells);
-  WorkProgress progress(report, work(order));
+  if (!plan.is_seen.empty()) order = keep_seen(order, plan.is_seen);
+  WorkProgress progress(report, work(order, plan));
   SACCADE_ASSIGN_OR_RETURN(Tensor embedded, embed(pixels, order, pool, progress));
-  SACCADE_ASSIGN_OR_RETURN(Tensor features, run_blocks(std::move(embedded), order, pool, progress));
+  SACCADE_ASSIGN_OR_RETURN(TowerResult features, run_blocks(std::move(embedded), order, plan, pool, progress));
   trace.encode_ms = encode_time.elapsed_ms();
-  trace.multiply_adds = progress.total_work();
 
   const Stopwatch project_time;
-  SACCADE_ASSIGN_OR_RETURN(const Tensor merged, merge(features, pool, progress));
-  Tensor projected(merged.shape());  // row by row of the merged grid
-  for (size_t i = 0; i < order.cells.size(); ++i) {
-    std::ranges::copy(merged.row(static_cast<int64_t>(i)), projected.row(order.cells[i]).begin());
-  }
+  SACCADE_ASSIGN_OR_RETURN(const Tensor merged, merge(features.hidden, pool, progress));
+  MediaTokens tokens = arrange(merged, features, order, make_token_grid(cell_rows, cell_cols).extent, plan);
+  SACCADE_RETURN_IF_ERROR(progress.finish());
+  trace.multiply_adds = progress.done_work();
   trace.project_ms = project_time.elapsed_ms();
   if (trace.keep_tensors) {
-    trace.encoder_output = std::move(features);
-    trace.projector_output = projected.clone();
+    trace.encoder_output = std::move(features.hidden);
+    trace.projector_output = tokens.vectors.clone();
   }
   std::vector<MediaPiece> pieces;
-  pieces.emplace_back(make_grid_tokens(std::move(projected), cell_rows, cell_cols));
+  pieces.emplace_back(std::move(tokens));
   return pieces;
 }
 

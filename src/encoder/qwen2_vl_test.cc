@@ -24,7 +24,7 @@ std::vector<float> encode(const TinyVisionFile& file, int height, int width) {
   for (size_t i = 0; i < values.size(); ++i) values[i] = std::sin(0.37F * static_cast<float>(i));
   ThreadPool pool(1);
   EncodeTrace trace;
-  const auto pieces = (*encoder)->encode(pixels, pool, trace, nullptr);
+  const auto pieces = (*encoder)->encode(pixels, {}, pool, trace, nullptr);
   EXPECT_TRUE(pieces.is_ok()) << pieces.status().message();
   const auto vectors = std::get<MediaTokens>(pieces->front()).vectors.floats();
   return {vectors.begin(), vectors.end()};

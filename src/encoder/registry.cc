@@ -1,5 +1,6 @@
 // Which family a file is of. To add one: its loader in families.h, and one line in kFamilies.
 #include <array>
+#include <numeric>
 #include <string>
 #include <string_view>
 
@@ -45,6 +46,13 @@ Expected<std::string> projector_type(const ModelFiles& files) {
 }
 
 }  // namespace
+
+std::vector<int32_t> VisionEncoder::token_cells(const PixelBatch& pixels) const {
+  const int cells_per_tile = (pixels.width() / cell_side()) * (pixels.height() / cell_side());
+  std::vector<int32_t> cells(static_cast<size_t>(pixels.num_tiles() * cells_per_tile));
+  std::iota(cells.begin(), cells.end(), 0);
+  return cells;
+}
 
 Expected<VisionEncoderPtr> VisionEncoder::load(const ModelFiles& files, int64_t model_dim) {
   if (!files.has_vision()) {

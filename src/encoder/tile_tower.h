@@ -1,12 +1,15 @@
-// A vision transformer over square tiles of one fixed size: CLIP (LLaVA) and SigLIP (SmolVLM).
+// A vision transformer over square tiles: CLIP (LLaVA) and SigLIP (SmolVLM).
 #pragma once
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <vector>
 
+#include "encoder/encode_plan.h"
 #include "encoder/norm_layer.h"
 #include "encoder/patch_embedding.h"
+#include "encoder/tower_run.h"
 #include "encoder/vision_config.h"
 #include "encoder/vit_block.h"
 #include "media/pixel_batch.h"
@@ -23,6 +26,22 @@ struct TileTowerOptions {
   bool has_legacy_ffn_names = false;
 };
 
+/// The patches of one tile that go through the tower, or come out of it.
+struct TilePatches {
+  std::vector<int32_t> patches;  // counted row by row in the tile, ascending
+  std::vector<float> weights;    // how many each stands for, [num_patches]; empty: 1 each
+};
+
+/// All patches of `num_tiles` tiles of side x side patches.
+std::vector<TilePatches> all_patches(int64_t num_tiles, int64_t side);
+
+struct TileFeatures {
+  Tensor rows;                     // [num_rows, vision_dim], tile by tile
+  std::vector<TilePatches> tiles;  // what the rows are
+  std::vector<float> attention;    // [num_rows], and
+  Tensor keys;                     // [num_rows, vision_dim], as in TowerResult
+};
+
 class TileTower {
  public:
   /// Patch embedding, learnt positions, blocks; a class row (v.class_embd) and a norm in front (v.pre_ln) where the
@@ -36,26 +55,40 @@ class TileTower {
   /// The type of most of its weights.
   DType main_dtype() const { return blocks_.empty() ? DType::kF32 : blocks_.front().up.weight.dtype(); }
 
-  int64_t vision_dim() const { return config_.vision_dim; }
+  int num_layers() const { return static_cast<int>(blocks_.size()); }
+  /// Of the tiles it was trained on.
   int64_t patches_per_side() const { return side_; }
-  int64_t num_patches() const { return side_ * side_; }
+  int patch_size() const { return config_.patch_size; }
+  /// Of tiles of `tile`'s size: any square of whole patches. The learnt positions are interpolated where it is another
+  /// than the trained one. Errors: kInvalidArgument.
+  Expected<int64_t> patches_per_side(ImageSize tile) const;
 
-  /// Multiply-adds of encode()'s blocks.
-  double work(int64_t num_tiles) const;
+  /// Multiply-adds of encode().
+  double work(const std::vector<TilePatches>& tiles, const EncodePlan& plan) const;
 
-  /// All tiles to [num_tiles * num_patches, vision_dim], tiles in order, patches row by row, class rows dropped. Adds
-  /// work() to `progress`. Errors: kInvalidArgument (tiles of another size than the model's), kCancelled.
-  Expected<Tensor> encode(const PixelBatch& pixels, ThreadPool& pool, WorkProgress& progress) const;
+  /// Those `patches` of the tiles that are to be seen, tiles in order; a tile without any is not run at all. Rows come
+  /// out tile by tile, class rows dropped. Of `plan`, the mask and the weights are the caller's business. Adds work()
+  /// to `progress`. Errors: kCancelled. The tiles are of patches_per_side() patches.
+  Expected<TileFeatures> encode(const PixelBatch& pixels, std::vector<TilePatches> patches, const EncodePlan& plan,
+                                MergedRows merged, ThreadPool& pool, WorkProgress& progress) const;
 
  private:
-  Tensor embed_tiles(const PixelBatch& pixels, int64_t first_tile, int64_t num_tiles, ThreadPool& pool) const;
+  struct Group;  // tiles that go through the blocks together
+  int64_t num_class_rows() const { return class_row_.is_empty() ? 0 : 1; }
+  TowerBlocks tower_blocks() const { return {.blocks = blocks_, .is_windowed = {}}; }
+  Tensor positions_for(int64_t side) const;
+  Expected<TowerRows> embed_tiles(const PixelBatch& pixels, const Tensor& positions, const Group& group,
+                                  ThreadPool& pool, WorkProgress& progress) const;
+  Expected<TowerResult> run_group(const PixelBatch& pixels, const Tensor& positions, const Group& group,
+                                  const EncodePlan& plan, MergedRows merged, ThreadPool& pool,
+                                  WorkProgress& progress) const;
+  TileFeatures collect(std::span<const Group> groups, std::span<const TowerResult> results) const;
 
   VisionConfig config_;
   int64_t side_ = 0;
   PatchEmbedding patch_embedding_;
-  std::vector<PatchPosition> positions_;  // row by row
-  Tensor class_row_;                      // [vision_dim], or empty
-  Tensor position_rows_;                  // [num_patches (+ 1 for the class row, first), vision_dim]
+  Tensor class_row_;      // [vision_dim], or empty
+  Tensor position_rows_;  // [num_patches (+ 1 for the class row, first), vision_dim]
   std::optional<NormLayer> input_norm_;
   std::optional<NormLayer> output_norm_;
   std::vector<VitBlock> blocks_;

@@ -1,6 +1,7 @@
 #include "encoder/token_grid.h"
 
 #include <cassert>
+#include <numeric>
 #include <utility>
 
 namespace saccade {
@@ -11,14 +12,27 @@ TokenGrid make_token_grid(int64_t rows, int64_t cols) {
 
 MediaTokens make_grid_tokens(Tensor vectors, int64_t rows, int64_t cols) {
   assert(vectors.shape()[0] == rows * cols);
+  std::vector<int32_t> cells(static_cast<size_t>(rows * cols));
+  std::iota(cells.begin(), cells.end(), 0);
+  return make_thinned_tokens(std::move(vectors), std::move(cells), make_token_grid(rows, cols).extent);
+}
+
+MediaTokens make_thinned_tokens(Tensor vectors, std::vector<int32_t> cells, const Place& extent) {
+  assert(vectors.shape()[0] == static_cast<int64_t>(cells.size()));
   MediaTokens tokens;
   tokens.vectors = std::move(vectors);
-  tokens.extent = make_token_grid(rows, cols).extent;
-  tokens.places.reserve(static_cast<size_t>(rows * cols));
-  for (int32_t y = 0; y < tokens.extent.y; ++y) {
-    for (int32_t x = 0; x < tokens.extent.x; ++x) tokens.places.push_back(Place{0, y, x});
-  }
+  tokens.extent = extent;
+  tokens.places.reserve(cells.size());
+  for (const int32_t cell : cells) tokens.places.push_back(Place{0, cell / extent.x, cell % extent.x});
+  const bool is_whole = static_cast<int64_t>(cells.size()) == int64_t{extent.y} * extent.x;
+  if (!is_whole) tokens.cells = std::move(cells);
   return tokens;
+}
+
+int64_t count_tokens(std::span<const TokenGrid> grids) {
+  int64_t count = 0;
+  for (const TokenGrid& grid : grids) count += grid.num_tokens;
+  return count;
 }
 
 }  // namespace saccade

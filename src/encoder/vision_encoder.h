@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "encoder/encode_plan.h"
 #include "encoder/media_tokens.h"
 #include "media/pixel_batch.h"
 #include "platform/thread_pool.h"
@@ -19,8 +20,8 @@ struct EncodeTrace {
   bool keep_tensors = false;
   double encode_ms = 0;
   double project_ms = 0;
-  double multiply_adds = 0;  // of both
-  // [num_tiles * num_patches, vision_dim]: what the projector is given (CLS dropped), before the norm of Qwen2-VL's
+  double multiply_adds = 0;  // of both, as many as were done
+  // [num_patches of all tiles, vision_dim]: what the projector is given (CLS dropped), before the norm of Qwen2-VL's
   // merger. Rows are in the tower's own order: tiles one by one, patches row by row; Qwen2-VL: 2 x 2 patches together,
   // in Qwen2.5-VL window by window.
   Tensor encoder_output;
@@ -58,11 +59,27 @@ class VisionEncoder {
   /// Those of the marker around the placeholder, and of layout() for pictures of any size.
   virtual ControlTokens control_tokens() const = 0;
 
-  /// The prompt pieces a picture of this size becomes.
-  virtual Expected<std::vector<LayoutPiece>> layout(ImageSize original) const = 0;
+  /// Layers of the tower that an EncodePlan may leave out.
+  virtual int num_layers() const = 0;
 
-  virtual Expected<std::vector<MediaPiece>> encode(const PixelBatch& pixels, ThreadPool& pool, EncodeTrace& trace,
-                                                   const ProgressFunction& progress) const = 0;
+  /// The prompt pieces a picture of this size becomes, prepared as `spec` says: pixel_spec(), or that with other sizes
+  /// (of tiles, pinpoints, edges, areas). Errors: kInvalidArgument for a spec that the family can't take, and those of
+  /// plan_pixels().
+  virtual Expected<std::vector<LayoutPiece>> layout(ImageSize original, const PixelSpec& spec) const = 0;
+  /// Pixels along a side of the square that becomes one token.
+  virtual int cell_side() const = 0;
+  /// Of each token that layout() promises of such a picture, the cell that it shows: all tiles' in order, row by row in
+  /// each; -1 of fixed ones. By default a token for each cell.
+  virtual std::vector<int32_t> token_cells(const PixelBatch& pixels) const;
+
+  /// The same for pixel_spec().
+  Expected<std::vector<LayoutPiece>> layout(ImageSize original) const { return layout(original, pixel_spec()); }
+
+  /// The pieces of layout() with their vectors: of every picture that prepare_pixels() made of a spec which layout()
+  /// takes. As much of it as `plan` says; by default everything. Errors: kInvalidArgument and kUnsupported where the
+  /// pixels or the plan can't be taken, kCancelled.
+  virtual Expected<std::vector<MediaPiece>> encode(const PixelBatch& pixels, const EncodePlan& plan, ThreadPool& pool,
+                                                   EncodeTrace& trace, const ProgressFunction& progress) const = 0;
 
   virtual uint64_t num_parameters() const = 0;
   /// The type of most of its weights.

@@ -51,7 +51,7 @@ PixelBatch make_pixels(const VisionEncoder& encoder, int width, int height) {
 std::vector<MediaPiece> encode(const VisionEncoder& encoder, const PixelBatch& pixels) {
   ThreadPool pool(2);
   EncodeTrace trace;
-  auto pieces = encoder.encode(pixels, pool, trace, nullptr);
+  auto pieces = encoder.encode(pixels, {}, pool, trace, nullptr);
   EXPECT_TRUE(pieces.is_ok()) << pieces.status().message();
   return *std::move(pieces);
 }
@@ -91,7 +91,7 @@ class EveryFamily : public ::testing::TestWithParam<FamilyCase> {};
 
 INSTANTIATE_TEST_SUITE_P(VisionEncoder, EveryFamily,
                          ::testing::Values(FamilyCase{"Llava", "llava", [] { return TinyVisionFile::llava(); }},
-                                           FamilyCase{"LlavaAnyres", "llava", TinyVisionFile::llava_anyres},
+                                           FamilyCase{"LlavaAnyres", "llava", [] { return TinyVisionFile::llava_anyres(); }},
                                            FamilyCase{"SmolVlm", "smolvlm", [] { return TinyVisionFile::smolvlm(); }},
                                            FamilyCase{"Qwen2Vl", "qwen2_vl", [] { return TinyVisionFile::qwen2_vl(); }},
                                            FamilyCase{"Qwen25Vl", "qwen2_vl", TinyVisionFile::qwen2_5_vl}),
@@ -187,7 +187,7 @@ TEST_P(EveryFamily, ReportsProgressAndStopsWhenAsked) {
   ThreadPool pool(1);
   EncodeTrace trace;
   std::vector<double> fractions;
-  auto finished = encoder->encode(pixels, pool, trace, [&](double fraction) {
+  auto finished = encoder->encode(pixels, {}, pool, trace, [&](double fraction) {
     fractions.push_back(fraction);
     return true;
   });
@@ -196,7 +196,7 @@ TEST_P(EveryFamily, ReportsProgressAndStopsWhenAsked) {
   EXPECT_TRUE(std::ranges::is_sorted(fractions));
   EXPECT_DOUBLE_EQ(fractions.back(), 1);
 
-  const auto stopped = encoder->encode(pixels, pool, trace, [](double) { return false; });
+  const auto stopped = encoder->encode(pixels, {}, pool, trace, [](double) { return false; });
   ASSERT_FALSE(stopped.is_ok());
   EXPECT_EQ(stopped.status().code(), StatusCode::kCancelled);
 }
@@ -206,12 +206,12 @@ TEST_P(EveryFamily, KeepsTensorsOnlyWhenAsked) {
   const PixelBatch pixels = make_pixels(*encoder, 20, 20);
   ThreadPool pool(1);
   EncodeTrace trace;
-  ASSERT_TRUE(encoder->encode(pixels, pool, trace, nullptr).is_ok());
+  ASSERT_TRUE(encoder->encode(pixels, {}, pool, trace, nullptr).is_ok());
   EXPECT_TRUE(trace.encoder_output.is_empty());
   EXPECT_TRUE(trace.projector_output.is_empty());
   EXPECT_GT(trace.encode_ms, 0);
   trace.keep_tensors = true;
-  ASSERT_TRUE(encoder->encode(pixels, pool, trace, nullptr).is_ok());
+  ASSERT_TRUE(encoder->encode(pixels, {}, pool, trace, nullptr).is_ok());
   const int64_t num_patches = pixels.num_tiles() * int64_t{pixels.height()} * pixels.width() / 4;
   EXPECT_EQ(trace.encoder_output.shape(), (Shape{num_patches, kTinyDim}));
   EXPECT_EQ(trace.projector_output.shape()[1], kTinyModelDim);
@@ -261,7 +261,7 @@ TEST_P(EveryFamily, RefusesPixelsOfAnotherModel) {
   pixels.pixels.fill(0);
   ThreadPool pool(1);
   EncodeTrace trace;
-  const auto pieces = encoder->encode(pixels, pool, trace, nullptr);
+  const auto pieces = encoder->encode(pixels, {}, pool, trace, nullptr);
   ASSERT_FALSE(pieces.is_ok());
   EXPECT_EQ(pieces.status().code(), StatusCode::kInvalidArgument);
 }

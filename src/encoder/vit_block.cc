@@ -12,7 +12,7 @@ namespace {
 // Rotates every head of x [num_rows, num_heads, head_dim]. Towers pair element i with i + head_dim / 2.
 void rotate_heads(ThreadPool& pool, const RotaryTable& rotary, int64_t num_heads, Tensor& x) {
   const int64_t half = rotary.cosine.shape()[1];
-  pool.parallel_for(x.shape()[0], 64, [&](int64_t begin, int64_t end, int) {
+  pool.parallel_for(rotary.cosine.shape()[0], 64, [&](int64_t begin, int64_t end, int) {
     for (int64_t row = begin; row < end; ++row) {
       const float* cosine = rotary.cosine.row(row).data();
       const float* sine = rotary.sine.row(row).data();
@@ -33,10 +33,11 @@ double ffn_work_per_row(const VitBlock& block) {
   return num_layers * static_cast<double>(block.up.weight.shape().num_elements());
 }
 
-Status attend(ThreadPool& pool, const VitBlock& block, std::span<const RowRange> ranges, VitWorkspace& workspace,
-              WorkProgress& progress) {
+// workspace.normed = attention of workspace.q, k and v.
+Status attend_ranges(ThreadPool& pool, const VitBlock& block, const RowGroups& groups, VitWorkspace& workspace,
+                     WorkProgress& progress) {
   const int64_t dim = workspace.q.shape()[1];
-  for (const RowRange& range : ranges) {
+  for (const RowRange& range : groups.ranges) {
     const int64_t num_rows = range.end - range.begin;
     if (num_rows == 0) continue;
     const auto* keys = reinterpret_cast<const std::byte*>(workspace.k.row(range.begin).data());
@@ -52,6 +53,7 @@ Status attend(ThreadPool& pool, const VitBlock& block, std::span<const RowRange>
     args.head_dim = dim / block.num_heads;
     args.allows_bf16 = block.q.weight.packed() != nullptr;
     args.scale = 1.0F / std::sqrt(static_cast<float>(args.head_dim));
+    args.key_bias = groups.key_bias.empty() ? nullptr : groups.key_bias.data() + range.begin;
     SACCADE_RETURN_IF_ERROR(progress.run_in_pieces(num_rows, attention_work_per_row(num_rows, dim), kAttentionBlockRows,
                                                    [&](int64_t first, int64_t count) {
                                                      const int64_t offset = (range.begin + first) * dim;
@@ -65,8 +67,8 @@ Status attend(ThreadPool& pool, const VitBlock& block, std::span<const RowRange>
 }
 
 // hidden [first, first + count) += the MLP of the same rows of workspace.normed; at most kFfnRows.
-void feed_forward(ThreadPool& pool, const VitBlock& block, int64_t first, int64_t count, VitWorkspace& workspace,
-                  Tensor& hidden) {
+void feed_rows_forward(ThreadPool& pool, const VitBlock& block, int64_t first, int64_t count, VitWorkspace& workspace,
+                       Tensor& hidden) {
   const float* x = workspace.normed.row(first).data();
   float* wide = workspace.wide.floats().data();
   if (!block.gate.weight) {
@@ -107,47 +109,73 @@ void pack_weights(ThreadPool& pool, VitBlock& block) {
   }
 }
 
-double block_work(const VitBlock& block, std::span<const RowRange> ranges) {
-  const int64_t dim = block.out.out_dim();
-  const double linear_work_per_row = 4.0 * static_cast<double>(dim * dim) + ffn_work_per_row(block);
-  double work = 0;
-  for (const RowRange& range : ranges) {
-    const int64_t num_rows = range.end - range.begin;
-    work += static_cast<double>(num_rows) * (linear_work_per_row + attention_work_per_row(num_rows, dim));
-  }
-  return work;
+double attention_work(const VitBlock& block, double num_rows, double num_pairs) {
+  const auto dim = static_cast<double>(block.out.out_dim());
+  return num_rows * 4 * dim * dim + num_pairs * 2 * dim;
 }
 
-Status run_vit_block(ThreadPool& pool, const VitBlock& block, std::span<const RowRange> ranges,
-                     const RotaryTable* rotary, VitWorkspace& workspace, Tensor& hidden, WorkProgress& progress) {
+double feed_forward_work(const VitBlock& block, int64_t num_rows) {
+  return static_cast<double>(num_rows) * ffn_work_per_row(block);
+}
+
+double block_work(const VitBlock& block, std::span<const RowRange> ranges) {
+  int64_t num_rows = 0;
+  double num_pairs = 0;
+  for (const RowRange& range : ranges) {
+    num_rows += range.num_rows();
+    num_pairs += static_cast<double>(range.num_rows() * range.num_rows());
+  }
+  return attention_work(block, static_cast<double>(num_rows), num_pairs) + feed_forward_work(block, num_rows);
+}
+
+Status project_qkv(ThreadPool& pool, const VitBlock& block, VitWorkspace& workspace, const Tensor& hidden,
+                   WorkProgress& progress) {
   const int64_t num_rows = hidden.shape()[0];
   const int64_t dim = hidden.shape()[1];
-  const auto square = static_cast<double>(dim * dim);
-  float* x = hidden.floats().data();
   float* normed = workspace.normed.floats().data();
-  apply_norm(pool, block.norm1, x, num_rows, normed);
-  SACCADE_RETURN_IF_ERROR(progress.run_in_pieces(num_rows, 3 * square, 1, [&](int64_t first, int64_t count) {
+  apply_norm(pool, block.norm1, hidden.floats().data(), num_rows, normed);
+  const double work_per_row = 3.0 * static_cast<double>(dim * dim);
+  return progress.run_in_pieces(num_rows, work_per_row, 1, [&](int64_t first, int64_t count) {
     const LinearOutput qkv[] = {block.q.to(workspace.q.row(first).data()), block.k.to(workspace.k.row(first).data()),
                                 block.v.to(workspace.v.row(first).data())};
     linear(pool, normed + first * dim, count, qkv);
-  }));
-  if (rotary != nullptr) {
-    rotate_heads(pool, *rotary, block.num_heads, workspace.q);
-    rotate_heads(pool, *rotary, block.num_heads, workspace.k);
+  });
+}
+
+Status attend(ThreadPool& pool, const VitBlock& block, const RowGroups& groups, VitWorkspace& workspace, Tensor& hidden,
+              WorkProgress& progress) {
+  const int64_t dim = hidden.shape()[1];
+  if (groups.rotary != nullptr) {
+    rotate_heads(pool, *groups.rotary, block.num_heads, workspace.q);
+    rotate_heads(pool, *groups.rotary, block.num_heads, workspace.k);
   }
-  SACCADE_RETURN_IF_ERROR(attend(pool, block, ranges, workspace, progress));
-  SACCADE_RETURN_IF_ERROR(progress.run_in_pieces(num_rows, square, 1, [&](int64_t first, int64_t count) {
-    LinearOutput out = block.out.to(x + first * dim);
+  SACCADE_RETURN_IF_ERROR(attend_ranges(pool, block, groups, workspace, progress));
+  const float* attended = workspace.normed.floats().data();
+  const auto work_per_row = static_cast<double>(dim * dim);
+  return progress.run_in_pieces(hidden.shape()[0], work_per_row, 1, [&](int64_t first, int64_t count) {
+    LinearOutput out = block.out.to(hidden.row(first).data());
     out.accumulate = true;
-    linear(pool, normed + first * dim, count, out);
-  }));
-  apply_norm(pool, block.norm2, x, num_rows, normed);
+    linear(pool, attended + first * dim, count, out);
+  });
+}
+
+Status feed_forward(ThreadPool& pool, const VitBlock& block, VitWorkspace& workspace, Tensor& hidden,
+                    WorkProgress& progress) {
+  const int64_t num_rows = hidden.shape()[0];
+  apply_norm(pool, block.norm2, hidden.floats().data(), num_rows, workspace.normed.floats().data());
   for (int64_t first = 0; first < num_rows; first += VitWorkspace::kFfnRows) {
     const int64_t count = std::min(VitWorkspace::kFfnRows, num_rows - first);
-    feed_forward(pool, block, first, count, workspace, hidden);
-    SACCADE_RETURN_IF_ERROR(progress.add(static_cast<double>(count) * ffn_work_per_row(block)));
+    feed_rows_forward(pool, block, first, count, workspace, hidden);
+    SACCADE_RETURN_IF_ERROR(progress.add(feed_forward_work(block, count)));
   }
   return {};
+}
+
+Status run_vit_block(ThreadPool& pool, const VitBlock& block, const RowGroups& groups, VitWorkspace& workspace,
+                     Tensor& hidden, WorkProgress& progress) {
+  SACCADE_RETURN_IF_ERROR(project_qkv(pool, block, workspace, hidden, progress));
+  SACCADE_RETURN_IF_ERROR(attend(pool, block, groups, workspace, hidden, progress));
+  return feed_forward(pool, block, workspace, hidden, progress);
 }
 
 }  // namespace saccade

@@ -45,6 +45,7 @@ Expected<VitBlock> load_vit_block(const TensorSource& tensors, int layer_idx, co
 struct RowRange {
   int64_t begin = 0;
   int64_t end = 0;
+  int64_t num_rows() const { return end - begin; }
   bool operator==(const RowRange&) const = default;
 };
 
@@ -54,9 +55,17 @@ struct RotaryTable {
   Tensor sine;    // [num_rows, head_dim / 2]
 };
 
+/// Which rows see each other, and how.
+struct RowGroups {
+  std::span<const RowRange> ranges;     // cover the rows
+  std::span<const float> key_bias;      // [num_rows]: added to the scores of each row as a key; empty: none
+  const RotaryTable* rotary = nullptr;  // or null
+};
+
 /// Buffers that the blocks of one run share.
 class VitWorkspace {
  public:
+  /// For up to `num_rows` rows.
   VitWorkspace(int64_t num_rows, const VitBlock& block);
 
   // The MLP works on this many rows at a time, so that its wide rows never need more than a few dozen MB.
@@ -70,12 +79,28 @@ class VitWorkspace {
 /// Packs the block's weights for the active ISA.
 void pack_weights(ThreadPool& pool, VitBlock& block);
 
-/// Multiply-adds of a block over rows that attend to each other in these ranges.
+/// Multiply-adds of project_qkv() and attend(), where a row sees num_pairs / num_rows of them on average.
+double attention_work(const VitBlock& block, double num_rows, double num_pairs);
+/// Of feed_forward().
+double feed_forward_work(const VitBlock& block, int64_t num_rows);
+/// Of the whole block, over rows that attend to each other in these ranges.
 double block_work(const VitBlock& block, std::span<const RowRange> ranges);
 
-/// Runs the block in place over hidden [num_rows, vision_dim]. `ranges` cover the rows; `rotary` may be null. Adds
-/// block_work() to `progress`, piece by piece. Errors: kCancelled, which leaves `hidden` half done.
-Status run_vit_block(ThreadPool& pool, const VitBlock& block, std::span<const RowRange> ranges,
-                     const RotaryTable* rotary, VitWorkspace& workspace, Tensor& hidden, WorkProgress& progress);
+// The block over hidden [num_rows, vision_dim], in three steps, so that rows may be looked at and merged in between.
+// Each adds its work to `progress`, piece by piece. Errors: kCancelled, which leaves `hidden` half done.
+
+/// workspace.q, k, v of norm1(hidden), without positions.
+Status project_qkv(ThreadPool& pool, const VitBlock& block, VitWorkspace& workspace, const Tensor& hidden,
+                   WorkProgress& progress);
+/// Turns workspace.q and k by the rotary angles, and hidden += attn_out(attention).
+Status attend(ThreadPool& pool, const VitBlock& block, const RowGroups& groups, VitWorkspace& workspace, Tensor& hidden,
+              WorkProgress& progress);
+/// hidden += the MLP of norm2(hidden).
+Status feed_forward(ThreadPool& pool, const VitBlock& block, VitWorkspace& workspace, Tensor& hidden,
+                    WorkProgress& progress);
+
+/// All three.
+Status run_vit_block(ThreadPool& pool, const VitBlock& block, const RowGroups& groups, VitWorkspace& workspace,
+                     Tensor& hidden, WorkProgress& progress);
 
 }  // namespace saccade

@@ -33,7 +33,7 @@ class VitBlockTest : public ::testing::Test {
     Tensor hidden = hidden_.clone();
     VitWorkspace workspace(kNumRows, block_);
     WorkProgress progress(report, block_work(block_, ranges_), piece_work);
-    SACCADE_RETURN_IF_ERROR(run_vit_block(pool_, block_, ranges_, nullptr, workspace, hidden, progress));
+    SACCADE_RETURN_IF_ERROR(run_vit_block(pool_, block_, {ranges_, {}, nullptr}, workspace, hidden, progress));
     return std::vector<float>(hidden.floats().begin(), hidden.floats().end());
   }
 

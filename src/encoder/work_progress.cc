@@ -9,11 +9,18 @@ Status WorkProgress::add(double work) {
   done_work_ += work;
   const bool is_due = done_work_ >= total_work_ || done_work_ - reported_work_ >= kSmallestStep * total_work_ ||
                       done_work_ - reported_work_ >= piece_work_;
-  if (!*report_ || !is_due) return {};
+  return is_due ? report(std::min(done_work_ / total_work_, 1.0)) : Status();
+}
+
+Status WorkProgress::finish() {
+  return reported_share_ < 1 ? report(1) : Status();
+}
+
+Status WorkProgress::report(double share) {
+  if (!*report_) return {};
   reported_work_ = done_work_;
-  if (!(*report_)(std::min(done_work_ / total_work_, 1.0))) {
-    return cancelled("the caller stopped the encoding of a picture");
-  }
+  reported_share_ = share;
+  if (!(*report_)(share)) return cancelled("the caller stopped the encoding of a picture");
   return {};
 }
 

@@ -172,9 +172,9 @@ Expected<PixelBatch> Benchmark::prepare() const {
   Request request;
   Message message = {"user", {{ContentPart::Kind::kImage, "", options_.image_path, {}}}};
   request.messages.push_back(std::move(message));
-  SACCADE_ASSIGN_OR_RETURN(const std::vector<Picture> pictures, open_pictures(request, model_, {}));
+  SACCADE_ASSIGN_OR_RETURN(std::vector<Picture> pictures, open_pictures(request, model_, {}));
   StageTimes stages;
-  return read_pixels(pictures[0], model_, picture_options(), pool_, stages);
+  return read_pixels(picture_options(), {}, pool_, pictures[0], stages);
 }
 
 Test Benchmark::prepare_test() {
@@ -189,7 +189,7 @@ Test Benchmark::prepare_test() {
 
 Expected<Test> Benchmark::encode_test() {
   EncodeTrace trace;
-  SACCADE_ASSIGN_OR_RETURN(const std::vector<MediaPiece> pieces, model_.vision->encode(pixels_, pool_, trace, {}));
+  SACCADE_ASSIGN_OR_RETURN(const std::vector<MediaPiece> pieces, model_.vision->encode(pixels_, {}, pool_, trace, {}));
   Test test;
   test.result.test = "encode";
   for (const MediaPiece& piece : pieces) {
@@ -199,7 +199,7 @@ Expected<Test> Benchmark::encode_test() {
   test.kind = number_kind_of(model_.vision->main_dtype(), test.result.num_tokens);
   test.run = [this]() -> Status {
     EncodeTrace unused;
-    const auto encoded = model_.vision->encode(pixels_, pool_, unused, {});
+    const auto encoded = model_.vision->encode(pixels_, {}, pool_, unused, {});
     return encoded ? Status() : encoded.status();
   };
   return test;
@@ -212,8 +212,9 @@ Expected<std::pair<Prompt, Tensor>> Benchmark::picture_prompt() {
   message.content[1].text = kQuestion;
   request.messages.push_back(std::move(message));
   SACCADE_ASSIGN_OR_RETURN(std::vector<Picture> pictures, open_pictures(request, model_, {}));
-  StageTimes stages;
-  SACCADE_RETURN_IF_ERROR(encode_picture(model_, picture_options(), pool_, {}, pictures[0], stages));
+  PictureReceipt told;
+  Receipt receipt;
+  SACCADE_RETURN_IF_ERROR(encode_picture(model_, picture_options(), {}, pool_, {}, pictures[0], told, receipt));
   const std::vector<ChatMessage> chat = {{"user", {{ChatPart::Kind::kImage, ""}, {ChatPart::Kind::kText, kQuestion}}}};
   SACCADE_ASSIGN_OR_RETURN(const std::vector<PromptSpan> spans, model_.chat_template->render(chat, true));
   const PictureFacts facts[] = {pictures[0].facts};
@@ -230,7 +231,7 @@ Expected<Test> Benchmark::first_token_test() {
   test.result.test = "first_token";
   test.result.num_tokens = prompt_and_rows.first.num_rows();
   EncodeTrace trace;
-  SACCADE_ASSIGN_OR_RETURN(const std::vector<MediaPiece> pieces, model_.vision->encode(pixels_, pool_, trace, {}));
+  SACCADE_ASSIGN_OR_RETURN(const std::vector<MediaPiece> pieces, model_.vision->encode(pixels_, {}, pool_, trace, {}));
   test.multiply_adds = trace.multiply_adds + decoder_.work(test.result.num_tokens, 0);
   test.kind = decoder_kind(test.result.num_tokens);
   test.run = [this]() -> Status {

@@ -2,6 +2,7 @@
 
 #include <xxhash.h>
 
+#include <algorithm>
 #include <cmath>
 #include <set>
 
@@ -75,14 +76,10 @@ Status freeze_by_order(const Model& model, double share, SequencePlan& sequence)
 // Of all that tells one sequence plan from another.
 uint64_t digest_of(const SequencePlan& plan) {
   if (plan.is_full()) return 0;
-  XXH64_state_t state;
-  XXH64_reset(&state, 0);
-  const auto add = [&](const void* bytes, size_t size) { XXH64_update(&state, bytes, size); };
-  add(plan.runs_layer.data(), plan.runs_layer.size());
-  add("|", 1);
-  add(plan.freezes_visual.data(), plan.freezes_visual.size());
-  if (plan.exit) add(&plan.exit->confidence, sizeof plan.exit->confidence);
-  return XXH64_digest(&state) | 1;
+  std::string bytes(plan.runs_layer.begin(), plan.runs_layer.end());
+  bytes += '|' + std::string(plan.freezes_visual.begin(), plan.freezes_visual.end());
+  if (plan.exit) bytes += format("|%a", plan.exit->confidence);
+  return XXH3_64bits(bytes.data(), bytes.size()) | 1;
 }
 
 }  // namespace

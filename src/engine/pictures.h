@@ -52,7 +52,7 @@ Expected<std::vector<Picture>> open_pictures(const Request& request, const Model
 
 /// Decodes, crops, resizes and normalises the picture, and adds the times to `stages`; a crop changes its facts and
 /// layout. Errors: those of decode_reduced() and prepare_pixels(), with the picture's name.
-Expected<PixelBatch> read_pixels(const Model& model, const PictureOptions& options, const Plan& plan, ThreadPool& pool,
+Expected<PixelBatch> read_pixels(const PictureOptions& options, const Plan& plan, ThreadPool& pool,
                                  Picture& picture, StageTimes& stages);
 
 /// Encodes what read_pixels() reads into the picture's `pieces`, thinned out as the plan says, with the kept tokens in

@@ -100,9 +100,11 @@ class RowBlock {
     }
   }
 
-  /// The row's scores become weights relative to the largest score so far; its sums follow.
-  void weigh(int64_t row, float* scores, int64_t num_seen) {
+  /// The row's scores against the keys from `first_key` on become weights relative to the largest score so far; its
+  /// sums follow.
+  void weigh(int64_t row, float* scores, int64_t first_key, int64_t num_seen) {
     if (num_seen == 0) return;
+    if (args_.key_bias != nullptr) leaf_.add_scaled(1.0f, args_.key_bias + first_key, scores, num_seen);
     const float new_largest = std::max(largest_[row], leaf_.max(scores, num_seen));
     if (new_largest > largest_[row]) {
       const float keep = std::exp(largest_[row] - new_largest);
@@ -191,7 +193,7 @@ class FewRows : RowBlock {
     for (int64_t row = 0; row < num_rows_; ++row) {
       float* scores = scores_ + row * kFewRowsChunk;
       const int64_t num_seen = seen_keys(row, first_key, num_keys);
-      weigh(row, scores, num_seen);
+      weigh(row, scores, first_key, num_seen);
       leaf_.add_rows[dtype_idx_](values, args_.kv.token_stride, num_seen, scores, sums_ + row * out_dim_,
                                  args_.head_dim);
     }
@@ -225,7 +227,7 @@ class F32Rows : RowBlock {
         float* scores = scores_ + row * kF32Chunk;
         const int64_t num_seen = seen_keys(row, first_key, num_keys);
         std::fill(scores + num_seen, scores + num_keys, 0.0f);
-        weigh(row, scores, num_seen);
+        weigh(row, scores, first_key, num_seen);
       }
       read_rows(args_.kv.values, first_key, num_keys, rows_, args_.head_dim);
       add_values(num_keys);
@@ -358,7 +360,7 @@ class Bf16RowsBlock : RowBlock {
     for (int64_t i = 0; i < count; ++i) {
       float* scores = scores_ + i * kBf16Chunk;
       const int64_t row_seen = seen_keys(first_row + i, first_key, num_seen);
-      weigh(first_row + i, scores, row_seen);
+      weigh(first_row + i, scores, first_key, row_seen);
       leaf_.round_row(scores, row_seen, padded_keys, i, weights_);
     }
     const Bf16Rows weights = {weights_, padded_keys, static_cast<int>(count)};

@@ -1,4 +1,4 @@
-// softmax(q k^T * scale) v over heads, with grouped key/value heads.
+// softmax(q k^T * scale + bias) v over heads, with grouped key/value heads.
 #pragma once
 
 #include <cstddef>
@@ -32,6 +32,9 @@ struct AttentionArgs {
   int64_t num_kv_heads = 0;
   int64_t head_dim = 0;
   float scale = 1;
+  // Added to every score of a key, after the scale: the logarithm of how many keys it stands for (proportional
+  // attention of ToMe, arXiv 2210.09461). Finite.
+  const float* key_bias = nullptr;  // [num_keys], or null for none
   // Query i sees keys [0, first_visible + i + 1) when causal (first_visible = keys before this chunk), else all keys.
   bool is_causal = false;
   int64_t first_visible = 0;

@@ -29,6 +29,7 @@ struct Case {
   int num_threads = 1;
   DType dtype = DType::kF32;
   bool allows_bf16 = false;
+  bool has_key_bias = false;
 };
 
 /// Keys or values: contiguous, and the same in blocks scattered over memory in reverse.
@@ -70,7 +71,8 @@ std::vector<double> exact_attention(const Case& c, const AttentionArgs& args, co
     for (int64_t i = 0; i < c.head_dim; ++i) {
       score += double{args.q[query * args.q_stride + head * c.head_dim + i]} * at(keys, key, i);
     }
-    scores.push_back(score * double{args.scale});
+    const double bias = args.key_bias != nullptr ? double{args.key_bias[key]} : 0;
+    scores.push_back(score * double{args.scale} + bias);
     largest = std::max(largest, scores.back());
     *largest_score = std::max(*largest_score, std::fabs(scores.back()));
   }
@@ -92,7 +94,7 @@ void check(Random& random, const Case& c) {
   SCOPED_TRACE("queries " + std::to_string(c.num_queries) + " keys " + std::to_string(c.num_keys) + " heads " +
                std::to_string(c.num_heads) + "/" + std::to_string(c.num_kv_heads) + " dim " +
                std::to_string(c.head_dim) + " block " + std::to_string(c.block_tokens) +
-               (c.is_causal ? " causal" : ""));
+               (c.is_causal ? " causal" : "") + (c.has_key_bias ? " biased" : ""));
   const int64_t row = c.num_heads * c.head_dim;
   const std::vector<float> q = random.normals(c.num_queries * (row + c.padding), 2);
   const Paged keys(random, c), values(random, c);
@@ -111,6 +113,8 @@ void check(Random& random, const Case& c) {
   args.is_causal = c.is_causal;
   args.first_visible = c.num_keys - c.num_queries;
   args.allows_bf16 = c.allows_bf16;
+  const std::vector<float> key_bias = random.normals(c.num_keys, 2);  // as long as what is in use
+  if (c.has_key_bias) args.key_bias = key_bias.data();
   ThreadPool pool(c.num_threads);
   for (Isa isa : test::runnable_isas()) {
     ScopedIsa scope(isa);
@@ -176,7 +180,51 @@ TEST(Attention, LongPromptBehindACache) {
                  .is_causal = true,
                  .num_threads = 2,
                  .dtype = DType::kF16,
-                 .allows_bf16 = true});
+                 .allows_bf16 = true,
+                 .has_key_bias = true});
+}
+
+TEST(Attention, AKeyOfWeightThreeIsThreeKeys) {
+  // Proportional attention: log(3) on one key's scores gives what that key three times over gives.
+  Random random(26);
+  for (const int64_t num_queries : {1, 5, 90}) {
+    constexpr int64_t kNumKeys = 70;
+    constexpr int64_t kDim = 32;
+    const std::vector<float> q = random.normals(num_queries * kDim);
+    std::vector<float> k = random.normals((kNumKeys + 2) * kDim);
+    std::vector<float> v = random.normals((kNumKeys + 2) * kDim);
+    for (std::vector<float>* rows : {&k, &v}) {
+      for (int64_t copy = 0; copy < 2; ++copy) {
+        std::copy_n(rows->begin() + 3 * kDim, kDim, rows->begin() + (kNumKeys + copy) * kDim);
+      }
+    }
+    std::vector<float> key_bias(kNumKeys, 0.0f);
+    key_bias[3] = std::log(3.0f);
+    const auto* keys = reinterpret_cast<const std::byte*>(k.data());
+    const auto* values = reinterpret_cast<const std::byte*>(v.data());
+    AttentionArgs args;
+    args.q = q.data();
+    args.q_stride = args.out_stride = args.head_dim = kDim;
+    args.kv = {&keys, &values, DType::kF32, kNumKeys + 2, kDim * 4, kDim * 4};
+    args.num_queries = num_queries;
+    args.num_heads = args.num_kv_heads = 1;
+    args.scale = 0.2f;
+    ThreadPool pool(1);
+    for (Isa isa : test::runnable_isas()) {
+      ScopedIsa scope(isa);
+      std::vector<float> biased(q.size());
+      std::vector<float> repeated(q.size());
+      args.num_keys = kNumKeys;
+      args.key_bias = key_bias.data();
+      args.out = biased.data();
+      attention(pool, args);
+      args.num_keys = kNumKeys + 2;
+      args.key_bias = nullptr;
+      args.out = repeated.data();
+      attention(pool, args);
+      for (size_t i = 0; i < q.size(); ++i) ASSERT_NEAR(biased[i], repeated[i], 1e-5f) << test::name_of(isa);
+    }
+  }
 }
 
 TEST(Attention, RandomShapesOnEveryIsa) {
@@ -194,6 +242,7 @@ TEST(Attention, RandomShapesOnEveryIsa) {
     c.allows_bf16 = random.coin();
     c.padding = random.between(0, 2);
     c.num_threads = static_cast<int>(random.between(1, 3));
+    c.has_key_bias = random.coin();
     check(random, c);
     if (HasFatalFailure()) return;
   }

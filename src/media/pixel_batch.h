@@ -78,6 +78,10 @@ struct DynamicResolutionSpec {
 
 using PixelSpec = std::variant<SquareSpec, AnyResolutionSpec, TileSpec, DynamicResolutionSpec>;
 
+inline const Normalization& normalization_of(const PixelSpec& spec) {
+  return std::visit([](const auto& family) -> const Normalization& { return family.normalization; }, spec);
+}
+
 /// What prepare_pixels() would make of a picture of this size: tiles and their grid, without a pixel touched.
 struct PixelLayout {
   int num_tiles = 1;

@@ -153,7 +153,7 @@ Expected<PreparedCase> prepare_case(const Model& model, ThreadPool& pool, const 
     EncodeTrace trace;
     trace.keep_tensors = true;
     SACCADE_ASSIGN_OR_RETURN(std::vector<MediaPiece> pieces,
-                             model.vision->encode(pixels, pool, trace, [](double) { return true; }));
+                             model.vision->encode(pixels, {}, pool, trace, [](double) { return true; }));
     append(prepared.encoder, trace.encoder_output);
     append(prepared.projector, trace.projector_output);
     for (MediaPiece& piece : pieces) {

@@ -44,9 +44,13 @@ class TinyVisionFile : public TinyModelFile {
     return file;
   }
 
-  static TinyVisionFile llava_anyres() {
-    TinyVisionFile file = llava();
-    file.keys.set_i32s("clip.vision.image_grid_pinpoints", std::array{6, 12, 12, 6, 12, 12, 18, 6, 6, 18});
+  static TinyVisionFile llava_anyres(int image_size = 6) {
+    TinyVisionFile file = llava(2, image_size);
+    const int one = image_size;
+    const int two = 2 * one;
+    const int three = 3 * one;
+    file.keys.set_i32s("clip.vision.image_grid_pinpoints",
+                       std::array{one, two, two, one, two, two, three, one, one, three});
     file.keys.set_string("clip.vision.mm_patch_merge_type", "spatial_unpad");
     file.keys.set_string("saccade.vision.resize_mode", "anyres");
     file.add("model.image_newline", Shape{kTinyModelDim});
