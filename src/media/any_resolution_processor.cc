@@ -48,6 +48,7 @@ ImageSize fitted_size(ImageSize original, ImageSize target) {
 
 Expected<PixelLayout> plan_tiles(ImageSize original, const AnyResolutionSpec& spec) {
   if (!is_spec_side(spec.size)) return invalid_argument(format("picture size %d of the model is no size", spec.size));
+  if (!spec.is_split) return PixelLayout{.tile = {spec.size, spec.size}, .resized = {spec.size, spec.size}};
   if (spec.pinpoints.empty()) return invalid_argument("the model names no grid pinpoints to fit a picture to");
   for (const ImageSize& pinpoint : spec.pinpoints) {
     const bool is_grid = is_spec_side(pinpoint.width) && is_spec_side(pinpoint.height) &&
@@ -68,6 +69,7 @@ Expected<PixelLayout> plan_tiles(ImageSize original, const AnyResolutionSpec& sp
 void make_tiles(const DecodedImage& decoded, const AnyResolutionSpec& spec, const PixelLayout& layout, ThreadPool& pool,
                 TileWriter& writer) {
   resize_rows(decoded, layout.tile, spec.filter, pool, [&](int y, const uint8_t* row) { writer.write_row(0, y, row); });
+  if (!spec.is_split) return;
   const ImageSize canvas{layout.grid_cols * spec.size, layout.grid_rows * spec.size};
   const ImageSize fitted = fitted_size(decoded.original, canvas);
   const int left = (canvas.width - fitted.width) / 2;
@@ -82,6 +84,17 @@ void make_tiles(const DecodedImage& decoded, const AnyResolutionSpec& spec, cons
     std::memcpy(centered.data() + static_cast<size_t>(left) * 3, row, static_cast<size_t>(fitted.width) * 3);
     writer.write_grid_row(1, layout.grid_cols, top + y, centered.data());
   });
+}
+
+Box tile_box(ImageSize original, const AnyResolutionSpec& spec, const PixelLayout& layout, int tile_idx) {
+  if (tile_idx == 0) return whole_box(original);
+  const ImageSize canvas{layout.grid_cols * spec.size, layout.grid_rows * spec.size};
+  const ImageSize fitted = fitted_size(original, canvas);
+  const double scale_x = static_cast<double>(original.width) / fitted.width;
+  const double scale_y = static_cast<double>(original.height) / fitted.height;
+  const Box box{-scale_x * ((canvas.width - fitted.width) / 2), -scale_y * ((canvas.height - fitted.height) / 2),
+                scale_x * canvas.width, scale_y * canvas.height};
+  return grid_tile_box(box, layout.grid_rows, layout.grid_cols, tile_idx - 1);
 }
 
 }  // namespace saccade

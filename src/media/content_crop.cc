@@ -7,7 +7,7 @@
 #include <optional>
 
 #include "media/byte_difference.h"
-#include "media/filter_rows.h"
+#include "media/color_histogram.h"
 
 namespace saccade {
 
@@ -30,21 +30,11 @@ void for_each_border_pixel(const Image& image, Visit visit) {
   }
 }
 
-/// The mean of the most frequent of 4096 coarse colours, if at least half of the border is close to it.
+/// The colour that most of the border has, if at least half of it is close to it.
 std::optional<Color> border_color(const Image& image, int tolerance) {
-  const auto bin_of = [](const uint8_t* pixel) {
-    return static_cast<size_t>((pixel[0] >> 4) << 8 | (pixel[1] >> 4) << 4 | pixel[2] >> 4);
-  };
-  std::vector<int> counts(4096);
-  for_each_border_pixel(image, [&](const uint8_t* pixel) { ++counts[bin_of(pixel)]; });
-  const auto most = static_cast<size_t>(std::max_element(counts.begin(), counts.end()) - counts.begin());
-  int64_t sums[3] = {};
-  for_each_border_pixel(image, [&](const uint8_t* pixel) {
-    if (bin_of(pixel) != most) return;
-    for (size_t c = 0; c < 3; ++c) sums[c] += pixel[c];
-  });
-  Color color;
-  for (size_t c = 0; c < 3; ++c) color[c] = static_cast<uint8_t>((sums[c] + counts[most] / 2) / counts[most]);
+  ColorHistogram histogram;
+  for_each_border_pixel(image, [&](const uint8_t* pixel) { histogram.add(pixel); });
+  const Color color = histogram.dominant();
   int64_t num_close = 0;
   int64_t num_pixels = 0;
   for_each_border_pixel(image, [&](const uint8_t* pixel) {

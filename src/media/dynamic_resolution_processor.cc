@@ -70,4 +70,8 @@ void make_tiles(const DecodedImage& decoded, const DynamicResolutionSpec& spec, 
   resize_rows(decoded, layout.tile, spec.filter, pool, [&](int y, const uint8_t* row) { writer.write_row(0, y, row); });
 }
 
+Box tile_box(ImageSize original, const DynamicResolutionSpec&, const PixelLayout&, int) {
+  return whole_box(original);
+}
+
 }  // namespace saccade

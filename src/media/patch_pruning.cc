@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cassert>
 #include <cstring>
+#include <memory>
 
 #include "media/byte_difference.h"
 
@@ -38,7 +39,7 @@ struct PackedCells {
   ImageSize cell;     // in rows and bytes
   ImageSize last;     // the last of a row and of a column: may be smaller
   size_t stride = 0;  // of cells, whole vectors
-  std::vector<uint8_t> levels;
+  std::unique_ptr<uint8_t[]> levels;
 
   PackedCells(int tiles, ImageSize tile_bytes, ImageSize cell_bytes)
       : num_tiles(tiles),
@@ -47,11 +48,18 @@ struct PackedCells {
         cell(cell_bytes),
         last{tile_bytes.width - (cols - 1) * cell_bytes.width, tile_bytes.height - (rows - 1) * cell_bytes.height},
         stride((static_cast<size_t>(cell.width) * static_cast<size_t>(cell.height) + kLanes - 1) / kLanes * kLanes),
-        levels(stride * static_cast<size_t>(tiles) * static_cast<size_t>(rows) * static_cast<size_t>(cols)) {}
+        levels(std::make_unique_for_overwrite<uint8_t[]>(stride * num_cells())) {}
 
+  size_t num_cells() const {
+    return static_cast<size_t>(num_tiles) * static_cast<size_t>(rows) * static_cast<size_t>(cols);
+  }
   int cells_per_tile() const { return rows * cols; }
-  uint8_t* at(int64_t cell_idx) { return levels.data() + static_cast<size_t>(cell_idx) * stride; }
-  const uint8_t* at(int64_t cell_idx) const { return levels.data() + static_cast<size_t>(cell_idx) * stride; }
+  uint8_t* at(int64_t cell_idx) const { return levels.get() + static_cast<size_t>(cell_idx) * stride; }
+  /// Of what is behind a cell's bytes, which is compared with them.
+  void clear_slack(int64_t cell_idx) const {
+    const auto size = static_cast<size_t>(cell.width) * static_cast<size_t>(cell.height);
+    std::memset(at(cell_idx) + size, 0, stride - size);
+  }
   int width_of(int col) const { return col + 1 < cols ? cell.width : last.width; }
   int height_of(int row) const { return row + 1 < rows ? cell.height : last.height; }
 
@@ -104,6 +112,7 @@ PackedCells pack_cells(const PixelBatch& pixels, ImageSize cell, const Normaliza
   const float* values = pixels.pixels.floats().data();
   pool.parallel_for(int64_t{packed.num_tiles} * rows, 1, [&](int64_t begin, int64_t end, int) {
     for (int64_t i = begin; i < end; ++i) {
+      for (int col = 0; col < cols; ++col) packed.clear_slack(i * cols + col);
       for (int64_t c = 0; c < 3; ++c) {
         const float scale = 255 * normalization.std[static_cast<size_t>(c)];
         const float offset = 255 * normalization.mean[static_cast<size_t>(c)] + 0.5f;
@@ -123,6 +132,7 @@ PackedCells pack_cells(const Image& image, ImageSize cell, ThreadPool& pool) {
   PackedCells packed(1, {image.width * 3, image.height}, {cell.width * 3, cell.height});
   pool.parallel_for(packed.rows, 1, [&](int64_t begin, int64_t end, int) {
     for (auto row = static_cast<int>(begin); row < end; ++row) {
+      for (int col = 0; col < packed.cols; ++col) packed.clear_slack(int64_t{row} * packed.cols + col);
       for (int y = 0; y < packed.height_of(row); ++y) {
         const uint8_t* from = image.pixel(0, row * cell.height + y);
         for (int col = 0; col < packed.cols; ++col, from += packed.cell.width) {
@@ -135,7 +145,8 @@ PackedCells pack_cells(const Image& image, ImageSize cell, ThreadPool& pool) {
   return packed;
 }
 
-/// [num_cells], how far each cell is from its neighbours, in levels; kDiffers over the limit or without a neighbour.
+/// [num_cells], how far each cell is from its neighbours, in levels; kDiffers over the widest limit or without a
+/// neighbour.
 struct Differences {
   std::vector<int> left;
   std::vector<int> up;
@@ -161,15 +172,15 @@ struct Prediction {
   int difference;  // the cell's from it
 };
 
-Prediction predict(const PackedCells& cells, const Differences& differences, int64_t cell_idx) {
+Prediction predict(const PackedCells& cells, const Differences& differences, int limit, int64_t cell_idx) {
   const auto i = static_cast<size_t>(cell_idx);
   const auto cols = static_cast<size_t>(cells.cols);
   const Prediction from_left = {cell_idx - 1, differences.left[i]};
   const Prediction from_above = {cell_idx - cells.cols, differences.up[i]};
   if (i % cols == 0) return from_above;
   if (cell_idx / cells.cols % cells.rows == 0) return from_left;
-  const bool left_equals_corner = differences.up[i - 1] < kDiffers;
-  const bool above_equals_corner = differences.left[i - cols] < kDiffers;
+  const bool left_equals_corner = differences.up[i - 1] <= limit;
+  const bool above_equals_corner = differences.left[i - cols] <= limit;
   return left_equals_corner && !above_equals_corner ? from_above : from_left;
 }
 
@@ -183,8 +194,8 @@ std::vector<int32_t> follow_predictions(const PackedCells& cells, const Differen
       const auto i = static_cast<size_t>(cell);
       stands_for[i] = static_cast<int32_t>(cell);
       if (cell % cells.cells_per_tile() == 0) continue;
-      const Prediction prediction = predict(cells, differences, cell);
-      if (prediction.difference == kDiffers) continue;
+      const Prediction prediction = predict(cells, differences, limit, cell);
+      if (prediction.difference > limit) continue;
       const auto predictor = static_cast<size_t>(prediction.cell_idx);
       int difference = prediction.difference + from_kept[predictor];
       if (difference > limit) difference = cells.difference(cell, stands_for[predictor], limit);
@@ -196,11 +207,14 @@ std::vector<int32_t> follow_predictions(const PackedCells& cells, const Differen
   return stands_for;
 }
 
-PatchPruning prune_cells(const PackedCells& cells, LevelTolerance tolerance, ThreadPool& pool) {
+int limit_of(LevelTolerance tolerance) {
   assert(tolerance.levels >= 0);
-  const int limit = std::min(tolerance.levels, kDiffers - 1);
+  return std::min(tolerance.levels, kDiffers - 1);
+}
+
+PatchPruning prune_cells(const PackedCells& cells, const Differences& differences, int limit, ThreadPool& pool) {
   PatchPruning pruning;
-  pruning.stands_for = follow_predictions(cells, compare_neighbours(cells, limit, pool), limit, pool);
+  pruning.stands_for = follow_predictions(cells, differences, limit, pool);
   pruning.is_seen.resize(pruning.stands_for.size());
   pruning.weights.resize(pruning.stands_for.size());
   for (size_t i = 0; i < pruning.stands_for.size(); ++i) {
@@ -217,14 +231,25 @@ PatchPruning prune_cells(const PackedCells& cells, LevelTolerance tolerance, Thr
 PatchPruning prune_equal_patches(const PixelBatch& pixels, ImageSize cell, const Normalization& normalization,
                                  LevelTolerance tolerance, ThreadPool& pool) {
   assert(cell.width >= 1 && cell.width <= pixels.width() && cell.height >= 1 && cell.height <= pixels.height());
-  return prune_cells(pack_cells(pixels, cell, normalization, pool), tolerance, pool);
+  const PackedCells cells = pack_cells(pixels, cell, normalization, pool);
+  const int limit = limit_of(tolerance);
+  return prune_cells(cells, compare_neighbours(cells, limit, pool), limit, pool);
 }
 
-PatchPruning prune_equal_patches(const Image& image, ImageSize cell, LevelTolerance tolerance, ThreadPool& pool) {
+std::vector<PatchPruning> prune_equal_patches(const Image& image, ImageSize cell,
+                                              std::span<const LevelTolerance> tolerances, ThreadPool& pool) {
   assert(cell.width >= 1 && cell.height >= 1);
-  if (image.width == 0 || image.height == 0) return {};
-  const ImageSize within = {std::min(cell.width, image.width), std::min(cell.height, image.height)};
-  return prune_cells(pack_cells(image, within, pool), tolerance, pool);
+  if (image.width == 0 || image.height == 0) return std::vector<PatchPruning>(tolerances.size());
+  const PackedCells cells =
+      pack_cells(image, {std::min(cell.width, image.width), std::min(cell.height, image.height)}, pool);
+  int widest = 0;
+  for (const LevelTolerance tolerance : tolerances) widest = std::max(widest, limit_of(tolerance));
+  const Differences differences = compare_neighbours(cells, widest, pool);
+  std::vector<PatchPruning> prunings;
+  for (const LevelTolerance tolerance : tolerances) {
+    prunings.push_back(prune_cells(cells, differences, limit_of(tolerance), pool));
+  }
+  return prunings;
 }
 
 }  // namespace saccade

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "media/image.h"
@@ -38,8 +39,9 @@ struct LevelTolerance {
 PatchPruning prune_equal_patches(const PixelBatch& pixels, ImageSize cell, const Normalization& normalization,
                                  LevelTolerance tolerance, ThreadPool& pool);
 
-/// The same for a picture as it is, as one tile. Cells at the right and lower edge are cut where the picture ends, and
-/// compared over what is left of them. An empty picture has no cells.
-PatchPruning prune_equal_patches(const Image& image, ImageSize cell, LevelTolerance tolerance, ThreadPool& pool);
+/// The same for a picture as it is, as one tile, at each of the tolerances. Cells at the right and lower edge are cut
+/// where the picture ends, and compared over what is left of them. An empty picture has no cells.
+std::vector<PatchPruning> prune_equal_patches(const Image& image, ImageSize cell,
+                                              std::span<const LevelTolerance> tolerances, ThreadPool& pool);
 
 }  // namespace saccade

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <numeric>
 #include <random>
 
@@ -32,7 +33,7 @@ Image picture_of(const std::vector<std::vector<int>>& greys) {
 
 PatchPruning prune(const Image& image, int levels = 0, ImageSize cell = {4, 4}) {
   ThreadPool pool(2);
-  return prune_equal_patches(image, cell, {levels}, pool);
+  return prune_equal_patches(image, cell, std::array{LevelTolerance{levels}}, pool).front();
 }
 
 TEST(PrunePatches, KeepsOneCellOfAFlatPicture) {
@@ -68,6 +69,19 @@ TEST(PrunePatches, DifferencesDoNotAddUpAlongASlope) {
   EXPECT_THAT(prune(picture_of({{100, 103, 106, 109, 112, 115}}), 8).stands_for, ElementsAre(0, 0, 0, 3, 3, 3));
   // They do where they are of opposite signs: the last is within 8 of the first.
   EXPECT_THAT(prune(picture_of({{100, 107, 101, 107}}), 8).stands_for, ElementsAre(0, 0, 0, 0));
+}
+
+TEST(PrunePatches, SeveralTolerancesAreEachTheirOwn) {
+  ThreadPool pool(2);
+  Image image = synthetic_picture(60, 50);
+  for (uint8_t& value : image.rgb) value = static_cast<uint8_t>(100 + value % 7 / 5);
+  const std::array tolerances = {LevelTolerance{8}, LevelTolerance{0}, LevelTolerance{1}};
+  const std::vector<PatchPruning> prunings = prune_equal_patches(image, {3, 2}, tolerances, pool);
+  ASSERT_EQ(prunings.size(), 3u);
+  for (size_t i = 0; i < 3; ++i) {
+    EXPECT_EQ(prunings[i].stands_for, prune(image, tolerances[i].levels, {3, 2}).stands_for);
+  }
+  EXPECT_GT(prunings[1].num_seen, prunings[0].num_seen);
 }
 
 TEST(PrunePatches, SeesOnePixelInOneChannel) {

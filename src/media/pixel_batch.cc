@@ -1,5 +1,6 @@
 #include "media/pixel_batch.h"
 
+#include <algorithm>
 #include <cassert>
 #include <cmath>
 #include <new>
@@ -81,6 +82,23 @@ Expected<PixelLayout> plan_pixels(ImageSize original, const PixelSpec& spec) {
                format_count(kMaxTilePixels).c_str()));
   }
   return layout;
+}
+
+Box tile_in_picture(ImageSize original, const PixelSpec& spec, const PixelLayout& layout, int tile_idx) {
+  assert(tile_idx >= 0 && tile_idx < layout.num_tiles);
+  return std::visit([&](const auto& s) { return tile_box(original, s, layout, tile_idx); }, spec);
+}
+
+Box cell_in_picture(ImageSize original, const PixelSpec& spec, const PixelLayout& layout, int tile_idx, Window cell) {
+  const Box tile = tile_in_picture(original, spec, layout, tile_idx);
+  const double scale_x = tile.width / layout.tile.width;
+  const double scale_y = tile.height / layout.tile.height;
+  const auto within = [](double position, int side) { return std::clamp(position, 0.0, static_cast<double>(side)); };
+  const double left = within(tile.left + scale_x * cell.left, original.width);
+  const double top = within(tile.top + scale_y * cell.top, original.height);
+  const double right = within(tile.left + scale_x * (cell.left + cell.size.width), original.width);
+  const double bottom = within(tile.top + scale_y * (cell.top + cell.size.height), original.height);
+  return {left, top, right - left, bottom - top};
 }
 
 Expected<PixelBatch> prepare_pixels(const DecodedImage& decoded, const PixelSpec& spec, ThreadPool& pool) {

@@ -49,9 +49,10 @@ struct SquareSpec {
 /// `pinpoints`, the picture resized to fit within it and centred on black.
 struct AnyResolutionSpec {
   int size = 336;
-  std::vector<ImageSize> pinpoints;  // multiples of size; Transformers writes them as (height, width)
+  std::vector<ImageSize> pinpoints = {};  // multiples of size; Transformers writes them as (height, width)
   ResizeFilter filter = ResizeFilter::kBicubic;
   Normalization normalization = {};
+  bool is_split = true;  // false: the whole picture alone, as one tile
 };
 
 /// SmolVLM (Idefics3): the longest edge to `longest_edge`, both sides up to multiples of tile_size, split in tiles,
@@ -95,6 +96,14 @@ struct PixelLayout {
 /// Errors: kUnsupported where the family refuses the shape (Qwen2-VL: an aspect ratio over 200); kInvalidArgument where
 /// the spec makes no sense; kResourceExhausted where the tiles would come to more than 32 megapixels.
 Expected<PixelLayout> plan_pixels(ImageSize original, const PixelSpec& spec);
+
+/// Where a tile lies in the picture, in pixels of the original: it shows what is there, and padding where that is
+/// beyond the picture. `spec` and `layout` are those that the tiles were made by.
+Box tile_in_picture(ImageSize original, const PixelSpec& spec, const PixelLayout& layout, int tile_idx);
+
+/// The part of the picture that a cell shows, `cell` being in pixels of its tile; empty (width or height 0) where it
+/// shows padding alone.
+Box cell_in_picture(ImageSize original, const PixelSpec& spec, const PixelLayout& layout, int tile_idx, Window cell);
 
 /// Resizes, pads, tiles and normalises, with the values of Transformers' Pillow processors where the picture is at full
 /// size. The layout and the errors are those of plan_pixels() for the original.

@@ -73,6 +73,7 @@ std::vector<PixelSpec> all_kinds() {
   return {SquareSpec{.size = 56},
           SquareSpec{.size = 56, .is_padded = false},
           AnyResolutionSpec{.size = 28, .pinpoints = {{56, 28}, {28, 56}, {56, 56}, {84, 28}, {28, 84}}},
+          AnyResolutionSpec{.size = 28, .is_split = false},
           TileSpec{.tile_size = 32, .longest_edge = 128},
           TileSpec{.tile_size = 30, .longest_edge = 97},
           TileSpec{.tile_size = 32, .longest_edge = 128, .is_split = false},
@@ -178,6 +179,95 @@ TEST(PreparePixels, PadsAndCropsAStripWithoutDrawingTheWholeCanvas) {
       at_full_size(synthetic_picture(1, 20'000));  // the square around it would have 400 megapixels
   EXPECT_TRUE(prepare_pixels(strip, SquareSpec{}, pool).is_ok());
   EXPECT_TRUE(prepare_pixels(strip, SquareSpec{.is_padded = false}, pool).is_ok());
+}
+
+/// Red says how far right, green how far down, blue that it is no padding.
+Image map_of_itself(ImageSize size) {
+  Image image = make_image(size);
+  for (int y = 0; y < size.height; ++y) {
+    for (int x = 0; x < size.width; ++x) {
+      image.pixel(x, y)[0] = static_cast<uint8_t>((x + 0.5) * 255 / size.width);
+      image.pixel(x, y)[1] = static_cast<uint8_t>((y + 0.5) * 255 / size.height);
+      image.pixel(x, y)[2] = 200;
+    }
+  }
+  return image;
+}
+
+struct CellMean {
+  double red, green, blue;
+};
+
+CellMean mean_of(const PixelBatch& batch, int tile_idx, Window cell) {
+  double sums[3] = {};
+  for (int c = 0; c < 3; ++c) {
+    for (int y = cell.top; y < cell.top + cell.size.height; ++y) {
+      for (int x = cell.left; x < cell.left + cell.size.width; ++x) {
+        const int64_t plane = int64_t{tile_idx} * 3 + c;
+        sums[c] += batch.pixels.floats()[static_cast<size_t>((plane * batch.height() + y) * batch.width() + x)];
+      }
+    }
+  }
+  const double scale = 255.0 / (cell.size.width * cell.size.height);
+  return {sums[0] * scale, sums[1] * scale, sums[2] * scale};
+}
+
+TEST(CellInPicture, IsWhereItsPixelsComeFrom) {
+  ThreadPool pool(2);
+  const int cell_size = 14;
+  for (const ImageSize size : {ImageSize{300, 200}, {200, 300}, {97, 260}, {250, 250}, {600, 240}}) {
+    const Image image = map_of_itself(size);
+    for (const PixelSpec& spec : std::vector<PixelSpec>{
+             SquareSpec{.size = 112}, SquareSpec{.size = 112, .is_padded = false},
+             AnyResolutionSpec{.size = 56, .pinpoints = {{112, 56}, {56, 112}, {112, 112}, {168, 56}, {56, 168}}},
+             AnyResolutionSpec{.size = 56, .is_split = false}, TileSpec{.tile_size = 56, .longest_edge = 224},
+             TileSpec{.tile_size = 56, .longest_edge = 224, .is_split = false},
+             DynamicResolutionSpec{.max_pixels = 28 * 28 * 40}}) {
+      const auto layout = plan_pixels(size, spec);
+      const auto batch = prepare_pixels(at_full_size(image), spec, pool);
+      ASSERT_TRUE(layout.is_ok() && batch.is_ok());
+      int num_checked = 0;
+      int num_padding = 0;
+      for (int tile = 0; tile < layout->num_tiles; ++tile) {
+        for (int y = 0; y + cell_size <= layout->tile.height; y += cell_size) {
+          for (int x = 0; x + cell_size <= layout->tile.width; x += cell_size) {
+            const Window cell = {x, y, {cell_size, cell_size}};
+            const Box box = cell_in_picture(size, spec, *layout, tile, cell);
+            const CellMean mean = mean_of(*batch, tile, cell);
+            const Box tile_box = tile_in_picture(size, spec, *layout, tile);
+            const double whole =
+                tile_box.width * tile_box.height * cell_size * cell_size / (layout->tile.width * layout->tile.height);
+            if (box.width <= 0 || box.height <= 0) {
+              ++num_padding;
+              EXPECT_LT(mean.blue, 60);  // some of the picture comes over the edge when it is resized
+            } else if (box.width * box.height > 0.999 * whole) {
+              ++num_checked;
+              EXPECT_NEAR(mean.red, (box.left + box.width / 2) * 255 / size.width, 5) << spec.index() << " " << tile;
+              EXPECT_NEAR(mean.green, (box.top + box.height / 2) * 255 / size.height, 5) << spec.index() << " " << tile;
+              EXPECT_GT(mean.blue, 175);
+            }
+          }
+        }
+      }
+      EXPECT_GE(num_checked, 7) << spec.index() << " " << size.width;
+      if (spec.index() == 0 && std::get<SquareSpec>(spec).is_padded && size == ImageSize{600, 240}) {
+        EXPECT_GT(num_padding, 0);
+      }
+    }
+  }
+}
+
+TEST(CellInPicture, OfPaddingIsEmpty) {
+  const SquareSpec spec{.size = 112};
+  const auto layout = plan_pixels({224, 112}, spec);
+  ASSERT_TRUE(layout.is_ok());
+  const Box padding = cell_in_picture({224, 112}, spec, *layout, 0, {56, 0, {14, 28}});
+  EXPECT_EQ(padding.height, 0);
+  const Box half = cell_in_picture({224, 112}, spec, *layout, 0, {56, 14, {14, 28}});
+  EXPECT_EQ(half.left, 112);
+  EXPECT_EQ(half.top, 0);
+  EXPECT_EQ(half.width, 28);
+  EXPECT_EQ(half.height, 28);
 }
 
 }  // namespace

@@ -33,7 +33,7 @@ class TileWriter {
   Tensor pixels_;                                     // [num_tiles, 3, tile height, tile width]
 };
 
-// One pair for each alternative of PixelSpec. Errors: kInvalidArgument for a spec or shape the family refuses.
+// A pair for each alternative of PixelSpec. Errors: kInvalidArgument for a spec or shape the family refuses.
 
 Expected<PixelLayout> plan_tiles(ImageSize original, const SquareSpec& spec);
 Expected<PixelLayout> plan_tiles(ImageSize original, const AnyResolutionSpec& spec);
@@ -48,6 +48,25 @@ void make_tiles(const DecodedImage& decoded, const TileSpec& spec, const PixelLa
                 TileWriter& writer);
 void make_tiles(const DecodedImage& decoded, const DynamicResolutionSpec& spec, const PixelLayout& layout,
                 ThreadPool& pool, TileWriter& writer);
+
+// Where a tile lies in the original, in its pixels.
+
+Box tile_box(ImageSize original, const SquareSpec& spec, const PixelLayout& layout, int tile_idx);
+Box tile_box(ImageSize original, const AnyResolutionSpec& spec, const PixelLayout& layout, int tile_idx);
+Box tile_box(ImageSize original, const TileSpec& spec, const PixelLayout& layout, int tile_idx);
+Box tile_box(ImageSize original, const DynamicResolutionSpec& spec, const PixelLayout& layout, int tile_idx);
+
+/// All of the picture.
+inline Box whole_box(ImageSize original) {
+  return {0, 0, static_cast<double>(original.width), static_cast<double>(original.height)};
+}
+
+/// The tile in row idx / cols and column idx % cols of a grid over `box`.
+inline Box grid_tile_box(const Box& box, int rows, int cols, int idx) {
+  const double width = box.width / cols;
+  const double height = box.height / rows;
+  return {box.left + width * (idx % cols), box.top + height * (idx / cols), width, height};
+}
 
 /// Side lengths and edges that a spec may ask for; the spec may come out of a file.
 constexpr int kMaxSpecSide = 8192;

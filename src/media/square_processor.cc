@@ -82,4 +82,19 @@ void make_tiles(const DecodedImage& decoded, const SquareSpec& spec, const Pixel
   resample({image, image.size()}, original_box(decoded), resized, center, spec.filter, pool, write);
 }
 
+Box tile_box(ImageSize original, const SquareSpec& spec, const PixelLayout& layout, int) {
+  if (spec.is_padded) {
+    const int square = std::max(original.width, original.height);
+    const int left = (square - original.width) / 2;
+    const int top = (square - original.height) / 2;
+    return {static_cast<double>(-left), static_cast<double>(-top), static_cast<double>(square),
+            static_cast<double>(square)};
+  }
+  const ImageSize resized = layout.resized;
+  const double scale_x = static_cast<double>(original.width) / resized.width;
+  const double scale_y = static_cast<double>(original.height) / resized.height;
+  return {scale_x * ((resized.width - spec.size) / 2), scale_y * ((resized.height - spec.size) / 2),
+          scale_x * spec.size, scale_y * spec.size};
+}
+
 }  // namespace saccade

@@ -93,4 +93,9 @@ void make_tiles(const DecodedImage& decoded, const TileSpec& spec, const PixelLa
   resize_rows(at_full_size(std::move(whole)), layout.tile, spec.filter, pool, write_to(layout.num_tiles - 1));
 }
 
+Box tile_box(ImageSize original, const TileSpec&, const PixelLayout& layout, int tile_idx) {
+  if (layout.has_global_view && tile_idx + 1 == layout.num_tiles) return whole_box(original);
+  return grid_tile_box(whole_box(original), layout.grid_rows, layout.grid_cols, tile_idx);
+}
+
 }  // namespace saccade

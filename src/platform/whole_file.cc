@@ -1,8 +1,11 @@
 #include "platform/whole_file.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 
 #include "base/format.h"
@@ -27,6 +30,46 @@ Expected<std::vector<std::byte>> read_whole_file(const std::string& path, uint64
   }
   bytes.resize(num_read);
   return bytes;
+}
+
+namespace {
+
+Status cannot_write(const std::string& path, int error) {
+  return io_error(path + ": cannot write: " + std::strerror(error));
+}
+
+/// 0, or the error.
+int write_all(int descriptor, std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t count = ::write(descriptor, bytes.data(), bytes.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return errno;
+    bytes = bytes.subspan(static_cast<size_t>(count));
+  }
+  return 0;
+}
+
+}  // namespace
+
+Status write_whole_file(const std::string& path, std::span<const std::byte> bytes) {
+  struct stat info = {};
+  if (::stat(path.c_str(), &info) == 0 && !S_ISREG(info.st_mode)) {
+    return io_error(path + (S_ISDIR(info.st_mode) ? ": is a directory; give the name of a file to write"
+                                                  : ": is not a regular file; give the name of a file to write"));
+  }
+  const std::string partial = path + ".partial";
+  const int descriptor = ::open(partial.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  if (descriptor < 0) {
+    const int error = errno;
+    if (error == ENOENT || error == ENOTDIR) return not_found(path + ": the folder to write to does not exist");
+    return cannot_write(path, error);
+  }
+  int error = write_all(descriptor, bytes);
+  if (::close(descriptor) != 0 && error == 0) error = errno;
+  if (error == 0 && std::rename(partial.c_str(), path.c_str()) != 0) error = errno;
+  if (error == 0) return {};
+  ::unlink(partial.c_str());
+  return cannot_write(path, error);
 }
 
 }  // namespace saccade

@@ -1,8 +1,9 @@
-// A file's bytes, copied into memory.
+// A file's bytes, copied into memory, and memory's bytes written to a file.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -13,5 +14,10 @@ namespace saccade {
 /// Errors: kNotFound, kIoError (a directory, a device, no permission), kResourceExhausted (over `max_bytes`), with the
 /// path in the message.
 Expected<std::vector<std::byte>> read_whole_file(const std::string& path, uint64_t max_bytes);
+
+/// Writes the file whole or not at all: into `path`.partial, which then takes the name, replacing what was there.
+/// Errors: kNotFound (no such folder), kIoError (`path` is a directory or a device, no permission, disk full), with the
+/// path in the message.
+Status write_whole_file(const std::string& path, std::span<const std::byte> bytes);
 
 }  // namespace saccade
