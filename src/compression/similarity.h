@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "platform/thread_pool.h"
@@ -30,5 +31,11 @@ class SimilarityMatrix {
   int64_t stride_ = 0;  // of rows, in floats
   Tensor values_;
 };
+
+/// Cosines of some rows with all of them, in f32: [chosen, n].
+Tensor cosines_with(ThreadPool& pool, TensorView rows, std::span<const int32_t> chosen);
+
+/// 1 / the length of each row, 0 of a zero row: [n].
+std::vector<float> inverse_lengths(ThreadPool& pool, TensorView rows);
 
 }  // namespace saccade
