@@ -27,11 +27,21 @@ class Coverage {
     pool.parallel_for(cosines.num_tokens(), 64, [&](int64_t begin, int64_t end, int) {
       for (int64_t i = begin; i < end; ++i) gains_[static_cast<size_t>(i)] = whole_gain(cosines.row(i));
     });
-    rounding_ = 1e-5f * std::ranges::max(gains_);
+    rounding_ = 1e-6f * std::ranges::max(gains_);
   }
 
   /// What a token would add; 0 where it is no more than rounding.
   float gain(size_t token) const { return gains_[token] > rounding_ ? gains_[token] : 0.0f; }
+
+  /// The first of those that would add most, but for rounding. Two tokens that each cover the other and nothing else
+  /// better than any before have the same gain, so that ties are common.
+  size_t best_of(std::span<const int32_t> tokens) const {
+    float largest = 0;
+    for (const int32_t token : tokens) largest = std::max(largest, gain(static_cast<size_t>(token)));
+    const auto found = std::ranges::find_if(
+        tokens, [&](int32_t token) { return gain(static_cast<size_t>(token)) >= largest - rounding_; });
+    return static_cast<size_t>(found - tokens.begin());
+  }
 
   void take(int64_t token) {
     const float* row = cosines_.row(token);
@@ -101,20 +111,17 @@ Reduction prune_by_coverage(ThreadPool& pool, const CompressionInput& input, con
   Coverage coverage(pool, cosines, std::move(importance));
   std::vector<float> scores(n);
   std::vector<int32_t> ranking;
-  std::vector<uint8_t> is_chosen(n);
+  std::vector<int32_t> left(n);
+  std::iota(left.begin(), left.end(), 0);
   while (static_cast<int64_t>(ranking.size()) < options.keep) {
-    size_t best = n;
-    for (size_t i = 0; i < n; ++i) {
-      if (!is_chosen[i] && (best == n || coverage.gain(i) > coverage.gain(best))) best = i;
-    }
-    scores[best] = coverage.gain(best);
-    is_chosen[best] = 1;
-    ranking.push_back(static_cast<int32_t>(best));
-    coverage.take(static_cast<int64_t>(best));
+    const size_t best = coverage.best_of(left);
+    const int32_t token = left[best];
+    scores[static_cast<size_t>(token)] = coverage.gain(static_cast<size_t>(token));
+    coverage.take(token);
+    ranking.push_back(token);
+    left.erase(left.begin() + static_cast<int64_t>(best));
   }
-  for (size_t i = 0; i < n; ++i) {
-    if (!is_chosen[i]) scores[i] = coverage.gain(i);
-  }
+  for (const int32_t token : left) scores[static_cast<size_t>(token)] = coverage.gain(static_cast<size_t>(token));
   return keep_only(std::move(ranking), std::move(scores));
 }
 

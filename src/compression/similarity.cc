@@ -36,11 +36,15 @@ SimilarityMatrix SimilarityMatrix::cosines(ThreadPool& pool, TensorView rows) {
     const float squares = matrix.at(i, i);
     scales[static_cast<size_t>(i)] = squares > 0 ? 1 / std::sqrt(squares) : 0.0f;
   }
+  constexpr float kOneWithoutRounding = 1 - 4e-7f;
   pool.parallel_for(n, 64, [&](int64_t begin, int64_t end, int) {
     for (int64_t i = begin; i < end; ++i) {
       float* row = matrix.row(i);
       const float scale = scales[static_cast<size_t>(i)];
-      for (int64_t j = 0; j < n; ++j) row[j] = row[j] * scale * scales[static_cast<size_t>(j)];
+      for (int64_t j = 0; j < n; ++j) {
+        const float cosine = row[j] * scale * scales[static_cast<size_t>(j)];
+        row[j] = cosine > kOneWithoutRounding ? 1.0f : cosine;
+      }
     }
   });
   return matrix;

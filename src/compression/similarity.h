@@ -14,8 +14,8 @@ namespace saccade {
 class SimilarityMatrix {
  public:
   /// Cosines. Rows are rounded to bf16 where the ISA multiplies that faster, which moves a cosine by less than 0.001 at
-  /// widths of 256 and more (similarity_test.cc); a token has exactly the same with a copy of itself as with itself. A
-  /// zero vector has 0 with everything, itself too.
+  /// widths of 256 and more (similarity_test.cc). A token has exactly 1 with itself and with copies of itself, a zero
+  /// vector 0 with everything.
   static SimilarityMatrix cosines(ThreadPool& pool, TensorView rows);
 
   /// Products, not scaled, which stay linear in the rows.
