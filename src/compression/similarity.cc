@@ -42,7 +42,7 @@ SimilarityMatrix SimilarityMatrix::cosines(ThreadPool& pool, TensorView rows) {
       float* row = matrix.row(i);
       const float scale = scales[static_cast<size_t>(i)];
       for (int64_t j = 0; j < n; ++j) {
-        const float cosine = row[j] * scale * scales[static_cast<size_t>(j)];
+        const float cosine = row[j] * (scale * scales[static_cast<size_t>(j)]);
         row[j] = cosine > kOneWithoutRounding ? 1.0f : cosine;
       }
     }
