@@ -3,34 +3,16 @@
 #include <algorithm>
 #include <cmath>
 
+#include "compression/similarity.h"
 #include "kernels/matmul.h"
 
 namespace saccade {
-namespace {
-
-/// 1 / the length of each row, 0 of a zero row.
-std::vector<float> inverse_norms(ThreadPool& pool, TensorView rows) {
-  const int64_t dim = rows.shape.row_size();
-  std::vector<float> norms(static_cast<size_t>(rows.shape.num_rows()));
-  pool.parallel_for(static_cast<int64_t>(norms.size()), 64, [&](int64_t begin, int64_t end, int) {
-    for (int64_t i = begin; i < end; ++i) {
-      const float* row = rows.floats().data() + i * dim;
-      double sum = 0;
-      for (int64_t j = 0; j < dim; ++j) sum += double{row[j]} * double{row[j]};
-      norms[static_cast<size_t>(i)] = sum > 0 ? static_cast<float>(1 / std::sqrt(sum)) : 0.0f;
-    }
-  });
-  return norms;
-}
-
-}  // namespace
-
 std::vector<float> relevance_to(ThreadPool& pool, TensorView vectors, TensorView query, RelevanceKind kind) {
   const int64_t n = vectors.shape.num_rows();
   const int64_t m = query.shape.num_rows();
   const int64_t dim = vectors.shape.row_size();
-  const std::vector<float> norms = inverse_norms(pool, vectors);
-  const std::vector<float> word_norms = inverse_norms(pool, query);
+  const std::vector<float> norms = inverse_lengths(pool, vectors);
+  const std::vector<float> word_norms = inverse_lengths(pool, query);
   const bool wants_mean = kind != RelevanceKind::kMax;
   const bool wants_words = kind != RelevanceKind::kMean;
   // The words, each of length 1, and as a last row their mean, of length 1 too.

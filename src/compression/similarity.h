@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "platform/thread_pool.h"
@@ -13,8 +14,8 @@ namespace saccade {
 class SimilarityMatrix {
  public:
   /// Cosines. Rows are rounded to bf16 where the ISA multiplies that faster, which moves a cosine by less than 0.001 at
-  /// widths of 256 and more (similarity_test.cc); a token has exactly the same with a copy of itself as with itself. A
-  /// zero vector has 0 with everything, itself too.
+  /// widths of 256 and more (similarity_test.cc). A token has exactly 1 with itself and with copies of itself, a zero
+  /// vector 0 with everything.
   static SimilarityMatrix cosines(ThreadPool& pool, TensorView rows);
 
   /// Products, not scaled, which stay linear in the rows.
@@ -30,5 +31,11 @@ class SimilarityMatrix {
   int64_t stride_ = 0;  // of rows, in floats
   Tensor values_;
 };
+
+/// Cosines of some rows with all of them, in f32: [chosen, n].
+Tensor cosines_with(ThreadPool& pool, TensorView rows, std::span<const int32_t> chosen);
+
+/// 1 / the length of each row, 0 of a zero row: [n].
+std::vector<float> inverse_lengths(ThreadPool& pool, TensorView rows);
 
 }  // namespace saccade

@@ -50,16 +50,28 @@ void write_both(const GramArgs& args, int64_t row, int64_t num_rows, int64_t col
   }
 }
 
-/// Runs `body(group)` for [0, num_groups). The first group has the most rows, the last the fewest: each range takes one
-/// from either end, so that the threads' parts are about equal.
+/// Panels to a group: at most `max_panels`, and so many groups that the threads get equal parts.
+int64_t group_panels(int64_t num_panels, int64_t max_panels, int64_t num_threads) {
+  const int64_t num_pairs = round_up(ceil_div(num_panels, 2 * max_panels), num_threads);
+  return ceil_div(num_panels, 2 * num_pairs);
+}
+
+/// Runs `body(first_panel, num_panels)` for each group. The first has the most rows, the last the fewest: each range
+/// takes one from either end, so that all ranges are about equal.
 template <typename Body>
-void for_each_group(ThreadPool& pool, const GramArgs& args, int64_t num_groups, const Body& body) {
+void for_each_group(ThreadPool& pool, const GramArgs& args, int64_t num_panels, int64_t max_panels, const Body& body) {
+  const int64_t panels_to_group = group_panels(num_panels, max_panels, pool.num_threads());
+  const int64_t num_groups = ceil_div(num_panels, panels_to_group);
   const int64_t num_pairs = ceil_div(num_groups, 2);
   const bool is_shared = args.n * args.n * args.k >= kMinSharedWork;
+  const auto run = [&](int64_t group) {
+    const int64_t first = group * panels_to_group;
+    body(first, std::min(panels_to_group, num_panels - first));
+  };
   pool.parallel_for(num_pairs, is_shared ? 1 : num_pairs, [&](int64_t begin, int64_t end, int) {
     for (int64_t pair = begin; pair < end; ++pair) {
-      body(pair);
-      if (num_groups - 1 - pair != pair) body(num_groups - 1 - pair);
+      run(pair);
+      if (num_groups - 1 - pair != pair) run(num_groups - 1 - pair);
     }
   });
 }
@@ -81,12 +93,8 @@ class Bf16Gram {
     pool.parallel_for(num_panels_, 1, [&](int64_t begin, int64_t end, int) {
       for (int64_t panel = begin; panel < end; ++panel) round_rows(panel);
     });
-    const int64_t fair = std::max<int64_t>(1, num_panels_ / (4 * pool.num_threads()));
-    const int64_t group_panels = std::min(std::clamp<int64_t>(kGroupBytes / panel_bytes_, 1, kMaxGroupPanels), fair);
-    for_each_group(pool, args_, ceil_div(num_panels_, group_panels), [&](int64_t group) {
-      const int64_t first_panel = group * group_panels;
-      multiply(first_panel, std::min(group_panels, num_panels_ - first_panel));
-    });
+    for_each_group(pool, args_, num_panels_, std::clamp<int64_t>(kGroupBytes / panel_bytes_, 1, kMaxGroupPanels),
+                   [&](int64_t first_panel, int64_t num_panels) { multiply(first_panel, num_panels); });
   }
 
  private:
@@ -137,51 +145,64 @@ class F32Gram {
   F32Gram(const Leaf& leaf, const GramArgs& args) : leaf_(leaf), args_(args) {}
 
   void run(ThreadPool& pool) const {
-    for_each_group(pool, args_, ceil_div(args_.n, leaf_.tile_cols),
-                   [&](int64_t group) { multiply(group * leaf_.tile_cols); });
+    for_each_group(pool, args_, ceil_div(args_.n, leaf_.tile_cols), kMaxGroupPanels,
+                   [&](int64_t first_panel, int64_t num_panels) { multiply(first_panel, num_panels); });
   }
 
  private:
   static constexpr int64_t kBlockK = 256;              // of a panel, which so stays in the first-level cache
   static constexpr int64_t kRowStride = kBlockK + 16;  // rows of a tile at a power of two would evict each other
 
-  void multiply(int64_t col) const {
-    const int num_cols = static_cast<int>(std::min<int64_t>(leaf_.tile_cols, args_.n - col));
-    const int64_t num_rows = round_up(args_.n - col, leaf_.tile_rows);
+  struct Buffers {
+    float* panels;  // [num_panels, kBlockK, tile_cols]
+    float* x;       // [tile_rows, kRowStride]
+    float* sums;    // [rows from the group's first column on, num_panels * tile_cols]
+  };
+
+  Buffers lay_out(Pieces& pieces, int64_t num_rows, int64_t num_panels) const {
+    Buffers buffers = {};
+    buffers.panels = pieces.take<float>(num_panels * kBlockK * leaf_.tile_cols);
+    buffers.x = pieces.take<float>(leaf_.tile_rows * kRowStride);
+    buffers.sums = pieces.take<float>(num_rows * num_panels * leaf_.tile_cols);
+    return buffers;
+  }
+
+  void multiply(int64_t first_panel, int64_t num_panels) const {
+    const int64_t col = first_panel * leaf_.tile_cols;
+    const int64_t stride = num_panels * leaf_.tile_cols;
+    const int64_t num_rows = args_.n - col;
     Pieces sizes(nullptr);
-    lay_out(sizes, num_rows);
+    lay_out(sizes, num_rows, num_panels);
     Pieces pieces(thread_scratch().reserve(sizes.used()));
-    const Buffers buffers = lay_out(pieces, num_rows);
-    std::fill_n(buffers.sums, num_rows * leaf_.tile_cols, 0.0f);
+    const Buffers buffers = lay_out(pieces, num_rows, num_panels);
+    std::fill_n(buffers.sums, num_rows * stride, 0.0f);
     for (int64_t first_k = 0; first_k < args_.k; first_k += kBlockK) {
-      const int64_t num_k = std::min(kBlockK, args_.k - first_k);
-      leaf_.pack_panel(row_at(col) + first_k, args_.row_stride, num_cols, num_k, buffers.panel);
-      for (int64_t row = col; row < args_.n; row += leaf_.tile_rows) {
-        const int count = static_cast<int>(std::min<int64_t>(leaf_.tile_rows, args_.n - row));
-        for (int i = 0; i < count; ++i) std::copy_n(row_at(row + i) + first_k, num_k, buffers.x + i * kRowStride);
-        leaf_.gemm_tile(count, buffers.x, kRowStride, buffers.panel, num_k,
-                        buffers.sums + (row - col) * leaf_.tile_cols, leaf_.tile_cols);
-      }
+      add_block(col, num_panels, first_k, std::min(kBlockK, args_.k - first_k), buffers);
     }
     constexpr int64_t kWrittenRows = 32;
-    for (int64_t row = col; row < args_.n; row += kWrittenRows) {
-      write_both(args_, row, std::min(kWrittenRows, args_.n - row), col, num_cols,
-                 buffers.sums + (row - col) * leaf_.tile_cols, leaf_.tile_cols);
+    for (int64_t row = 0; row < num_rows; row += kWrittenRows) {
+      write_both(args_, col + row, std::min(kWrittenRows, num_rows - row), col, std::min(stride, num_rows),
+                 buffers.sums + row * stride, stride);
     }
   }
 
-  struct Buffers {
-    float* panel;  // [kBlockK, tile_cols]
-    float* x;      // [tile_rows, kRowStride]
-    float* sums;   // [rows from `col` on, tile_cols]
-  };
-
-  Buffers lay_out(Pieces& pieces, int64_t num_rows) const {
-    Buffers buffers = {};
-    buffers.panel = pieces.take<float>(kBlockK * leaf_.tile_cols);
-    buffers.x = pieces.take<float>(leaf_.tile_rows * kRowStride);
-    buffers.sums = pieces.take<float>(num_rows * leaf_.tile_cols);
-    return buffers;
+  /// sums += the products over [first_k, first_k + num_k).
+  void add_block(int64_t col, int64_t num_panels, int64_t first_k, int64_t num_k, const Buffers& buffers) const {
+    const int64_t panel_size = kBlockK * leaf_.tile_cols;
+    for (int64_t i = 0; i < num_panels; ++i) {
+      const int64_t first = col + i * leaf_.tile_cols;
+      const int num_cols = static_cast<int>(std::min<int64_t>(leaf_.tile_cols, args_.n - first));
+      leaf_.pack_panel(row_at(first) + first_k, args_.row_stride, num_cols, num_k, buffers.panels + i * panel_size);
+    }
+    for (int64_t row = col; row < args_.n; row += leaf_.tile_rows) {
+      const int count = static_cast<int>(std::min<int64_t>(leaf_.tile_rows, args_.n - row));
+      for (int i = 0; i < count; ++i) std::copy_n(row_at(row + i) + first_k, num_k, buffers.x + i * kRowStride);
+      float* sums = buffers.sums + (row - col) * num_panels * leaf_.tile_cols;
+      for (int64_t i = 0; i < num_panels; ++i) {
+        leaf_.gemm_tile(count, buffers.x, kRowStride, buffers.panels + i * panel_size, num_k,
+                        sums + i * leaf_.tile_cols, num_panels * leaf_.tile_cols);
+      }
+    }
   }
 
   const float* row_at(int64_t row) const { return args_.rows + row * args_.row_stride; }
