@@ -288,6 +288,7 @@ def train(args: argparse.Namespace) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_loop_options(parser, seconds=480, batch_size=192, muon_lr=0.005)
+    parser.set_defaults(capacity=60_000)
     parser.add_argument("--base", type=Path, default=Path("models/saccade-mini.gguf"), help="a finished file, or a folder that this program wrote")
     parser.add_argument("--out", type=Path, default=Path.home() / "saccade-train/adaptive")
     parser.add_argument("--answer_weight", type=float, default=0.3, help="of a cheaper plan's answers, beside 1 for the full plan's")
