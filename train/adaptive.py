@@ -6,6 +6,8 @@ samples of a batch have one shape. An engine skips the work instead, and gets th
 
 from __future__ import annotations
 
+import re
+from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +19,7 @@ from torch import nn
 from train import tokenizer
 from train.data import EVEN, NEAR
 from train.model import ModelConfig, SaccadeMini, cast_once, rope_table
-from train.plans import BLOCK_PATCHES, BLOCK_SIDE, CLASS_ATTENTION, DIVERSE, MERGE, RANDOM, UNITS_A_LAYER
+from train.plans import BLOCK_PATCHES, BLOCK_SIDE, CLASS_ATTENTION, DIVERSE, GROWN, UNITS_A_LAYER
 from train.scheduler import NUM_PREFIX, SLOTS, Scheduler
 from train.whole import heads_of, queries_keys_values, text_mask
 
@@ -94,41 +96,29 @@ def fullest_blocks(ink: torch.Tensor, count: int) -> torch.Tensor:
 def most_diverse(visual: torch.Tensor, count: int) -> torch.Tensor:
     """[batch, count] tokens by max-min distance of cosines: each is the one least like its nearest among those taken (DivPrune).
     The first is the least like the mean."""
-    unit = F.normalize(visual.float(), dim=-1)
-    rows = torch.arange(len(unit), device=unit.device)
-    taken = [torch.einsum("bnd,bd->bn", unit, unit.mean(1)).argmin(1)]
-    nearest = torch.full(unit.shape[:2], -2.0, device=unit.device)
-    for _ in range(count - 1):
-        nearest = torch.maximum(nearest, torch.einsum("bnd,bd->bn", unit, unit[rows, taken[-1]]))
-        nearest[rows, taken[-1]] = 2.0
-        taken.append(nearest.argmin(1))
+    with torch.autocast(visual.device.type, enabled=False):
+        unit = F.normalize(visual.float(), dim=-1)
+        alike = (unit @ unit.mT).flatten(0, 1)  # [batch * tokens, tokens]
+        first = torch.arange(len(unit), device=unit.device) * unit.shape[1]
+        taken = [torch.einsum("bnd,bd->bn", unit, unit.mean(1)).argmin(1)]
+        nearest = torch.full(unit.shape[:2], -2.0, device=unit.device)
+        for _ in range(count - 1):
+            nearest = torch.maximum(nearest, alike.index_select(0, first + taken[-1])).scatter_(1, taken[-1][:, None], 2.0)
+            taken.append(nearest.argmin(1))
     return torch.stack(taken, 1)
-
-
-class Merger(nn.Module):
-    """One token of several neighbours: a product with all of them, which begins as their mean."""
-
-    def __init__(self, dim: int):
-        super().__init__()
-        self.pairs, self.blocks = (nn.Linear(n * dim, dim, bias=False) for n in (2, BLOCK_PATCHES))
-        for linear, n in ((self.pairs, 2), (self.blocks, BLOCK_PATCHES)):
-            linear.weight.data.copy_(torch.eye(dim).repeat(1, n) / n)
-
-    def forward(self, visual: torch.Tensor, num_merged: int) -> torch.Tensor:
-        """Tokens [batch, blocks * BLOCK_PATCHES, dim], block by block, to `num_merged` times fewer."""
-        merge = {2: self.pairs, BLOCK_PATCHES: self.blocks}[num_merged]
-        return merge(visual.unflatten(1, (-1, num_merged)).flatten(2))
 
 
 @dataclass
 class Asked:
-    """What is asked of the gates of a batch. Numbers [batch], or gates [batch, layers] (and [batch, layers, SLOTS])."""
+    """What is asked of the gates of a batch. Numbers of layers [batch], or gates [batch, layers] (and [batch, layers, SLOTS])."""
 
     tower: torch.Tensor
     decoder: torch.Tensor
     by_unit: bool = False
     noise: bool = False
-    is_free: torch.Tensor | None = None  # samples whose layers are drawn by noise alone
+    # Where gates are given: layers that no sample needs, which are skipped.
+    tower_skips: tuple[int, ...] = ()
+    decoder_skips: tuple[int, ...] = ()
 
     @property
     def tower_is_given(self) -> bool:
@@ -139,8 +129,16 @@ class Asked:
         return self.decoder.ndim > 1
 
 
+def given_layers(cfg: ModelConfig, batch: int, device, tower: tuple[int, ...], decoder: tuple[int, ...]) -> Asked:
+    """The same layers for every sample."""
+    skips = [tuple(i for i in range(n) if i not in chosen) for n, chosen in ((cfg.vision_layers, tower), (cfg.num_layers, decoder))]
+    gates = [torch.ones(batch, n, device=device).index_fill_(1, torch.tensor(left_out, dtype=torch.long).to(device, non_blocking=True), 0.0)
+             for n, left_out in zip((cfg.vision_layers, cfg.num_layers), skips)]
+    return Asked(gates[0], gates[1][..., None].repeat(1, 1, SLOTS), False, False, *skips)
+
+
 def everything(cfg: ModelConfig, batch: int, device) -> Asked:
-    return Asked(torch.ones(batch, cfg.vision_layers, device=device), torch.ones(batch, cfg.num_layers, SLOTS, device=device))
+    return given_layers(cfg, batch, device, (*range(cfg.vision_layers),), (*range(cfg.num_layers),))
 
 
 class AdaptiveMini(nn.Module):
@@ -149,7 +147,6 @@ class AdaptiveMini(nn.Module):
         self.cfg = cfg
         self.model = SaccadeMini(cfg)
         self.scheduler = Scheduler(cfg)
-        self.token_merger = Merger(cfg.model_dim)
 
     def encode(self, pixels: torch.Tensor, blocks: torch.Tensor | None, asked: Asked, run=gated_tower_layer):
         """Visual tokens [batch, patches, model_dim] of the blocks [batch, blocks], block by block, or of the whole picture, row
@@ -163,31 +160,25 @@ class AdaptiveMini(nn.Module):
         gates = asked.tower
         if not asked.tower_is_given:
             with torch.autocast(x.device.type, enabled=False):
-                gates = self.scheduler.tower_gates(asked.tower, x[:, 1:].detach(), asked.noise, asked.is_free)
+                gates = self.scheduler.tower_gates(asked.tower, x[:, 1:].detach(), asked.noise)
         looked = torch.zeros(x.shape[0], x.shape[1] - 1, device=x.device)
         for i, layer in enumerate(tower.layers):
+            if i in asked.tower_skips:
+                continue
             x, seen = run(layer, x, gates[:, i, None, None].contiguous())
             looked = torch.where(gates[:, i, None] > 0.5, seen, looked)
         return self.model.multi_modal_projector(x[:, 1:]), looked, gates
 
-    def compress(self, visual: torch.Tensor, looked: torch.Tensor, blocks: torch.Tensor, per_block: float, strategy: str) -> tuple[torch.Tensor, torch.Tensor]:
-        """The tokens that the decoder gets, [batch, tokens, model_dim], and the patches in whose places they stand. A merged
-        token stands in the place of its first."""
-        places = block_places(self.cfg, visual.device)[blocks].flatten(1)
-        if strategy == MERGE:
-            num_merged = int(BLOCK_PATCHES / per_block)
-            kept = torch.arange(0, places.shape[1], num_merged, device=places.device).expand(len(places), -1)
-            visual = self.token_merger(visual, num_merged) if num_merged > 1 else visual
-            place = places.gather(1, kept)
-        else:
-            count = int(blocks.shape[1] * per_block)
+    def compress(self, visual: torch.Tensor, looked: torch.Tensor, blocks: torch.Tensor, count: int, strategy: str) -> tuple[torch.Tensor, torch.Tensor]:
+        """The tokens that the decoder gets, [batch, tokens, model_dim], no more than `count`, and the patches in whose places they stand."""
+        place = block_places(self.cfg, visual.device)[blocks].flatten(1)
+        if count < visual.shape[1]:
             if strategy == DIVERSE:
                 kept = most_diverse(visual, count)
             else:
                 score = looked if strategy == CLASS_ATTENTION else torch.rand(looked.shape, device=looked.device)
                 kept = score.argsort(dim=1, descending=True, stable=True)[:, :count]
-            place = places.gather(1, kept)
-            visual = visual.gather(1, kept[..., None].expand(-1, -1, visual.shape[-1]))
+            place, visual = place.gather(1, kept), visual.gather(1, kept[..., None].expand(-1, -1, visual.shape[-1]))
         place, order = place.sort(1)
         return visual.gather(1, order[..., None].expand(-1, -1, visual.shape[-1])), place
 
@@ -195,11 +186,11 @@ class AdaptiveMini(nn.Module):
         """The latency token [batch, 1, model_dim] and the gates of the first layers."""
         with torch.autocast(visual.device.type, enabled=False):
             token = self.scheduler.token(self.scheduler.share(asked.decoder, asked.by_unit))[:, None]
-            return token, self.scheduler.early_gates(asked.decoder, asked.by_unit, visual.detach(), asked.noise, asked.is_free)
+            return token, self.scheduler.early_gates(asked.decoder, asked.by_unit, visual.detach(), asked.noise)
 
     def late_gates(self, early: torch.Tensor, asked: Asked, latency: torch.Tensor) -> torch.Tensor:
         with torch.autocast(latency.device.type, enabled=False):
-            return self.scheduler.late_gates(early, asked.decoder, asked.by_unit, latency[:, 0].float(), asked.noise, asked.is_free)
+            return self.scheduler.late_gates(early, asked.decoder, asked.by_unit, latency[:, 0].float(), asked.noise)
 
     def latency_rope(self, batch: int, device) -> tuple[torch.Tensor, torch.Tensor]:
         """The latency token stands in the first place after the picture."""
@@ -227,41 +218,36 @@ class AdaptiveMini(nn.Module):
         for i, layer in enumerate(decoder.layers):
             if i == NUM_PREFIX and latency is not None:
                 gates = self.late_gates(gates, asked, latency)
+            if i in asked.decoder_skips:
+                continue
             x, k, v = run(layer, x, cos, sin, mask, num_first, gates[:, i].contiguous())
             if i < NUM_PREFIX and latency is not None:
                 latency = read_on(layer, latency, *rope, k[:, :, :1 + num_visual], v[:, :, :1 + num_visual], gates[:, i])
         return self.model.logits(decoder.norm(x[:, num_first:])), gates
 
 
-def begin_scheduler(tower_order: list[float], decoder_order: list[float], scheduler: Scheduler) -> None:
-    """The heads begin with how much single layers matter to the model as it is."""
-    with torch.no_grad():
-        scheduler.tower_head.bias.copy_(torch.tensor(tower_order))
-        importance = torch.tensor(decoder_order)
-        scheduler.early_head.bias.copy_(importance)
-        scheduler.mlp_head.bias.copy_(importance[NUM_PREFIX:])
-        scheduler.early_unit_head.bias.copy_(importance.repeat_interleave(SLOTS))
-        scheduler.unit_head.bias.copy_(importance[NUM_PREFIX:].repeat_interleave(SLOTS))
+def file_of(name: str, cfg: ModelConfig) -> str:
+    """Halves of the tower and of the decoder, and all else: no file of more than 10 MB."""
+    place = re.search(r"(vision_tower|language_model)\.layers\.(\d+)\.", name)
+    if place is None:
+        return "other.safetensors"
+    part, num_layers = {"vision_tower": ("tower", cfg.vision_layers), "language_model": ("decoder", cfg.num_layers)}[place[1]]
+    return f"{part}_{'first' if int(place[2]) < num_layers // 2 else 'last'}.safetensors"
 
 
-FILES = {"tower.safetensors": "model.vision_tower.", "decoder.safetensors": ""}
-
-
-def save_tensors(tensors: dict[str, torch.Tensor], folder: Path) -> None:
-    """16-bit tensors in two files of some 10 MB: the tower, and all else."""
+def save_tensors(tensors: dict[str, torch.Tensor], folder: Path, cfg: ModelConfig = GROWN) -> None:
+    """16-bit tensors in files that are small enough to be sent."""
     folder.mkdir(parents=True, exist_ok=True)
-    left = {name: value.detach().half().contiguous().cpu() for name, value in tensors.items()}
-    for file, prefix in FILES.items():
-        own = {name: left.pop(name) for name in list(left) if name.startswith(prefix)}
+    files: dict[str, dict[str, torch.Tensor]] = defaultdict(dict)
+    for name, value in tensors.items():
+        files[file_of(name, cfg)][name] = value.detach().half().contiguous().cpu()
+    for file, own in files.items():
         save_file(own, str(folder / (file + ".partial")))
         (folder / (file + ".partial")).replace(folder / file)
 
 
 def load_adaptive(folder: Path) -> AdaptiveMini:
-    """What `save_tensors` wrote. A folder with the plain model alone gives an untrained scheduler and means for merging."""
-    adaptive = AdaptiveMini(ModelConfig())
-    tensors = {name: value.float() for file in FILES for name, value in load_file(str(folder / file)).items()}
-    missing, unknown = adaptive.load_state_dict(tensors, strict=False)
-    if unknown or any(name.startswith("model.") for name in missing):
-        raise ValueError(f"{folder}: missing {missing}, unknown {unknown}")
+    """What `save_tensors` wrote of the grown model."""
+    adaptive = AdaptiveMini(GROWN)
+    adaptive.load_state_dict({name: value.float() for file in folder.glob("*.safetensors") for name, value in load_file(str(file)).items()})
     return adaptive

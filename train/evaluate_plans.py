@@ -1,9 +1,9 @@
-"""Scores plans on sets of questions: right answers against FLOPs, for the adaptive model and for the model that it was made from.
+"""Scores plans on sets of questions: right answers, and answers that are the full plan's, against FLOPs.
 
     python -m train.evaluate_plans ~/saccade-train/adaptive/averaged models/saccade-mini.gguf --sets samples/heldout/set.jsonl samples/browser/set.jsonl
 
-Answers are greedy, in batches; a layer that is left out is masked, which gives what skipping it gives (`tests/test_adaptive.py`). For
-the base, which has no scheduler, plans name their layers, and several neighbours become their mean.
+Answers are greedy, in batches; a layer that is left out is masked, which gives what skipping it gives (`tests/test_adaptive.py`).
+A finished file is scored as it begins to be trained: grown.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from train.data import to_pixels
 from train.evaluate import is_right
 from train.model import ModelConfig, rope_table
 from train.packing import prompt_ids
-from train.plans import CLASS_ATTENTION, DIVERSE, FULL, LADDER, MERGE, RANDOM, Plan, cost, seen_blocks
+from train.plans import CLASS_ATTENTION, FULL, GROWN, LADDER, RANDOM, UNITS_A_LAYER, Plan, cost, seen_blocks
 from train.scheduler import NUM_PREFIX, SLOTS
-from train.train_adaptive import start_of
+from train.train_adaptive import given, start_of
 from train.whole import queries_keys_values
 
 
@@ -39,16 +39,31 @@ class Picture:
     items: list[dict]
 
 
-def read_set(path: Path, cfg: ModelConfig, every: int = 1) -> list[Picture]:
+def read_set(path: Path, cfg: ModelConfig, limit: int | None = None) -> list[Picture]:
+    """All pictures, or `limit` of them, evenly drawn."""
     by_image: dict[str, list[dict]] = defaultdict(list)
     for line in path.read_text(encoding="utf-8").splitlines():
         if line.strip():
             item = json.loads(line)
             by_image[item["image"]].append(item)
-    names = sorted(by_image)[::every]
+    names = sorted(by_image)
+    names = names[:: max(1, len(names) // limit)][:limit] if limit else names
     squares = [np.array(pad_to_square(Image.open(path.parent / name).convert("RGB"), cfg.image_size)[0]) for name in names]
     pixels = to_pixels(torch.from_numpy(np.stack(squares)))
     return [Picture(p, by_image[name]) for p, name in zip(pixels, names)]
+
+
+def asked_by(plan: Plan, cfg: ModelConfig, batch: int, device) -> Asked:
+    """Layers where there is nothing to schedule, else numbers of them."""
+    def gates_or_count(chosen, num_layers):
+        layers = given(chosen, num_layers)
+        return torch.full((batch,), chosen, device=device) if layers is None else gates_of(layers, num_layers, batch, device)
+
+    tower = gates_or_count(plan.tower, cfg.vision_layers)
+    if plan.units is not None:
+        return Asked(tower, torch.full((batch,), plan.units, device=device), by_unit=True)
+    decoder = gates_or_count(plan.decoder, cfg.num_layers)
+    return Asked(tower, decoder[..., None].expand(-1, -1, SLOTS) if decoder.ndim > 1 else decoder)
 
 
 def gates_of(chosen: tuple[int, ...], num_layers: int, batch: int, device) -> torch.Tensor:
@@ -57,97 +72,93 @@ def gates_of(chosen: tuple[int, ...], num_layers: int, batch: int, device) -> to
     return gates
 
 
-def asked_by(plan: Plan, cfg: ModelConfig, batch: int, device) -> Asked:
-    """Named layers, and numbers that are all of them, are given; of fewer the scheduler chooses."""
-    def given(chosen, num_layers):
-        if chosen == num_layers:
-            chosen = tuple(range(num_layers))
-        if isinstance(chosen, tuple):
-            return gates_of(chosen, num_layers, batch, device)
-        return torch.full((batch,), chosen, device=device)
-
-    if plan.units is not None:
-        return Asked(given(plan.tower, cfg.vision_layers), torch.full((batch,), plan.units, device=device), by_unit=True)
-    decoder = given(plan.decoder, cfg.num_layers)
-    return Asked(given(plan.tower, cfg.vision_layers), decoder[..., None].expand(-1, -1, SLOTS) if decoder.ndim > 1 else decoder)
+def through(layer, x, rope, gates, cache=None, mask=None):
+    """A decoder layer with a cache; returns the output and all keys and values."""
+    q, k, v = queries_keys_values(layer, x, *rope)
+    if cache is not None:
+        k, v = torch.cat([cache[0], k], dim=2), torch.cat([cache[1], v], dim=2)
+    attended = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=cache is None)
+    return add_gated(layer, x, attended, gates), k, v
 
 
-class Batch:
-    """Pictures [batch] of one number of blocks: their visual tokens read, their questions answered."""
+@dataclass
+class Seen:
+    """Pictures [batch] whose visual tokens are read."""
 
-    def __init__(self, adaptive: AdaptiveMini, pixels: torch.Tensor, plan: Plan, num_blocks: int):
-        self.adaptive, self.cfg, self.decoder = adaptive, adaptive.cfg, adaptive.model.language_model
-        device, batch = pixels.device, len(pixels)
-        asked = asked_by(plan, self.cfg, batch, device)
-        blocks = fullest_blocks(block_ink(pixels, self.cfg), num_blocks)
-        visual, looked, self.tower_gates = adaptive.encode(pixels, blocks, asked)
-        visual, places = adaptive.compress(visual, looked, blocks, plan.per_block, plan.strategy)
-        start = self.decoder.embed_tokens(torch.full((batch, 1), tokenizer.BOS, device=device))
-        x = torch.cat([start, visual], dim=1)
-        positions = torch.cat([places.new_zeros(batch, 1), 1 + places], dim=1)
-        self.caches: list[tuple[torch.Tensor, torch.Tensor]] = []
-        rope = rope_table(positions, self.cfg.head_dim, self.cfg.rope_theta)
-        gates, latency = asked.decoder, None
-        if not asked.decoder_is_given:
-            latency, gates = adaptive.begin_latency(asked, visual)
-            latency_rope = adaptive.latency_rope(batch, device)
-        for i, layer in enumerate(self.decoder.layers):
-            if i == NUM_PREFIX and latency is not None:
-                gates = adaptive.late_gates(gates, asked, latency)
-            x, k, v = self.through(layer, x, rope, gates[:, i])
-            self.caches.append((k, v))
-            if i < NUM_PREFIX and latency is not None:
-                latency = read_on(layer, latency, *latency_rope, k, v, gates[:, i])
-        self.gates, self.num_visual = gates, visual.shape[1]
+    caches: list[tuple[torch.Tensor, torch.Tensor]]  # of each decoder layer
+    is_read: torch.Tensor  # [batch, prefix]
+    gates: torch.Tensor  # [batch, layers, SLOTS]
+    tower_gates: torch.Tensor
 
-    def through(self, layer, x, rope, gates, cache=None, mask=None):
-        """A decoder layer with a cache; returns the output and all keys and values."""
-        q, k, v = queries_keys_values(layer, x, *rope)
-        if cache is not None:
-            k, v = torch.cat([cache[0], k], dim=2), torch.cat([cache[1], v], dim=2)
-        attended = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=cache is None)
-        return add_gated(layer, x, attended, gates), k, v
 
-    def answer(self, rows: list[int], questions: list[str], max_new_tokens: int = 100) -> list[str]:
-        """Question i on picture rows[i]. Questions are padded on the left to one length."""
-        device, newline = self.gates.device, tokenizer.encode("\n")
-        ids = [newline + prompt_ids(question) for question in questions]
-        width, first = max(map(len, ids)), 1 + self.cfg.num_patches
-        padding = torch.tensor([width - len(i) for i in ids], device=device)
-        tokens = torch.tensor([[tokenizer.PAD] * (width - len(i)) + i for i in ids], device=device)
-        index = torch.tensor(rows, device=device)
-        caches, gates = [(k[index], v[index]) for k, v in self.caches], self.gates[index]
-        prefix = 1 + self.num_visual
-        out: list[list[int]] = [[] for _ in ids]
-        is_done = torch.zeros(len(ids), dtype=torch.bool, device=device)
-        given, start = [], 0
-        while len(given) < max_new_tokens:
-            num_new = tokens.shape[1]
-            column = torch.arange(start, start + num_new, device=device)
-            positions = (first + column[None] - padding[:, None]).clamp(min=0)
-            key = torch.arange(start + num_new, device=device)
-            text = (key[None, None] <= column[None, :, None]) & (key[None, None] >= padding[:, None, None])
-            mask = torch.cat([torch.ones(len(ids), num_new, prefix, dtype=torch.bool, device=device), text], dim=2)[:, None]
-            rope = rope_table(positions, self.cfg.head_dim, self.cfg.rope_theta)
-            x = self.decoder.embed_tokens(tokens)
-            for i, layer in enumerate(self.decoder.layers):
-                x, k, v = self.through(layer, x, rope, gates[:, i], caches[i], mask)
-                caches[i] = (k, v)
-            best = self.adaptive.model.logits(self.decoder.norm(x[:, -1])).argmax(-1)
-            given.append(best)
-            is_done |= best == tokenizer.EOS
-            if len(given) % 4 == 0 and bool(is_done.all()):
-                break
-            tokens, start = best[:, None], start + num_new
-        for i, row in enumerate(torch.stack(given, 1).tolist()):
-            out[i] = row[:row.index(tokenizer.EOS)] if tokenizer.EOS in row else row
-        return [tokenizer.decode(o) for o in out]
+def look(adaptive: AdaptiveMini, pixels: torch.Tensor, plan: Plan, num_blocks: int) -> Seen:
+    cfg, decoder, device, batch = adaptive.cfg, adaptive.model.language_model, pixels.device, len(pixels)
+    asked = asked_by(plan, cfg, batch, device)
+    blocks = fullest_blocks(block_ink(pixels, cfg), num_blocks)
+    visual, looked, tower_gates = adaptive.encode(pixels, blocks, asked)
+    visual, places = adaptive.compress(visual, looked, blocks, plan.num_tokens(num_blocks), plan.strategy)
+    x = torch.cat([decoder.embed_tokens(torch.full((batch, 1), tokenizer.BOS, device=device)), visual], dim=1)
+    rope = rope_table(torch.cat([places.new_zeros(batch, 1), 1 + places], dim=1), cfg.head_dim, cfg.rope_theta)
+    caches, gates, latency = [], asked.decoder, None
+    if not asked.decoder_is_given:
+        latency, gates = adaptive.begin_latency(asked, visual)
+        latency_rope = adaptive.latency_rope(batch, device)
+    for i, layer in enumerate(decoder.layers):
+        if i == NUM_PREFIX and latency is not None:
+            gates = adaptive.late_gates(gates, asked, latency)
+        x, k, v = through(layer, x, rope, gates[:, i])
+        caches.append((k, v))
+        if i < NUM_PREFIX and latency is not None:
+            latency = read_on(layer, latency, *latency_rope, k, v, gates[:, i])
+    return Seen(caches, torch.ones(batch, x.shape[1], dtype=torch.bool, device=device), gates, tower_gates)
+
+
+def joined(parts: list[Seen]) -> Seen:
+    """Pictures with different numbers of tokens in one batch."""
+    width = max(part.is_read.shape[1] for part in parts)
+    room = [width - part.is_read.shape[1] for part in parts]
+    caches = [tuple(torch.cat([F.pad(part.caches[i][j], (0, 0, 0, n)) for part, n in zip(parts, room)]) for j in (0, 1)) for i in range(len(parts[0].caches))]
+    return Seen(caches, torch.cat([F.pad(part.is_read, (0, n)) for part, n in zip(parts, room)]),
+                *(torch.cat([getattr(part, name) for part in parts]) for name in ("gates", "tower_gates")))
+
+
+def answer(adaptive: AdaptiveMini, seen: Seen, rows: list[int], questions: list[str], max_new_tokens: int = 100) -> list[str]:
+    """Question i on picture rows[i]. Questions are padded on the left to one length."""
+    cfg, decoder, device, newline = adaptive.cfg, adaptive.model.language_model, seen.gates.device, tokenizer.encode("\n")
+    ids = [newline + prompt_ids(question) for question in questions]
+    width, first = max(map(len, ids)), 1 + cfg.num_patches
+    padding = torch.tensor([width - len(i) for i in ids], device=device)
+    tokens = torch.tensor([[tokenizer.PAD] * (width - len(i)) + i for i in ids], device=device)
+    index = torch.tensor(rows, device=device)
+    caches, gates, is_read = [(k[index], v[index]) for k, v in seen.caches], seen.gates[index], seen.is_read[index]
+    is_done = torch.zeros(len(ids), dtype=torch.bool, device=device)
+    given_ids, start = [], 0
+    while len(given_ids) < max_new_tokens:
+        num_new = tokens.shape[1]
+        column = torch.arange(start, start + num_new, device=device)
+        positions = (first + column[None] - padding[:, None]).clamp(min=0)
+        key = torch.arange(start + num_new, device=device)
+        text = (key[None, None] <= column[None, :, None]) & (key[None, None] >= padding[:, None, None])
+        mask = torch.cat([is_read[:, None].expand(-1, num_new, -1), text], dim=2)[:, None]
+        rope = rope_table(positions, cfg.head_dim, cfg.rope_theta)
+        x = decoder.embed_tokens(tokens)
+        for i, layer in enumerate(decoder.layers):
+            x, k, v = through(layer, x, rope, gates[:, i], caches[i], mask)
+            caches[i] = (k, v)
+        best = adaptive.model.logits(decoder.norm(x[:, -1])).argmax(-1)
+        given_ids.append(best)
+        is_done |= best == tokenizer.EOS
+        if len(given_ids) % 4 == 0 and bool(is_done.all()):
+            break
+        tokens, start = best[:, None], start + num_new
+    return [tokenizer.decode(row[:row.index(tokenizer.EOS)] if tokenizer.EOS in row else row) for row in torch.stack(given_ids, 1).tolist()]
 
 
 @dataclass
 class Score:
-    right: int
-    asked: int
+    answers: list[str]
+    is_right: list[bool]
+    inked: list[int]  # blocks that the picture of each question fills
     cost: float  # mean share of the full plan's FLOPs
     tokens: float  # mean visual tokens
     tower_use: list[float]  # share of the pictures in which each layer ran
@@ -155,85 +166,79 @@ class Score:
 
     @property
     def accuracy(self) -> float:
-        return 100 * self.right / max(1, self.asked)
+        return 100 * sum(self.is_right) / len(self.is_right)
+
+    def same_as(self, full: Score, most_inked: int = 144) -> float:
+        """% of the answers that are the full plan's, on pictures that fill no more blocks than so many."""
+        same = [own == other for own, other, inked in zip(self.answers, full.answers, self.inked) if inked <= most_inked]
+        return 100 * sum(same) / max(1, len(same))
 
 
 @torch.no_grad()
-def score(adaptive: AdaptiveMini, pictures: list[Picture], plan: Plan, batch_size: int = 64) -> Score:
+def score(adaptive: AdaptiveMini, pictures: list[Picture], plan: Plan, batch_size: int = 128) -> Score:
     device, cfg = next(adaptive.parameters()).device, adaptive.cfg
     pixels = torch.stack([p.pixels for p in pictures])
     inked = torch.cat([(block_ink(part.to(device), cfg) > 1).sum(1) for part in pixels.split(batch_size)]).tolist()
-    by_blocks: dict[int, list[int]] = defaultdict(list)
-    for i, count in enumerate(inked):
-        by_blocks[seen_blocks(plan, count)].append(i)
-    right = asked = 0
-    tower_use, decoder_use = torch.zeros(cfg.vision_layers), torch.zeros(cfg.num_layers)
-    for blocks, members in by_blocks.items():
-        for first in range(0, len(members), batch_size):
-            own = members[first:first + batch_size]
-            batch = Batch(adaptive, pixels[own].to(device), plan, blocks)
-            tower_use += (batch.tower_gates > 0.5).float().sum(0).cpu()
-            decoder_use += batch.gates.mean(-1).sum(0).cpu()
-            pairs = [(row, item) for row, i in enumerate(own) for item in pictures[i].items]
-            for given, (_, item) in zip(batch.answer([r for r, _ in pairs], [item["question"] for _, item in pairs]), pairs):
-                right += is_right(given, item)
-                asked += 1
+    num_blocks = [seen_blocks(plan, count) for count in inked]
+    items = [(i, item) for i, picture in enumerate(pictures) for item in picture.items]
+    answers, tower_use, decoder_use = [""] * len(items), torch.zeros(cfg.vision_layers), torch.zeros(cfg.num_layers)
+    order = sorted(range(len(pictures)), key=lambda i: num_blocks[i])
+    for first in range(0, len(pictures), batch_size):
+        own = order[first:first + batch_size]
+        groups = [[i for i in own if num_blocks[i] == blocks] for blocks in sorted({num_blocks[i] for i in own})]
+        seen = joined([look(adaptive, pixels[group].to(device), plan, num_blocks[group[0]]) for group in groups])
+        tower_use += (seen.tower_gates > 0.5).float().sum(0).cpu()
+        decoder_use += seen.gates.mean(-1).sum(0).cpu()
+        row_of = {picture: row for row, picture in enumerate(i for group in groups for i in group)}
+        # Short answers together, so that few wait for long ones.
+        asked = sorted((n for n, (i, _) in enumerate(items) if i in row_of), key=lambda n: len(items[n][1]["answer"]))
+        for part in (asked[at:at + 2 * batch_size] for at in range(0, len(asked), 2 * batch_size)):
+            for n, given_text in zip(part, answer(adaptive, seen, [row_of[items[n][0]] for n in part], [items[n][1]["question"] for n in part])):
+                answers[n] = given_text
     n = len(pictures)
-    costs = [cost(cfg, plan, b) * len(m) for b, m in by_blocks.items()]
-    tokens = [plan.num_tokens(b) * len(m) for b, m in by_blocks.items()]
-    return Score(right, asked, sum(costs) / n, sum(tokens) / n, (tower_use / n).tolist(), (decoder_use / n).tolist())
+    return Score(answers, [is_right(text, item) for text, (_, item) in zip(answers, items)], [inked[i] for i, _ in items],
+                 sum(cost(cfg, plan, b) for b in num_blocks) / n, sum(plan.num_tokens(b) for b in num_blocks) / n, (tower_use / n).tolist(), (decoder_use / n).tolist())
 
 
 def name_of(plan: Plan) -> str:
-    decoder = plan.decoder if plan.units is None else f"{plan.units} units"
-    seen = f"{'' if plan.fits_ink else 'all '}{plan.blocks}"
-    return f"{seen} | {plan.tower} | {plan.strategy} {plan.per_block:g} | {decoder}"
+    decoder = plan.decoder if plan.units is None else f"{plan.units / UNITS_A_LAYER:g} by units"
+    return f"{'inked' if plan.fits_ink else 'all'} {plan.blocks} | {plan.tower} | {plan.tokens} {plan.strategy} | {decoder}"
 
 
-def learned_plans() -> list[Plan]:
-    """The ladder, then plans by hand: dense pictures with fewer layers, variant H, the other ways to choose tokens, single levers."""
-    layers = [(6, 4), (5, 5), (5, 3), (4, 4), (4, 3), (4, 2), (3, 3), (3, 2), (2, 3), (2, 2)]
-    more = [Plan(tower=t, per_block=1, decoder=d) for t, d in layers]
-    more += [Plan(fits_ink=False, tower=t) for t in (5, 4, 3)] + [Plan(fits_ink=False, decoder=d) for d in (4, 3, 2)]
-    more += [Plan(fits_ink=False, per_block=1, strategy=s) for s in (MERGE, RANDOM, CLASS_ATTENTION, DIVERSE)]
-    more += [Plan(per_block=1, tower=t, units=u) for t, u in ((5, 16), (4, 14), (4, 12), (4, 10), (3, 8), (3, 6))]
-    return [*LADDER, *more]
-
-
-def base_plans() -> list[Plan]:
-    every = (*range(6),)
-    plans = [FULL, Plan(), Plan(per_block=2), Plan(per_block=1)]
-    plans += [Plan(fits_ink=False, per_block=1, strategy=s) for s in (MERGE, RANDOM, CLASS_ATTENTION, DIVERSE)]
-    plans += [Plan(tower=tuple(i for i in every if i != out)) for out in range(6)]
-    plans += [Plan(decoder=tuple(i for i in range(5) if i != out)) for out in range(5)]
-    return plans
+# The ladder, then single levers.
+PLANS = (*LADDER, Plan(tokens=144), Plan(fits_ink=False, tokens=144), Plan(fits_ink=False, tokens=144, strategy=CLASS_ATTENTION), Plan(fits_ink=False, tokens=144, strategy=RANDOM),
+         Plan(fits_ink=False, tower=6, decoder=5), Plan(tower=9, decoder=10), Plan(tower=12, decoder=7))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("models", type=Path, nargs="+", help="finished files (plans of the base) or folders of train.train_adaptive")
+    parser.add_argument("models", type=Path, nargs="+", help="finished files or folders of train.train_adaptive")
     parser.add_argument("--sets", type=Path, nargs="+", default=[Path("samples/heldout/set.jsonl"), Path("samples/browser/set.jsonl")])
-    parser.add_argument("--every", type=int, default=1, help="of so many pictures one")
+    parser.add_argument("--limit", type=int, default=None, help="pictures of each set")
     parser.add_argument("--plans", type=int, default=None, help="only the first so many")
-    parser.add_argument("--plan", action="append", default=[], help="a plan by hand, such as 'blocks=112,tower=4,decoder=(0,1,4)'; in place of the usual ones")
+    parser.add_argument("--plan", action="append", default=[], help="a plan by hand, such as 'blocks=112,tower=9,decoder=(0,2,4,5,6,8)'; in place of the usual ones")
     parser.add_argument("--seconds", type=float, default=1e9, help="no plan is begun after this time")
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    began, cfg = time.time(), ModelConfig()
-    sets = [read_set(path, cfg, args.every) for path in args.sets]
+    began = time.time()
+    sets = [read_set(path, GROWN, args.limit) for path in args.sets]
     for path in args.models:
         adaptive = start_of(path).to(args.device).eval()
-        plans = [eval(f"Plan({text})", {"Plan": Plan}) for text in args.plan] or (learned_plans() if path.is_dir() else base_plans())[:args.plans]
-        print(f"\n{path.name}\n\n| blocks | tower | tokens a block | decoder | FLOPs | visual tokens | {' | '.join(f'% right, {s.parent.name}' for s in args.sets)} | tower layers used | decoder layers used |")
-        print("|---" * (8 + len(sets)) + "|", flush=True)
+        plans = [FULL, *(eval(f"Plan({text})", {"Plan": Plan}) for text in args.plan)] if args.plan else PLANS[:args.plans]
+        columns = " | ".join(f"% right, {s.parent.name} | % as in full | on half-empty pages" for s in args.sets)
+        print(f"\n{path.name}\n\n| blocks | tower | tokens | decoder | FLOPs | visual tokens | {columns} | tower layers used | decoder layers used |")
+        print("|---" * (8 + 3 * len(sets)) + "|", flush=True)
+        full = None
         for plan in plans:
             if time.time() - began > args.seconds:
                 break
             scores = [score(adaptive, pictures, plan) for pictures in sets]
+            full = full or scores
             used = ["/".join(f"{100 * u:.0f}" for u in uses) for uses in (scores[0].tower_use, scores[0].decoder_use)]
-            print(f"| {name_of(plan)} | {scores[0].cost:.3f} | {scores[0].tokens:.0f} | {' | '.join(f'{s.accuracy:.1f}' for s in scores)} | {' | '.join(used)} |", flush=True)
+            results = " | ".join(f"{s.accuracy:.1f} | {s.same_as(f):.1f} | {s.same_as(f, 72):.2f}" for s, f in zip(scores, full))
+            print(f"| {name_of(plan)} | {scores[0].cost:.3f} | {scores[0].tokens:.0f} | {results} | {' | '.join(used)} |", flush=True)
         print(f"{time.time() - began:.0f} s", flush=True)
 
 

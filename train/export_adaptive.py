@@ -1,5 +1,5 @@
-"""Writes an adaptive model as a Hugging Face directory: that of `export_hf.py`, with the scheduler's and the merger's tensors beside
-the others and the ladder of plans in its configuration.
+"""Writes an adaptive model as a Hugging Face directory: that of `export_hf.py`, with the scheduler's tensors beside the others and
+the ladder of plans in its configuration.
 
     python -m train.export_adaptive ~/saccade-train/adaptive/averaged ~/saccade-train/saccade-mini
 """

@@ -32,9 +32,9 @@ class MuonAdamW:
     """Steps named parameters; state is kept by name, so a checkpoint can be loaded into a larger set."""
 
     def __init__(self, named_params, muon_lr=0.02, adam_lr=2e-3, momentum=0.95, weight_decay=0.01, betas=(0.9, 0.98), rank=0, num_processes=1,
-                 decoder_boost=1.0):
+                 decoder_boost=1.0, boost=lambda name: 1.0):
         self.params = dict(named_params)
-        self.rank, self.num_processes, self.decoder_boost = rank, num_processes, decoder_boost
+        self.rank, self.num_processes, self.decoder_boost, self.other_boost = rank, num_processes, decoder_boost, boost
         self.muon_lr, self.adam_lr = muon_lr, adam_lr
         self.momentum, self.weight_decay, self.betas = momentum, weight_decay, betas
         self.state: dict[str, dict] = defaultdict(dict)
@@ -45,7 +45,7 @@ class MuonAdamW:
 
     def boost(self, name: str) -> float:
         """The decoder starts later than the tower, so it may learn faster."""
-        return self.decoder_boost if "language_model" in name or "projector" in name else 1.0
+        return self.other_boost(name) * (self.decoder_boost if "language_model" in name or "projector" in name else 1.0)
 
     def zero_grad(self) -> None:
         for p in self.params.values():
@@ -57,58 +57,60 @@ class MuonAdamW:
     @torch.no_grad()
     def step(self, scale: float) -> None:
         """One update; `scale` is the schedule's factor on both learning rates."""
-        hidden = []
-        for name, p in self.params.items():
-            if p.grad is None:
-                continue
-            if self.is_hidden_matrix(name, p):
-                hidden.append(name)
-            else:
-                self._adamw(name, p, scale)
+        stepped = [name for name, p in self.params.items() if p.grad is not None]
+        hidden = [name for name in stepped if self.is_hidden_matrix(name, self.params[name])]
+        others = [name for name in stepped if not self.is_hidden_matrix(name, self.params[name])]
+        if others:
+            self._adamw(others, scale)
         if hidden:
             self._muon(hidden, self.muon_lr * scale)
 
     def _muon(self, names: list[str], rate: float) -> None:
         """Each process orthogonalises its share of the matrices; the results are exchanged as one vector."""
-        flat = torch.zeros(sum(self.params[n].numel() for n in names), device=self.params[names[0]].device)
-        updates, first = {}, 0
-        by_shape: dict[tuple, list[str]] = defaultdict(list)
-        for name in names:
-            p = self.params[name]
-            updates[name] = flat[first : first + p.numel()].view_as(p)
-            first += p.numel()
-            by_shape[tuple(p.shape)].append(name)
+        params = [self.params[n] for n in names]
+        flat = torch.zeros(sum(p.numel() for p in params), device=params[0].device)
+        updates = [part.view_as(p) for part, p in zip(flat.split([p.numel() for p in params]), params)]
+        by_shape: dict[tuple, list[int]] = defaultdict(list)
+        for i, p in enumerate(params):
+            by_shape[tuple(p.shape)].append(i)
+        pushes = self._pushes(names)
         for same in by_shape.values():
-            pushes = [self._push(name) for name in same]
-            mine = range(self.rank, len(same), self.num_processes)
+            mine = same[self.rank :: self.num_processes]
             if mine:
-                for i, update in zip(mine, orthogonalise(torch.stack([pushes[i] for i in mine]))):
-                    updates[same[i]].copy_(update)
+                torch._foreach_copy_([updates[i] for i in mine], list(orthogonalise(torch.stack([pushes[i] for i in mine]))))
         if self.num_processes > 1:
             dist.all_reduce(flat)
-        for name, update in updates.items():
-            p = self.params[name]
-            gain = max(1.0, p.shape[0] / p.shape[1]) ** 0.5
-            own_rate = rate * self.boost(name)
-            p.mul_(1 - own_rate * self.weight_decay).add_(update, alpha=-own_rate * gain)
+        rates = [rate * self.boost(n) for n in names]
+        torch._foreach_mul_(updates, [-own * max(1.0, p.shape[0] / p.shape[1]) ** 0.5 for own, p in zip(rates, params)])
+        torch._foreach_mul_(params, [1 - own * self.weight_decay for own in rates])
+        torch._foreach_add_(params, updates)
 
-    def _push(self, name: str) -> torch.Tensor:
-        """Nesterov momentum of one matrix's gradient."""
-        grad, state = self.params[name].grad, self.state[name]
-        velocity = state.setdefault("velocity", torch.zeros_like(grad))
-        velocity.lerp_(grad, 1 - self.momentum)
-        return grad.lerp(velocity, self.momentum)
+    def _pushes(self, names: list[str]) -> list[torch.Tensor]:
+        """Nesterov momentum of the matrices' gradients."""
+        grads = [self.params[n].grad for n in names]
+        for name, grad in zip(names, grads):
+            if not self.state[name]:
+                self.state[name]["velocity"] = torch.zeros_like(grad)
+        velocities = [self.state[n]["velocity"] for n in names]
+        torch._foreach_lerp_(velocities, grads, 1 - self.momentum)
+        return torch._foreach_lerp(grads, velocities, self.momentum)
 
-    def _adamw(self, name, p, scale) -> None:
-        state, (b1, b2) = self.state[name], self.betas
-        if not state:
-            state.update(m=torch.zeros_like(p), v=torch.zeros_like(p), t=0)
-        state["t"] += 1
-        state["m"].lerp_(p.grad, 1 - b1)
-        state["v"].mul_(b2).addcmul_(p.grad, p.grad, value=1 - b2)
-        m = state["m"] / (1 - b1 ** state["t"])
-        v = state["v"] / (1 - b2 ** state["t"])
-        p.add_(m / (v.sqrt() + 1e-8), alpha=-self.adam_lr * scale * self.boost(name))
+    def _adamw(self, names: list[str], scale: float) -> None:
+        params, (b1, b2) = [self.params[n] for n in names], self.betas
+        grads, states = [p.grad for p in params], [self.state[n] for n in names]
+        for state, p in zip(states, params):
+            if not state:
+                state.update(m=torch.zeros_like(p), v=torch.zeros_like(p), t=0)
+            state["t"] += 1
+        m, v = [state["m"] for state in states], [state["v"] for state in states]
+        torch._foreach_lerp_(m, grads, 1 - b1)
+        torch._foreach_mul_(v, b2)
+        torch._foreach_addcmul_(v, grads, grads, 1 - b2)
+        spread = torch._foreach_sqrt(torch._foreach_div(v, [1 - b2 ** state["t"] for state in states]))
+        torch._foreach_add_(spread, 1e-8)
+        steps = torch._foreach_div(m, spread)
+        torch._foreach_mul_(steps, [-self.adam_lr * scale * self.boost(n) / (1 - b1 ** state["t"]) for n, state in zip(names, states)])
+        torch._foreach_add_(params, steps)
 
     def state_dict(self) -> dict:
         return dict(self.state)
@@ -130,8 +132,7 @@ class Average:
     def update(self) -> None:
         self.num_updates += 1
         decay = min(self.decay, self.num_updates / (self.num_updates + 10))
-        for name, p in self.params.items():
-            self.values[name].lerp_(p, 1 - decay)
+        torch._foreach_lerp_(list(self.values.values()), list(self.params.values()), 1 - decay)
 
     @torch.no_grad()
     def copy_to_params(self) -> None:

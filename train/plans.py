@@ -1,12 +1,12 @@
 """What a plan is, what it costs, and which one a budget gives. Pure arithmetic: an engine repeats it as it stands.
 
 A picture is cut into blocks of 2 x 2 patches. A plan says how many blocks the vision encoder looks at, how many of its layers run,
-how many visual tokens the decoder gets for each block, and how many decoder layers (or quarters of layers) run.
+how many of their visual tokens the decoder gets, and how many decoder layers (or quarters of layers) run.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from train.model import ModelConfig
 
@@ -16,7 +16,13 @@ BLOCK_PATCHES = BLOCK_SIDE * BLOCK_SIDE
 UNITS_A_LAYER = 4
 # Tokens of text that a cost is stated for: question and answer.
 USUAL_TEXT = 32
-MERGE, RANDOM, CLASS_ATTENTION, DIVERSE = STRATEGIES = ("merge", "random", "class_attention", "diverse")
+DIVERSE, CLASS_ATTENTION, RANDOM = STRATEGIES = ("diverse", "class_attention", "random")
+# The small model with layers to spare: the original ones at even places, an added one after each (`grow.py`).
+GROWN = replace(ModelConfig(), vision_layers=12, num_layers=10)
+
+
+def originals(num_layers: int) -> tuple[int, ...]:
+    return tuple(range(0, num_layers, 2))
 
 
 @dataclass(frozen=True)
@@ -24,33 +30,30 @@ class Plan:
     """`tower` and `decoder` are numbers of layers, which the scheduler then picks, or the layers themselves."""
 
     blocks: int = 144  # seen at most; blocks without ink are left out first
-    tower: int | tuple[int, ...] = 6
-    per_block: float = 4  # visual tokens a block
-    decoder: int | tuple[int, ...] = 5
+    tower: int | tuple[int, ...] = 12
+    tokens: int = 576  # visual tokens at most; never more than the tower made
+    decoder: int | tuple[int, ...] = 10
     units: int | None = None  # variant H: quarters of layers, in place of `decoder`
-    strategy: str = MERGE
+    strategy: str = DIVERSE  # which tokens, where there are more
     fits_ink: bool = True  # no more blocks than the picture fills, rounded up
 
     def num_tokens(self, blocks: int | None = None) -> int:
-        return int((self.blocks if blocks is None else blocks) * self.per_block)
+        return min(self.tokens, BLOCK_PATCHES * (self.blocks if blocks is None else blocks))
 
 
 FULL = Plan(fits_ink=False)
 
-# From dear to cheap; every part falls or stays.
+# From dear to cheap; every part falls or stays. No plan has fewer layers than the original ones.
 LADDER = (
     FULL,
     Plan(),
-    Plan(per_block=2),
-    Plan(per_block=1),
-    Plan(tower=5, per_block=1, decoder=4),
-    Plan(tower=4, per_block=1, decoder=4),
-    Plan(96, 4, 1, 4),
-    Plan(96, 4, 1, 3),
-    Plan(64, 4, 1, 3),
-    Plan(64, 3, 1, 3),
-    Plan(64, 3, 1, 2),
-    Plan(64, 2, 1, 2),
+    Plan(tower=9, decoder=8),
+    Plan(tower=6, decoder=5),
+    Plan(tower=6, tokens=288, decoder=5),
+    Plan(tower=6, tokens=144, decoder=5),
+    Plan(tower=6, tokens=96, decoder=5),
+    Plan(96, 6, 96, 5),
+    Plan(64, 6, 72, 5),
 )
 
 
@@ -71,8 +74,7 @@ def flops(cfg: ModelConfig, plan: Plan, blocks: int | None = None, num_text: int
     layer = 2 * rows * (4 * dim * dim + 2 * dim * cfg.vision_ffn_dim) + 4 * rows * rows * dim
     embed = 2 * patches * 3 * cfg.patch_size**2 * dim
     project = 2 * patches * (dim * cfg.model_dim + cfg.model_dim**2)
-    merge = 2 * patches * cfg.model_dim**2 if plan.strategy == MERGE and plan.per_block < BLOCK_PATCHES else 0
-    total = embed + num_layers(plan.tower) * layer + project + merge
+    total = embed + num_layers(plan.tower) * layer + project
     rows, dim = 1 + tokens + num_text, cfg.model_dim
     layer = 2 * rows * (4 * dim * dim + 3 * dim * cfg.ffn_dim) + 2 * rows * rows * dim
     share = num_layers(plan.decoder) if plan.units is None else plan.units / UNITS_A_LAYER

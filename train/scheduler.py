@@ -19,8 +19,10 @@ from train.plans import UNITS_A_LAYER
 
 TEMPERATURE = 5.0
 # Decoder layers that are picked before the latency token has been read.
-NUM_PREFIX = 2
+NUM_PREFIX = 4
 SLOTS = 2 * UNITS_A_LAYER  # heads, then groups
+# How far the original layers begin before the added ones, as a logit: more than noise and learning make up for, so they are always picked first.
+LEAD = 32.0
 
 
 def latency_embedding(share: torch.Tensor, dim: int) -> torch.Tensor:
@@ -94,6 +96,12 @@ class Scheduler(nn.Module):
         for head in (self.mlp_head, self.unit_head, self.early_head, self.early_unit_head, self.tower_head):
             nn.init.normal_(head.weight, std=0.02)
             nn.init.zeros_(head.bias)
+        lead = LEAD * torch.tensor([i % 2 == 0 for i in range(max(cfg.num_layers, cfg.vision_layers))])
+        with torch.no_grad():
+            for head, first, num_layers in ((self.tower_head, 0, cfg.vision_layers), (self.early_head, 0, cfg.num_layers), (self.mlp_head, NUM_PREFIX, cfg.num_layers)):
+                head.bias.copy_(lead[first:num_layers])
+            for head, first in ((self.early_unit_head, 0), (self.unit_head, NUM_PREFIX)):
+                head.bias.copy_(lead[first:cfg.num_layers].repeat_interleave(SLOTS))
 
     def token(self, share: torch.Tensor) -> torch.Tensor:
         return self.scheduler_up_proj(latency_embedding(share, self.cfg.model_dim))
@@ -103,34 +111,29 @@ class Scheduler(nn.Module):
         mean = features.float().mean(1)
         return head(torch.cat([self.token(share), F.layer_norm(mean, mean.shape[-1:])], dim=-1))
 
-    def tower_gates(self, count: torch.Tensor, patches: torch.Tensor, noise: bool, is_free: torch.Tensor | None) -> torch.Tensor:
+    def tower_gates(self, count: torch.Tensor, patches: torch.Tensor, noise: bool) -> torch.Tensor:
         """Gates [batch, vision_layers] from the number of layers [batch] and the patches that enter the first one."""
         logits = self.ranked(self.tower_head, count / (self.cfg.vision_layers + 1), patches)
-        return pick_layers(unranked(logits, is_free), count, noise)
+        return pick_layers(logits, count, noise)
 
-    def early_gates(self, count: torch.Tensor, by_unit: bool, visual: torch.Tensor, noise: bool, is_free: torch.Tensor | None) -> torch.Tensor:
+    def early_gates(self, count: torch.Tensor, by_unit: bool, visual: torch.Tensor, noise: bool) -> torch.Tensor:
         """A first choice of all decoder layers, [batch, num_layers, SLOTS]; it holds for the first NUM_PREFIX."""
         share, num_layers = self.share(count, by_unit), self.cfg.num_layers
         if by_unit:
-            return pick_units(unranked(self.ranked(self.early_unit_head, share, visual).view(-1, num_layers, SLOTS), is_free), count, noise)
-        return pick_layers(unranked(self.ranked(self.early_head, share, visual), is_free), count, noise)[..., None].expand(-1, -1, SLOTS)
+            return pick_units(self.ranked(self.early_unit_head, share, visual).view(-1, num_layers, SLOTS), count, noise)
+        return pick_layers(self.ranked(self.early_head, share, visual), count, noise)[..., None].expand(-1, -1, SLOTS)
 
-    def late_gates(self, early: torch.Tensor, count: torch.Tensor, by_unit: bool, latency: torch.Tensor, noise: bool, is_free: torch.Tensor | None) -> torch.Tensor:
+    def late_gates(self, early: torch.Tensor, count: torch.Tensor, by_unit: bool, latency: torch.Tensor, noise: bool) -> torch.Tensor:
         """The final choice: the first layers as they were, what is left of `count` picked by the latency token's hidden state [batch, model_dim]."""
         first = early[:, :NUM_PREFIX]
         if by_unit:
             left = count - first.detach()[..., :UNITS_A_LAYER].sum((1, 2)).round().long()
-            late = pick_units(unranked(self.unit_head(latency).view(len(latency), -1, SLOTS), is_free), left, noise)
+            late = pick_units(self.unit_head(latency).view(len(latency), -1, SLOTS), left, noise)
         else:
             left = count - first.detach()[..., 0].sum(1).round().long()
-            late = pick_layers(unranked(self.mlp_head(latency), is_free), left, noise)[..., None].expand(-1, -1, SLOTS)
+            late = pick_layers(self.mlp_head(latency), left, noise)[..., None].expand(-1, -1, SLOTS)
         return torch.cat([first, late], dim=1)
 
     def share(self, count: torch.Tensor, by_unit: bool) -> torch.Tensor:
         """What is embedded: as in AdaLLaVA, all of the layers are a little less than 1."""
         return count / (self.cfg.num_layers * (UNITS_A_LAYER if by_unit else 1) + 1)
-
-
-def unranked(logits: torch.Tensor, is_free: torch.Tensor | None) -> torch.Tensor:
-    """Logits of 0 for the samples [batch] whose layers are drawn by noise alone."""
-    return logits if is_free is None else logits.masked_fill(is_free.view(-1, *[1] * (logits.ndim - 1)), 0.0)

@@ -1,158 +1,214 @@
-"""Makes a finished model adaptive on one GPU, for a given time.
+"""Grows a finished model in depth and makes it adaptive on one GPU, for a given time.
 
-    python -m train.records /dev/shm/pages --workers 15 &
+    python -m train.records /dev/shm/pages --workers 15 --first 10000000 &
     python -m train.train_adaptive /dev/shm/pages --base models/saccade-mini.gguf --out ~/saccade-train/adaptive --seconds 480 --compile
 
-Every batch is answered three times by one set of weights (the sandwich of J. Yu, T. Huang, "Universally Slimmable Networks", ICCV
-2019): a third of it by the full plan, a third by a plan of the ladder, a third by a free combination. All learn the answers and the
-frozen model's probabilities and visual tokens. The rates follow the clock as in `train_whole.py`.
+Every batch is answered in full, and twice a third of it by a cheaper plan, by one set of weights (after J. Yu, T. Huang, "Universally
+Slimmable Networks", ICCV 2019). The full plan learns the answers; the cheaper ones learn them too, and what the full one says of the
+same pictures. The rates follow the clock as in `train_whole.py`. With --profile it tells at the end what takes how long.
 """
 
 from __future__ import annotations
 
 import argparse
-import copy
 import random
 import time
-from collections import defaultdict
-from dataclasses import replace
+from collections import defaultdict, deque
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 
-from train.adaptive import AdaptiveMini, Asked, begin_scheduler, block_ink, block_places, everything, fullest_blocks, gated_decoder_layer, gated_tower_layer, load_adaptive, save_tensors
+from train.adaptive import AdaptiveMini, Asked, block_ink, everything, fullest_blocks, gated_decoder_layer, gated_tower_layer, given_layers, load_adaptive, save_tensors
 from train.data import to_pixels
+from train.grow import grow, is_added
 from train.import_gguf import read_model
 from train.model import ModelConfig
 from train.optimizer import Average, MuonAdamW
 from train.packing import EMPTY, IGNORED
-from train.plans import CLASS_ATTENTION, DIVERSE, LADDER, MERGE, RANDOM, UNITS_A_LAYER, Plan, num_layers
+from train.plans import CLASS_ATTENTION, DIVERSE, GROWN, LADDER, RANDOM, UNITS_A_LAYER, Plan, num_layers, originals
 from train.train_whole import Leash, Pool, add_loop_options, clip_finite, exact_by_kind, rate_at, vary
 
-# How much each layer of the shipped model matters: the points that its answers lose without it, a twentieth of them as a logit.
-TOWER_ORDER = [4.0, 3.1, 2.0, 2.3, 2.4, 1.9]
-DECODER_ORDER = [4.8, 3.2, 2.5, 3.3, 3.1]
-BLOCKS = {144: 0.45, 96: 0.25, 64: 0.3}
-# Tokens a block, and how they are chosen.
-COMPRESSIONS = {(MERGE, 4): 2, (MERGE, 2): 1.5, (MERGE, 1): 3, (RANDOM, 2): 0.3, (RANDOM, 1): 0.7, (CLASS_ATTENTION, 2): 0.4, (CLASS_ATTENTION, 1): 1.2,
-                (CLASS_ATTENTION, 0.5): 0.4, (DIVERSE, 1): 1.6, (DIVERSE, 0.5): 0.6}
-STRATEGIES_OF_RUNGS = {MERGE: 0.6, CLASS_ATTENTION: 0.2, DIVERSE: 0.2}
+# The emptiest, the middle and the fullest third of a batch: how many blocks hold nearly all that is on such pages.
+THIRDS = ((48, 64), (80, 96), (144,))
+INKED, QUARTER, RUNG, FREE = KINDS = ("inked", "quarter", "rung", "free")
+KIND_WEIGHTS = {INKED: 0.35, QUARTER: 0.3, RUNG: 0.1, FREE: 0.25}
+# Of free combinations: tokens, how they are chosen, and which layers run (all, added ones by chance, as many as the scheduler is told).
+TOKENS = {576: 1, 288: 1, 144: 2, 96: 1, 72: 0.5}
+STRATEGIES = {DIVERSE: 0.7, CLASS_ATTENTION: 0.2, RANDOM: 0.1}
+LAYERS = {"all": 0.2, "by chance": 0.4, "scheduled": 0.4}
 # Room for visual tokens in the decoder: few shapes, since each is compiled.
-ROOMS = (80, 144, 288, 576)
+ROOMS = (144, 288, 384, 576)
 
 
 def pick(weights: dict, rng: random.Random):
     return rng.choices(list(weights), list(weights.values()))[0]
 
 
-def free_plan(rng: random.Random) -> Plan:
-    """A combination of blocks and tokens; the layers are drawn sample by sample."""
-    strategy, per_block = pick(COMPRESSIONS, rng)
-    return Plan(pick(BLOCKS, rng), per_block=per_block, strategy=strategy)
+def by_chance(num_layers: int, rng: random.Random) -> tuple[int, ...]:
+    """The original layers, and each added one with even odds."""
+    return tuple(i for i in range(num_layers) if i % 2 == 0 or rng.random() < 0.5)
 
 
-def rung_plan(rung: int, rng: random.Random) -> Plan:
-    """A plan of the ladder; where it has fewer tokens, they may also be chosen, not merged."""
-    plan = LADDER[rung]
-    return replace(plan, strategy=pick(STRATEGIES_OF_RUNGS, rng)) if plan.per_block <= 1 else plan
+def draw_plan(kind: str, third: int, rng: random.Random) -> Plan:
+    """A plan for the pictures of a third: a cheaper one than the full one."""
+    blocks = rng.choice(THIRDS[third])
+    if kind == INKED:
+        return Plan(blocks)
+    few = (originals(GROWN.vision_layers), originals(GROWN.num_layers))
+    if kind == QUARTER:
+        return Plan(rng.choice((blocks, 144)), few[0], 144, few[1])
+    if kind == RUNG:
+        rung = rng.choice(LADDER[2:])
+        return Plan(min(rung.blocks, blocks), rung.tower, rung.tokens, rung.decoder)
+    tokens, strategy, layers = pick(TOKENS, rng), pick(STRATEGIES, rng), pick(LAYERS, rng)
+    if layers == "by chance":
+        return Plan(blocks, by_chance(GROWN.vision_layers, rng), tokens, by_chance(GROWN.num_layers, rng), strategy=strategy)
+    if layers == "scheduled":
+        return Plan(blocks, rng.randint(6, 11), tokens, rng.randint(5, 9), strategy=strategy)
+    return Plan(blocks, tokens=tokens, strategy=strategy)
 
 
-def asked_by(plan: Plan, batch: int, by_unit: bool, is_free: bool, rng: random.Random, cfg: ModelConfig, device) -> Asked:
-    """Numbers of layers for each sample. Of a free plan one in three takes layers by chance, not by the scheduler."""
-    tower, decoder = [num_layers(plan.tower)] * batch, [num_layers(plan.decoder) * (UNITS_A_LAYER if by_unit else 1)] * batch
-    by_chance = None
-    if is_free:
-        tower = [rng.randint(2, cfg.vision_layers) for _ in range(batch)]
-        decoder = [rng.randint(2 * UNITS_A_LAYER, cfg.num_layers * UNITS_A_LAYER) if by_unit else rng.randint(2, cfg.num_layers) for _ in range(batch)]
-        by_chance = torch.tensor([rng.random() < 1 / 3 for _ in range(batch)]).to(device, non_blocking=True)
-    return Asked(*(torch.tensor(count).to(device, non_blocking=True) for count in (tower, decoder)), by_unit, True, by_chance)
+def given(chosen: int | tuple[int, ...], num_layers: int) -> tuple[int, ...] | None:
+    """The layers of a plan where there is nothing to schedule: those named, all, or the original ones."""
+    if isinstance(chosen, tuple):
+        return chosen
+    return {num_layers: (*range(num_layers),), num_layers // 2: originals(num_layers)}.get(chosen)
 
 
-def distances(logits: torch.Tensor, teacher: torch.Tensor, batch: dict) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
-    """Losses of the answers, and which text tokens are wrong."""
-    asked = batch["targets"] != IGNORED
-    weights = batch["weights"] * asked
+def asked_by(plan: Plan, batch: int, by_unit: bool, rng: random.Random, device) -> Asked:
+    """Where layers are scheduled, the samples of a batch have numbers of their own about the plan's."""
+    tower, decoder = given(plan.tower, GROWN.vision_layers), given(plan.decoder, GROWN.num_layers)
+    if tower is not None and decoder is not None:
+        return given_layers(GROWN, batch, device, tower, decoder)
+    units = UNITS_A_LAYER if by_unit else 1
+    counts = [[min(max(chosen + rng.randint(-1, 1), total // 2), total) * scale for _ in range(batch)]
+              for chosen, total, scale in ((num_layers(plan.tower), GROWN.vision_layers, 1), (num_layers(plan.decoder), GROWN.num_layers, units))]
+    return Asked(*(torch.tensor(count).to(device, non_blocking=True) for count in counts), by_unit, True)
+
+
+def losses(logits: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor, full: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """The loss of the answers, the divergence from what the full plan said (0 without it), and which text tokens are wrong."""
+    asked = targets != IGNORED
+    weights = weights * asked
     weights = weights / weights.sum().clamp(min=1e-6)
     told = logits.float().log_softmax(-1)
-    answer = -told.gather(-1, batch["targets"].clamp(min=0)[..., None])[..., 0]
-    wanted = teacher.float().log_softmax(-1)
-    apart = (wanted.exp() * (wanted - told)).sum(-1)
-    return {"answer": (answer * weights).sum(), "apart": (apart * weights).sum()}, asked & (logits.argmax(-1) != batch["targets"])
+    answer = (-told.gather(-1, targets.clamp(min=0)[..., None])[..., 0] * weights).sum()
+    apart = torch.zeros_like(answer)
+    if full is not None:
+        wanted = full.float().log_softmax(-1)
+        apart = ((wanted.exp() * (wanted - told)).sum(-1) * weights).sum()
+    return answer, apart, asked & (logits.argmax(-1) != targets)
 
 
 class Lesson:
-    """The three groups of a batch and their losses."""
+    """A batch in full and by plans, backward included."""
 
-    def __init__(self, adaptive: AdaptiveMini, teacher: AdaptiveMini, run_tower, run_decoder, weights: dict[str, float]):
-        self.adaptive, self.teacher, self.cfg = adaptive, teacher, adaptive.cfg
-        self.run_tower, self.run_decoder, self.weights = run_tower, run_decoder, weights
+    def __init__(self, adaptive: AdaptiveMini, is_compiled: bool, answer_weight: float, apart_weight: float):
+        self.adaptive, self.cfg = adaptive, adaptive.cfg
+        self.answer_weight, self.apart_weight = answer_weight, apart_weight
+        self.use_compiled(is_compiled)
 
-    @torch.no_grad()
-    def told_by_teacher(self, pixels: torch.Tensor, text: dict) -> tuple[torch.Tensor, torch.Tensor]:
+    def use_compiled(self, is_compiled: bool) -> None:
+        self.is_compiled, functions = is_compiled, (gated_tower_layer, gated_decoder_layer, losses)
+        self.run_tower, self.run_decoder, self.losses = (torch.compile(f, dynamic=False) for f in functions) if is_compiled else functions
+
+    def in_full(self, pixels: torch.Tensor, batch: dict) -> tuple[dict[str, torch.Tensor], torch.Tensor, torch.Tensor]:
+        """Losses, wrong tokens, and the logits that cheaper plans learn from."""
         asked = everything(self.cfg, len(pixels), pixels.device)
-        visual, _, _ = self.teacher.encode(pixels, None, asked, self.run_tower)
-        places = torch.arange(self.cfg.num_patches, device=pixels.device).expand(len(pixels), -1)
-        return visual, self.teacher.read(visual, places, text, asked, self.run_decoder)[0]
-
-    def learn(self, pixels, ink, batch, visual_told, logits_told, plan: Plan | None, asked: Asked) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
-        """One group by one plan (None: in full), backward included."""
-        text = {name: batch[name] for name in EMPTY}
         with torch.autocast(pixels.device.type, torch.bfloat16):
-            if plan is None:
-                asked.tower.requires_grad_(), asked.decoder.requires_grad_()  # so that compiled layers serve all groups
-                visual, _, _ = self.adaptive.encode(pixels, None, asked, self.run_tower)
-                places = torch.arange(self.cfg.num_patches, device=pixels.device).expand(len(pixels), -1)
-                shown, wanted = visual, visual_told
-            else:
-                blocks = fullest_blocks(ink * (1 + 0.2 * torch.rand_like(ink)), plan.blocks)
-                visual, looked, _ = self.adaptive.encode(pixels, blocks, asked, self.run_tower)
-                seen = block_places(self.cfg, pixels.device)[blocks].flatten(1)
-                wanted = visual_told.gather(1, seen[..., None].expand(-1, -1, visual.shape[-1]))
-                shown, places = self.adaptive.compress(visual, looked, blocks, plan.per_block, plan.strategy)
+            visual, _, _ = self.adaptive.encode(pixels, None, asked, self.run_tower)
+            places = torch.arange(self.cfg.num_patches, device=pixels.device).expand(len(pixels), -1)
+            logits, _ = self.adaptive.read(visual, places, {name: batch[name] for name in EMPTY}, asked, self.run_decoder)
+        answer, _, wrong = self.losses(logits, batch["targets"], batch["weights"], None)
+        answer.backward()
+        return {"answer": answer.detach()}, wrong, logits.detach()
+
+    def by_plan(self, pixels: torch.Tensor, ink: torch.Tensor, batch: dict, full: torch.Tensor, plan: Plan, asked: Asked) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+        if asked.tower_is_given:
+            asked.tower.requires_grad_(), asked.decoder.requires_grad_()  # so that compiled layers serve scheduled plans too
+        with torch.autocast(pixels.device.type, torch.bfloat16):
+            blocks = fullest_blocks(ink, plan.blocks)
+            visual, looked, _ = self.adaptive.encode(pixels, blocks, asked, self.run_tower)
+            shown, places = self.adaptive.compress(visual, looked, blocks, plan.num_tokens(), plan.strategy)
             room = next(room for room in ROOMS if room >= shown.shape[1])
-            logits, _ = self.adaptive.read(shown, places, text, asked, self.run_decoder, room)
-        parts, wrong = distances(logits, logits_told, batch)
-        parts["tokens"] = (visual.float() - wanted.float()).square().mean() / wanted.float().square().mean()
-        share = self.weights["full"] if plan is None else 1.0
-        (share * sum(self.weights[name] * part for name, part in parts.items())).backward()
-        return {name: part.detach() for name, part in parts.items()}, wrong
+            logits, _ = self.adaptive.read(shown, places, {name: batch[name] for name in EMPTY}, asked, self.run_decoder, room)
+        answer, apart, wrong = self.losses(logits, batch["targets"], batch["weights"], full)
+        (self.answer_weight * answer + self.apart_weight * apart).backward()
+        return {"answer": answer.detach(), "apart": apart.detach()}, wrong
 
 
-def answer_thrice(lesson: Lesson, batch: dict, names: tuple[str, str], plans: list[Plan], by_unit: bool, optimizer: MuonAdamW, scores: dict | None,
-                  rng: random.Random) -> list[tuple[str, dict[str, torch.Tensor]]]:
-    """The gradients of one batch. Returns the losses of each group; `scores` takes (exact, asked) where given."""
-    cfg, device, third = lesson.cfg, batch["image"].device, len(batch["image"]) // 3
+class Stopwatch:
+    """Milliseconds between marks of the last steps, of the GPU and of the program that feeds it."""
+
+    def __init__(self, device: torch.device, num_steps: int = 20):
+        self.on_gpu = device.type == "cuda"
+        self.steps: deque[list[tuple[str, float, torch.cuda.Event | None]]] = deque(maxlen=num_steps)
+
+    def begin(self) -> None:
+        self.steps.append([])
+        self.mark("begin")
+
+    def mark(self, name: str) -> None:
+        event = torch.cuda.Event(enable_timing=True) if self.on_gpu else None
+        if event is not None:
+            event.record()
+        self.steps[-1].append((name, time.perf_counter(), event))
+
+    def report(self) -> str:
+        spent = defaultdict(list)
+        if self.on_gpu:
+            torch.cuda.synchronize()
+        for marks in self.steps:
+            for (_, before, event_before), (name, after, event) in zip(marks, marks[1:]):
+                spent[name].append((1e3 * (after - before), event_before.elapsed_time(event) if self.on_gpu else 0.0))
+        means = {name: [sum(part) / len(times) for part in zip(*times)] for name, times in spent.items()}
+        return "ms of program and GPU: " + ", ".join(f"{name} {program:.1f} {gpu:.1f}" for name, (program, gpu) in means.items())
+
+
+def learn_batch(lesson: Lesson, batch: dict, draws: list[tuple[str, Plan, int]], by_unit: bool, scores: dict | None, rng: random.Random,
+                watch: Stopwatch) -> list[tuple[str, dict[str, torch.Tensor]]]:
+    """The gradients of one batch, whose thirds `draws` gives plans to. Returns the losses of each group; `scores` takes (exact, asked) where given."""
+    device = batch["image"].device
     with torch.no_grad():
         pixels = vary(to_pixels(batch["image"]))
-        ink = block_ink(pixels, cfg)
-        with torch.autocast(device.type, torch.bfloat16):
-            visual_told, logits_told = lesson.told_by_teacher(pixels, {name: batch[name] for name in EMPTY})
-        # Of the pictures not answered in full the emptier ones go to the plan that sees less.
-        order = third + ((ink[third:] > 1).sum(1) + 30 * torch.rand(len(ink) - third, device=device)).argsort()
-    rows = [torch.arange(third, device=device), *order.split([third, len(order) - third])]
-    if plans[0].blocks > plans[1].blocks:
-        rows[1], rows[2] = rows[2], rows[1]
-    optimizer.zero_grad()
-    told = []
-    for name, own, plan in zip(("full", *names), rows, (None, *plans)):
-        asked = everything(cfg, len(own), device) if plan is None else asked_by(plan, len(own), by_unit, name == "free", rng, cfg, device)
+        ink = block_ink(pixels, lesson.cfg)
+        thirds = (ink > 1).sum(1).argsort().chunk(3)
+    watch.mark("data")
+    parts, wrong, full = lesson.in_full(pixels, batch)
+    told = [("full", parts)]
+    grades = [("full", wrong, batch)]
+    watch.mark("full")
+    for kind, plan, third in draws:
+        own = thirds[third]
         part = {field: value[own] for field, value in batch.items() if field in EMPTY or field == "kinds"}
-        parts, wrong = lesson.learn(pixels[own], ink[own], part, visual_told[own], logits_told[own], plan, asked)
-        told.append((name, parts))
-        if scores is not None:
+        parts, wrong = lesson.by_plan(pixels[own], ink[own], part, full[own], plan, asked_by(plan, len(own), by_unit, rng, device))
+        told.append((kind, parts))
+        grades.append((kind, wrong, part))
+        watch.mark(kind)
+    if scores is not None:
+        for kind, wrong, part in grades:
             exact, count = exact_by_kind(wrong, part)
-            key = name + " H" * (by_unit and plan is not None)
-            scores[key] = [scores[key][0] + exact.sum(), scores[key][1] + count.sum()]
+            scores[kind] = [scores[kind][0] + exact.sum(), scores[kind][1] + count.sum()]
     return told
+
+
+def draw_groups(rng: random.Random) -> list[tuple[str, Plan, int]]:
+    """Two kinds of plan and the thirds that learn them; the fullest third has nothing empty to leave out."""
+    groups = []
+    thirds = rng.sample(range(3), 3)
+    for _ in range(2):
+        kind = pick(KIND_WEIGHTS, rng)
+        third = next(t for t in thirds if kind != INKED or t < 2)
+        thirds.remove(third)
+        groups.append((kind, draw_plan(kind, third, rng), third))
+    return groups
 
 
 def start_of(base: Path) -> AdaptiveMini:
     if base.is_dir():
         return load_adaptive(base)
-    adaptive = AdaptiveMini(ModelConfig())
-    adaptive.model.load_state_dict(read_model(base, adaptive.cfg).state_dict())
-    begin_scheduler(TOWER_ORDER, DECODER_ORDER, adaptive.scheduler)
+    adaptive = AdaptiveMini(GROWN)
+    adaptive.model.load_state_dict(grow(read_model(base, ModelConfig())).state_dict())
     return adaptive
 
 
@@ -169,20 +225,16 @@ def train(args: argparse.Namespace) -> None:
         log.write(f"{time.time() - began:6.1f} {text}\n")
 
     adaptive = start_of(args.base).to(device)
-    cfg = adaptive.cfg
-    teacher = copy.deepcopy(adaptive).requires_grad_(False).eval()
-    optimizer = MuonAdamW(adaptive.named_parameters(), muon_lr=args.muon_lr, adam_lr=args.adam_lr, decoder_boost=args.decoder_boost)
+    optimizer = MuonAdamW(adaptive.named_parameters(), muon_lr=args.muon_lr, adam_lr=args.adam_lr, decoder_boost=args.decoder_boost, boost=lambda name: args.added_boost if is_added(name) else 1.0)
     average = Average(adaptive.named_parameters(), decay=args.average)
-    layers = (gated_tower_layer, gated_decoder_layer)
-    run_tower, run_decoder = (torch.compile(f, dynamic=False) for f in layers) if args.compile else layers
-    lesson = Lesson(adaptive, teacher, run_tower, run_decoder, {"answer": args.answer_weight, "apart": args.apart_weight, "tokens": args.tokens_weight, "full": args.full_weight})
-    pool = Pool(args.folder, cfg, args.capacity, device)
+    lesson = Lesson(adaptive, args.compile, args.answer_weight, args.apart_weight)
+    pool = Pool(args.folder, adaptive.cfg, args.capacity, device)
     while pool.num_read < args.batch_size:
         time.sleep(0.1)
     tell(f"start: {pool.num_read} pictures read")
 
     params = list(adaptive.parameters())
-    leash = Leash(device)
+    leash, watch = Leash(device), Stopwatch(device)
     scores: dict[str, list[float]] = defaultdict(lambda: [0, 0])
     started = last_log = last_save = time.time()
     pictures = logged = fresh = step = 0
@@ -190,26 +242,25 @@ def train(args: argparse.Namespace) -> None:
         share = (time.time() - began) / args.seconds
         if share >= 1 or (args.stop and step >= args.stop):
             break
+        watch.begin()
         batch, num_fresh = pool.draw(args.batch_size, rng)
         by_unit = rng.random() < args.unit_share
-        rung = len(LADDER) - 1 if rng.random() < 0.2 else rng.randrange(1, len(LADDER))
-        plans = [rung_plan(rung, rng), free_plan(rng)]
+        optimizer.zero_grad()
         try:
-            told = answer_thrice(lesson, batch, (f"rung {rung}", "free"), plans, by_unit, optimizer, scores if step % 8 == 0 else None, rng)
+            told = learn_batch(lesson, batch, draw_groups(rng), by_unit, scores if step % 8 == 0 else None, rng, watch)
         except Exception as error:
-            if lesson.run_tower is gated_tower_layer:
+            if not lesson.is_compiled:
                 raise
             tell(f"layers as they are from here on, since compiled ones fail: {type(error).__name__} {str(error)[:500]}")
-            lesson.run_tower, lesson.run_decoder = layers
+            lesson.use_compiled(False)
             continue
-        for p in params:  # a head that no plan of this step asked
-            if p.grad is None:
-                p.grad = torch.zeros_like(p)
-        norm = clip_finite(params, args.clip)
+        norm = clip_finite([p for p in params if p.grad is not None], args.clip)
         optimizer.step(rate := rate_at(share, step, args.warmup, args.hold))
         average.update()
+        watch.mark("optimizer")
         step, pictures, fresh = step + 1, pictures + args.batch_size, fresh + num_fresh
         leash.step()
+        watch.mark("wait")
         now = time.time()
         if step <= 3 or now - last_log > args.log_every_s:
             detail = "; ".join(f"{name} " + " ".join(f"{n} {float(p):.3f}" for n, p in parts.items()) for name, parts in told)
@@ -220,23 +271,31 @@ def train(args: argparse.Namespace) -> None:
             scores.clear()
             save_tensors(average.values, args.out / "averaged")
             last_save = time.time()
+    tell(watch.report())
+    if args.profile:
+        activities = [torch.profiler.ProfilerActivity.CPU] + [torch.profiler.ProfilerActivity.CUDA] * (device.type == "cuda")
+        with torch.profiler.profile(activities=activities) as profile:
+            for kind in KINDS:
+                watch.begin()
+                learn_batch(lesson, pool.draw(args.batch_size, rng)[0], [(kind, draw_plan(kind, 1, rng), 1)], False, None, rng, watch)
+        tell(profile.key_averages().table(sort_by=f"self_{device.type}_time_total", row_limit=40, max_name_column_width=90))
     pool.close()
+    tell("exact " + ", ".join(f"{name} {float(right / max(1, count)):.3f}" for name, (right, count) in sorted(scores.items())))
     save_tensors(average.values, args.out / "averaged")
-    save_tensors(dict(adaptive.named_parameters()), args.out / "last")
-    tell("exact " + ", ".join(f"{name} {float(right / count):.3f}" for name, (right, count) in sorted(scores.items())))
     tell(f"done: {step} steps, {pictures} pictures, {fresh} of them drawn anew, in {time.time() - began:.0f} s, {time.time() - started:.0f} of them learning")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_loop_options(parser, seconds=480, batch_size=126, muon_lr=0.004)
+    add_loop_options(parser, seconds=480, batch_size=192, muon_lr=0.005)
+    parser.set_defaults(capacity=60_000)
     parser.add_argument("--base", type=Path, default=Path("models/saccade-mini.gguf"), help="a finished file, or a folder that this program wrote")
     parser.add_argument("--out", type=Path, default=Path.home() / "saccade-train/adaptive")
-    parser.add_argument("--answer_weight", type=float, default=1.0)
-    parser.add_argument("--apart_weight", type=float, default=1.0, help="of the divergence from the frozen model's probabilities")
-    parser.add_argument("--tokens_weight", type=float, default=0.3, help="of the distance from the frozen model's visual tokens")
-    parser.add_argument("--full_weight", type=float, default=2.0, help="of the full plan's losses, beside the other two")
-    parser.add_argument("--unit_share", type=float, default=0.2, help="of the steps that pick heads and groups, not layers")
+    parser.add_argument("--answer_weight", type=float, default=0.3, help="of a cheaper plan's answers, beside 1 for the full plan's")
+    parser.add_argument("--apart_weight", type=float, default=0.7, help="of a cheaper plan's divergence from the full one's probabilities")
+    parser.add_argument("--added_boost", type=float, default=1.5, help="factor on the added layers' rates")
+    parser.add_argument("--unit_share", type=float, default=0.0, help="of the steps that pick heads and groups, not layers")
+    parser.add_argument("--profile", action="store_true", help="tell what kernels take how long, after the last step")
     train(parser.parse_args())
 
 
