@@ -99,7 +99,7 @@ Expected<EncodePlan> make_encode_plan(const Model& model, const LookPlan& look, 
     const int side = model.vision->cell_side();
     const PatchPruning pruning =
         prune_equal_patches(pixels, {side, side}, normalization_of(model.vision->pixel_spec()), {*plan.skip_equal}, pool);
-    SACCADE_ASSIGN_OR_RETURN(const std::vector<int32_t> cells, model.vision->token_cells(pixels));
+    const std::vector<int32_t> cells = model.vision->token_cells(pixels);
     for (const int32_t cell : cells) {
       encode.is_seen.push_back(cell < 0 ? 1 : pruning.is_seen[static_cast<size_t>(cell)]);
       encode.weights.push_back(cell < 0 ? 1 : pruning.weights[static_cast<size_t>(cell)]);
