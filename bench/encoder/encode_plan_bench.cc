@@ -45,8 +45,8 @@ std::vector<Variant> make_variants(size_t num_tokens, int num_layers) {
   }
   EncodePlan weighted;
   weighted.weights.assign(num_tokens, 2.0F);
-  EncodePlan three_quarters;
-  for (int i = 0; i < num_layers; ++i) three_quarters.runs_layer.push_back(i % 4 == 3 ? 0 : 1);
+  EncodePlan thinned;
+  for (int i = 0; i < num_layers; ++i) thinned.runs_layer.push_back(i % 4 == 3 ? 0 : 1);
   EncodePlan observed;
   observed.wants_class_attention = true;
   observed.wants_keys = true;
@@ -62,7 +62,7 @@ std::vector<Variant> make_variants(size_t num_tokens, int num_layers) {
     dropped.drop = LayerDrop{num_layers / 4, 0.35, 10};
     variants.push_back({"35 % kept after a quarter of the layers", dropped});
   }
-  variants.push_back({"three of four layers", three_quarters});
+  variants.push_back({"every fourth layer left out", thinned});
   variants.push_back({"full, with class attention and keys", observed});
   return variants;
 }
