@@ -161,6 +161,8 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values(
         FamilyCase{"Llava", SlowEncoder::Kind::kLlava, [] { return TinyVisionFile::llava(2, 12); }, {20, 20}},
         FamilyCase{"LlavaAnyres", SlowEncoder::Kind::kLlava, [] { return TinyVisionFile::llava_anyres(12); }, {24, 24}},
+        FamilyCase{
+            "LlavaAnyresCropped", SlowEncoder::Kind::kLlava, [] { return TinyVisionFile::llava_anyres(12); }, {50, 12}},
         FamilyCase{"SmolVlm", SlowEncoder::Kind::kSmolVlm, [] { return TinyVisionFile::smolvlm(2, 12); }, {40, 10}},
         FamilyCase{"Qwen2Vl", SlowEncoder::Kind::kQwen2Vl, [] { return TinyVisionFile::qwen2_vl(); }, {20, 10}},
         FamilyCase{"Qwen25Vl", SlowEncoder::Kind::kQwen25Vl, TinyVisionFile::qwen2_5_vl, {20, 10}}),

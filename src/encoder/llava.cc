@@ -103,6 +103,18 @@ Status check_feature_select(const Metadata& metadata, const TensorSource& tensor
 
 constexpr int32_t kNoRow = -1;
 
+/// Tiles besides the view of the whole picture, which is the first tile.
+struct TileGrid {
+  int rows = 0;
+  int cols = 0;
+};
+
+/// `layout`: a PixelLayout or a PixelBatch.
+template <typename Layout>
+TileGrid tile_grid(const Layout& layout) {
+  return layout.has_global_view ? TileGrid{layout.grid_rows, layout.grid_cols} : TileGrid{};
+}
+
 /// Which patch of which tile each token is.
 struct TokenMap {
   int64_t side = 0;                // patches along a tile's
@@ -140,7 +152,8 @@ class Llava : public VisionEncoder {
   explicit Llava(const ModelFiles& files) : files_(files) {}
   Status load_newline(const TensorSource& tensors, int64_t model_dim);
   bool has_rows_packed() const { return !newline_.is_empty(); }
-  TokenMap map_tokens(int64_t side, int num_tiles, int grid_rows, int grid_cols, ImageSize original) const;
+  Status check_tiles(const PixelBatch& pixels) const;
+  TokenMap map_tokens(int64_t side, const TileGrid& tiles, ImageSize original) const;
   std::vector<MediaPiece> make_pieces(const TokenMap& map, const TileFeatures& features, const Tensor& projected,
                                       bool has_weights) const;
   MediaTokens make_tokens(const TokenGrid& grid, std::vector<int32_t> cells, std::span<const int32_t> rows,
@@ -186,7 +199,7 @@ Status Llava::load_newline(const TensorSource& tensors, int64_t model_dim) {
   return {};
 }
 
-TokenMap Llava::map_tokens(int64_t side, int num_tiles, int grid_rows, int grid_cols, ImageSize original) const {
+TokenMap Llava::map_tokens(int64_t side, const TileGrid& tiles, ImageSize original) const {
   TokenMap map;
   map.side = side;
   const auto add_tile = [&](int64_t tile) {
@@ -195,13 +208,14 @@ TokenMap Llava::map_tokens(int64_t side, int num_tiles, int grid_rows, int grid_
   };
   add_tile(0);
   if (!has_rows_packed()) {
-    for (int64_t tile = 1; tile < num_tiles; ++tile) add_tile(tile);
+    for (int64_t tile = 1; tile <= int64_t{tiles.rows} * tiles.cols; ++tile) add_tile(tile);
     return map;
   }
-  const GridCrop crop = crop_padding(grid_rows * side, grid_cols * side, original);
+  if (tiles.rows == 0) return map;
+  const GridCrop crop = crop_padding(tiles.rows * side, tiles.cols * side, original);
   if (crop.num_rows == 0) return map;
   map.grids.push_back(make_token_grid(crop.num_rows, crop.num_cols + 1));
-  const std::vector<TilePatch> packed = pack_patches(1, side, grid_cols, crop);
+  const std::vector<TilePatch> packed = pack_patches(1, side, tiles.cols, crop);
   map.patches.insert(map.patches.end(), packed.begin(), packed.end());
   return map;
 }
@@ -220,8 +234,19 @@ Expected<std::vector<LayoutPiece>> Llava::layout(ImageSize original, const Pixel
   if (spec.index() != pixel_spec_.index()) return invalid_argument("a picture prepared as another family does");
   SACCADE_ASSIGN_OR_RETURN(const PixelLayout plan, plan_pixels(original, spec));
   SACCADE_ASSIGN_OR_RETURN(const int64_t side, tower_.patches_per_side(plan.tile));
-  const TokenMap map = map_tokens(side, plan.num_tiles, plan.grid_rows, plan.grid_cols, original);
+  const TokenMap map = map_tokens(side, tile_grid(plan), original);
   return std::vector<LayoutPiece>(map.grids.begin(), map.grids.end());
+}
+
+Status Llava::check_tiles(const PixelBatch& pixels) const {
+  const TileGrid tiles = tile_grid(pixels);
+  if (tiles.rows > 0 && !std::holds_alternative<AnyResolutionSpec>(pixel_spec_)) {
+    return invalid_argument("a picture in tiles, where the model takes one");
+  }
+  const int num_tiles_needed = tiles.rows * tiles.cols + 1;
+  if (pixels.num_tiles() == num_tiles_needed) return {};
+  return invalid_argument(
+      format("a picture of %d tiles, where its grid needs %d", pixels.num_tiles(), num_tiles_needed));
 }
 
 // Which patches run. Those that are only padding run where everything does, as in training.
@@ -307,14 +332,9 @@ MediaTokens Llava::make_tokens(const TokenGrid& grid, std::vector<int32_t> cells
 
 Expected<std::vector<MediaPiece>> Llava::encode(const PixelBatch& pixels, const EncodePlan& requested, ThreadPool& pool,
                                                 EncodeTrace& trace, const ProgressFunction& report) const {
-  const bool is_tiled = std::holds_alternative<AnyResolutionSpec>(pixel_spec_);
-  const int num_tiles_needed = is_tiled ? pixels.grid_rows * pixels.grid_cols + 1 : 1;
-  if (pixels.num_tiles() != num_tiles_needed) {
-    return invalid_argument(
-        format("a picture of %d tiles, where its grid needs %d", pixels.num_tiles(), num_tiles_needed));
-  }
+  SACCADE_RETURN_IF_ERROR(check_tiles(pixels));
   SACCADE_ASSIGN_OR_RETURN(const int64_t side, tower_.patches_per_side({pixels.width(), pixels.height()}));
-  const TokenMap map = map_tokens(side, pixels.num_tiles(), pixels.grid_rows, pixels.grid_cols, pixels.original);
+  const TokenMap map = map_tokens(side, tile_grid(pixels), pixels.original);
   SACCADE_RETURN_IF_ERROR(check_plan(requested, count_tokens(map.grids), num_layers()));
   const EncodePlan plan = simplified(requested);
   std::vector<TilePatches> patches = select_patches(map, pixels.num_tiles(), plan);

@@ -128,9 +128,12 @@ TEST(Llava, TilesDoNotSeeEachOther) {
 TEST(Llava, RefusesTilesThatAreNotThePicturesGrid) {
   ThreadPool pool(1);
   EncodeTrace trace;
-  const auto one_of_many = load(TinyVisionFile::llava_anyres())->encode(gradient(1, 6), {}, pool, trace, nullptr);
+  PixelBatch tiled = gradient(1, 6);
+  tiled.has_global_view = true;
+  const auto one_of_many = load(TinyVisionFile::llava_anyres())->encode(tiled, {}, pool, trace, nullptr);
   ASSERT_FALSE(one_of_many.is_ok());
   EXPECT_THAT(one_of_many.status().message(), HasSubstr("1 tiles, where its grid needs 2"));
+  EXPECT_FALSE(load(TinyVisionFile::llava())->encode(tiled, {}, pool, trace, nullptr).is_ok());
   const auto two_for_one = load(TinyVisionFile::llava())->encode(gradient(2, 6), {}, pool, trace, nullptr);
   EXPECT_FALSE(two_for_one.is_ok());
 }
@@ -143,6 +146,18 @@ TEST(Llava, PutsTheWholePictureBeforeTheCroppedGrid) {
   ASSERT_EQ(layout->size(), 2U);
   EXPECT_EQ(std::get<TokenGrid>((*layout)[0]).extent, (Place{1, 3, 3}));
   EXPECT_EQ(std::get<TokenGrid>((*layout)[1]).extent, (Place{1, 3, 10}));
+}
+
+TEST(Llava, LooksAtTheWholePictureAlone) {
+  // Without tiles, 1.6 is 1.5.
+  ThreadPool pool(1);
+  EncodeTrace trace;
+  const auto pieces = load(TinyVisionFile::llava_anyres())->encode(gradient(1, 6), {}, pool, trace, nullptr);
+  const auto of_one = load(TinyVisionFile::llava())->encode(gradient(1, 6), {}, pool, trace, nullptr);
+  ASSERT_TRUE(pieces.is_ok() && of_one.is_ok());
+  ASSERT_EQ(pieces->size(), 1U);
+  EXPECT_THAT(std::get<MediaTokens>(pieces->front()).vectors.floats(),
+              ::testing::ElementsAreArray(std::get<MediaTokens>(of_one->front()).vectors.floats()));
 }
 
 TEST(Llava, HandsOnTilesOneByOneWhereTheFileSaysFlat) {

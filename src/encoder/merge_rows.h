@@ -30,6 +30,10 @@ Tensor mean_of_heads(const Tensor& keys, int64_t num_rows, int64_t num_heads);
 std::vector<RowMerge> match_rows(ThreadPool& pool, const Tensor& metric, std::span<const RowRange> windows,
                                  int64_t num_class_rows, int64_t count);
 
+/// Every target of `merges` becomes the mean of itself and its sources, in the proportion of their `sizes` (before it).
+/// x [num_rows, dim].
+void merge_means(Tensor& x, std::span<const RowMerge> merges, std::span<const float> sizes);
+
 /// Multiply-adds of match_rows(), about.
 double match_work(std::span<const RowRange> windows, int64_t head_dim);
 

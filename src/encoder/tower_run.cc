@@ -24,28 +24,6 @@ double square(double x) {
   return x * x;
 }
 
-/// Merges `source` rows of x into their targets, in the proportion of their sizes.
-void merge_means(Tensor& x, std::span<const RowMerge> merges, std::span<const float> sizes) {
-  std::vector<float> totals(sizes.begin(), sizes.end());
-  std::vector<uint8_t> is_target(sizes.size(), 0);
-  const auto scale = [](std::span<float> row, float factor) {
-    for (float& value : row) value *= factor;
-  };
-  for (const RowMerge& merge : merges) {
-    const auto source = static_cast<size_t>(merge.source);
-    const auto target = static_cast<size_t>(merge.target);
-    const std::span<float> sum = x.row(merge.target);
-    if (is_target[target] == 0) scale(sum, sizes[target]);
-    is_target[target] = 1;
-    const std::span<const float> addend = x.row(merge.source);
-    for (size_t i = 0; i < sum.size(); ++i) sum[i] += sizes[source] * addend[i];
-    totals[target] += sizes[source];
-  }
-  for (size_t row = 0; row < totals.size(); ++row) {
-    if (is_target[row] != 0) scale(x.row(static_cast<int64_t>(row)), 1.0F / totals[row]);
-  }
-}
-
 /// The rows that left ahead of a layer.
 struct DroppedRows {
   std::vector<int32_t> rows;                     // of those that went into the tower

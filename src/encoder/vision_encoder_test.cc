@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <memory>
 #include <ostream>
@@ -13,6 +14,7 @@
 #include <variant>
 #include <vector>
 
+#include "encoder/position_grid.h"
 #include "encoder/testing/tiny_vision_file.h"
 
 namespace saccade {
@@ -91,7 +93,8 @@ class EveryFamily : public ::testing::TestWithParam<FamilyCase> {};
 
 INSTANTIATE_TEST_SUITE_P(VisionEncoder, EveryFamily,
                          ::testing::Values(FamilyCase{"Llava", "llava", [] { return TinyVisionFile::llava(); }},
-                                           FamilyCase{"LlavaAnyres", "llava", [] { return TinyVisionFile::llava_anyres(); }},
+                                           FamilyCase{"LlavaAnyres", "llava",
+                                                      [] { return TinyVisionFile::llava_anyres(); }},
                                            FamilyCase{"SmolVlm", "smolvlm", [] { return TinyVisionFile::smolvlm(); }},
                                            FamilyCase{"Qwen2Vl", "qwen2_vl", [] { return TinyVisionFile::qwen2_vl(); }},
                                            FamilyCase{"Qwen25Vl", "qwen2_vl", TinyVisionFile::qwen2_5_vl}),
@@ -264,6 +267,74 @@ TEST_P(EveryFamily, RefusesPixelsOfAnotherModel) {
   const auto pieces = encoder->encode(pixels, {}, pool, trace, nullptr);
   ASSERT_FALSE(pieces.is_ok());
   EXPECT_EQ(pieces.status().code(), StatusCode::kInvalidArgument);
+}
+
+/// The file of a tower for tiles of `image_size`, with the weights of `file` and its positions interpolated.
+TinyVisionFile resized(TinyVisionFile file, int64_t side, int image_size) {
+  const testing::TinyTensor& trained = file.tensors.at("v.position_embd.weight");
+  const int64_t num_class_rows = trained.shape[0] - side * side;
+  const auto first_patch = trained.values.begin() + num_class_rows * kTinyDim;
+  Tensor patches(Shape{side * side, kTinyDim});
+  std::copy(first_patch, trained.values.end(), patches.floats().begin());
+  const int64_t new_side = image_size / testing::kTinyPatch;
+  const Tensor grid = interpolate_positions(patches, side, new_side);
+  std::vector<float> values(trained.values.begin(), first_patch);
+  values.insert(values.end(), grid.floats().begin(), grid.floats().end());
+  file.tensors["v.position_embd.weight"] = {Shape{num_class_rows + new_side * new_side, kTinyDim}, values};
+  file.keys.set_u32("clip.vision.image_size", static_cast<uint32_t>(image_size));
+  return file;
+}
+
+void expect_same_at_another_size(const TinyVisionFile& file, const TinyVisionFile& other) {
+  const auto encoder = load(file);
+  const auto other_encoder = load(other);
+  const PixelSpec& spec = other_encoder->pixel_spec();
+  for (const ImageSize size : {ImageSize{20, 20}, {30, 12}, {9, 40}}) {
+    const auto layout = encoder->layout(size, spec);
+    ASSERT_TRUE(layout) << layout.status().message();
+    const PixelBatch pixels = make_pixels(*other_encoder, size.width, size.height);
+    const auto pieces = encode(*encoder, pixels);
+    ASSERT_EQ(pieces.size(), layout->size());
+    for (size_t i = 0; i < pieces.size(); ++i) {
+      const auto* grid = std::get_if<TokenGrid>(&(*layout)[i]);
+      if (grid == nullptr) continue;
+      const auto& tokens = std::get<MediaTokens>(pieces[i]);
+      EXPECT_EQ(tokens.extent, grid->extent);
+      EXPECT_EQ(tokens.vectors.shape()[0], grid->num_tokens);
+    }
+    EXPECT_EQ(vectors_of(pieces), vectors_of(encode(*other_encoder, pixels)));
+  }
+}
+
+TEST(VisionEncoder, InterpolatesPositionsForTilesOfAnotherSize) {
+  for (const int image_size : {8, 6, 16}) {
+    SCOPED_TRACE(image_size);
+    const TinyVisionFile llava = TinyVisionFile::llava(2, 12);
+    expect_same_at_another_size(llava, resized(llava, 6, image_size));
+  }
+  TinyVisionFile anyres = TinyVisionFile::llava_anyres(12);
+  TinyVisionFile small = resized(anyres, 6, 8);
+  small.keys.set_i32s("clip.vision.image_grid_pinpoints", std::array{8, 16, 16, 8});
+  expect_same_at_another_size(anyres, small);
+  TinyVisionFile smolvlm = TinyVisionFile::smolvlm(2, 12);
+  smolvlm.keys.set_u32("clip.vision.preproc_image_size", 48);
+  small = resized(smolvlm, 6, 8);
+  small.keys.set_u32("clip.vision.preproc_image_size", 32);
+  expect_same_at_another_size(smolvlm, small);
+}
+
+TEST(VisionEncoder, RefusesASpecThatTheFamilyCannotTake) {
+  const auto llava = load(TinyVisionFile::llava(2, 12));
+  EXPECT_THAT(llava->layout({20, 20}, DynamicResolutionSpec{}).status().message(), HasSubstr("another family"));
+  EXPECT_THAT(llava->layout({20, 20}, SquareSpec{.size = 7}).status().message(), HasSubstr("7 x 7 pixels"));
+  const auto smolvlm = load(TinyVisionFile::smolvlm(2, 12));
+  auto spec = std::get<TileSpec>(smolvlm->pixel_spec());
+  spec.tile_size = 6;  // 3 x 3 patches, which are no whole squares of 2 x 2
+  EXPECT_THAT(smolvlm->layout({20, 20}, spec).status().message(), HasSubstr("not whole tokens of 2"));
+  spec.tile_size = 8;  // six tiles along the longest edge, where four have a name
+  EXPECT_THAT(smolvlm->layout({48, 8}, spec).status().message(), HasSubstr("6 x 1 tiles, where the model names 4 x 4"));
+  spec.longest_edge = 32;
+  EXPECT_TRUE(smolvlm->layout({48, 8}, spec));
 }
 
 TEST(VisionEncoder, NamesAnUnknownProjectorAndTheKnownOnes) {

@@ -66,6 +66,11 @@ class SlowEncoder {
         ++token;
       }
     }
+    if (plan.is_seen.empty() && plan.weights.empty() && plan.merges.empty()) {  // padding too, as in training
+      for (auto& tile : seen) {
+        for (int patch = 0; patch < side * side; ++patch) tile[patch] = 1;
+      }
+    }
     std::vector<std::map<int, SlowToken>> left;  // of each tile, by patch
     for (int tile = 0; tile < pixels.num_tiles(); ++tile) {
       std::vector<Row> rows;
