@@ -28,7 +28,7 @@ struct EncoderFacts {
   PixelLayout layout;
   int cell_px = 0;  // side of a visual token, in pixels of a tile
   PatchPruning exact;
-  int num_seen_within_8 = 0;
+  PatchPruning within_8;
   std::vector<Box> boxes;   // of its cells in the picture
   CellRange global_view;    // of those
   ImageSize cell_in_image;  // the first cell beside the global view, in whole pixels of the picture
@@ -69,7 +69,7 @@ Expected<EncoderFacts> measure_encoder_input(const DecodedImage& decoded, const 
   const Normalization& normalization = std::visit(
       [](const auto& s) -> auto& { return s.normalization; }, spec);
   facts.exact = prune_equal_patches(pixels, cell, normalization, {0}, pool);
-  facts.num_seen_within_8 = prune_equal_patches(pixels, cell, normalization, {8}, pool).num_seen;
+  facts.within_8 = prune_equal_patches(pixels, cell, normalization, {8}, pool);
   facts.boxes = cells_in_picture(decoded.original, spec, facts.layout, cell);
   facts.global_view = cells_of_global_view(spec, facts.layout, cell);
   const int grid_tile = facts.global_view.begin == 0 && facts.global_view.end > 0 ? 1 : 0;
@@ -121,6 +121,10 @@ double similarity_at(const ImageFacts& facts, const Box& box) {
       .similarity[static_cast<size_t>(row) * static_cast<size_t>(redundancy.cols) + static_cast<size_t>(col)];
 }
 
+bool is_predicted(const PatchPruning& pruning, int cell_idx) {
+  return pruning.is_seen[static_cast<size_t>(cell_idx)] == 0;
+}
+
 /// The cells that the encoder would be given beside a global view, or the picture's own.
 std::vector<CellHeat> heat_of(const ImageFacts& facts) {
   std::vector<CellHeat> heat;
@@ -129,7 +133,8 @@ std::vector<CellHeat> heat_of(const ImageFacts& facts) {
     for (int i = 0; i < static_cast<int>(encoder.boxes.size()); ++i) {
       if (i >= encoder.global_view.begin && i < encoder.global_view.end) continue;
       const Box& box = encoder.boxes[static_cast<size_t>(i)];
-      heat.push_back({box, similarity_at(facts, box), encoder.exact.is_seen[static_cast<size_t>(i)] == 0});
+      heat.push_back(
+          {box, similarity_at(facts, box), is_predicted(encoder.exact, i), is_predicted(encoder.within_8, i)});
     }
     return heat;
   }
@@ -137,8 +142,8 @@ std::vector<CellHeat> heat_of(const ImageFacts& facts) {
     const double width = facts.cell.width;
     const double height = facts.cell.height;
     const Box box = {i % facts.redundancy.cols * width, i / facts.redundancy.cols * height, width, height};
-    heat.push_back({box, facts.redundancy.similarity[static_cast<size_t>(i)],
-                    facts.redundancy.exact.is_seen[static_cast<size_t>(i)] == 0});
+    heat.push_back({box, facts.redundancy.similarity[static_cast<size_t>(i)], is_predicted(facts.redundancy.exact, i),
+                    is_predicted(facts.redundancy.within_8, i)});
   }
   return heat;
 }
@@ -162,7 +167,7 @@ nlohmann::ordered_json encoder_json(const EncoderFacts& encoder) {
           {"cell_px", encoder.cell_px},
           {"cells", encoder.exact.num_cells()},
           {"unique_cells", encoder.exact.num_seen},
-          {"unique_cells_within_8", encoder.num_seen_within_8}};
+          {"unique_cells_within_8", encoder.within_8.num_seen}};
 }
 
 void print_facts(const InspectImageOptions& options, const ImageFacts& facts) {
@@ -236,7 +241,7 @@ void print_table(const InspectImageOptions& options, const ImageFacts& facts) {
     print_row("encoder", format("%s: %d tiles of %d x %d, %d cells of %d x %d pixels; %d unique, %d within 8 levels",
                                 encoder.family.c_str(), encoder.layout.num_tiles, encoder.layout.tile.width,
                                 encoder.layout.tile.height, encoder.exact.num_cells(), encoder.cell_px, encoder.cell_px,
-                                encoder.exact.num_seen, encoder.num_seen_within_8));
+                                encoder.exact.num_seen, encoder.within_8.num_seen));
   }
   print_row("time", format("decoding %.1f ms, measuring %.1f ms", facts.decode_ms, facts.measure_ms));
   if (options.map_path.empty()) {
