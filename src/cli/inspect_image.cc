@@ -139,9 +139,11 @@ std::vector<CellHeat> heat_of(const ImageFacts& facts) {
     return heat;
   }
   for (int i = 0; i < facts.redundancy.num_cells(); ++i) {
+    const int row = i / facts.redundancy.cols;
+    const int col = i % facts.redundancy.cols;
     const double width = facts.cell.width;
     const double height = facts.cell.height;
-    const Box box = {i % facts.redundancy.cols * width, i / facts.redundancy.cols * height, width, height};
+    const Box box = {col * width, row * height, width, height};
     heat.push_back({box, facts.redundancy.similarity[static_cast<size_t>(i)], is_predicted(facts.redundancy.exact, i),
                     is_predicted(facts.redundancy.within_8, i)});
   }
