@@ -1,4 +1,4 @@
-// saccade inspect: what is in a model file, and what it needs.
+// saccade inspect: what is in a model file, and what it needs; or what is in a picture.
 #include <algorithm>
 #include <cstdio>
 #include <nlohmann/json.hpp>
@@ -6,6 +6,7 @@
 #include "base/format.h"
 #include "cli/commands.h"
 #include "cli/exit_code.h"
+#include "cli/inspect_image.h"
 #include "cli/json_output.h"
 #include "cli/option_checks.h"
 #include "cli/printable_text.h"
@@ -22,6 +23,7 @@ struct InspectOptions {
   std::string mmproj_path;
   int64_t context_length = 0;
   bool is_json = false;
+  InspectImageOptions image;  // the paths of the model and is_json are those above
 };
 
 // What can only be said by loading the model as an answer would.
@@ -138,6 +140,14 @@ void print_table(const ModelFiles& files, const ModelFacts& facts, const RunFact
 }
 
 int run_inspect(const InspectOptions& options) {
+  if (!options.image.image_path.empty()) {
+    InspectImageOptions image = options.image;
+    image.model_path = options.model_path;
+    image.mmproj_path = options.mmproj_path;
+    image.is_json = options.is_json;
+    return inspect_image(image);
+  }
+  if (options.model_path.empty()) throw CLI::RequiredError("FILE (or --image)");
   const auto files = ModelFiles::open(options.model_path, options.mmproj_path);
   if (!files) return report_error(files.status(), options.is_json);
   const auto facts = inspect_model(*files);
@@ -153,16 +163,28 @@ int run_inspect(const InspectOptions& options) {
 
 void add_inspect_command(CLI::App& app, int& exit_code) {
   auto options = std::make_shared<InspectOptions>();
-  CLI::App* command = app.add_subcommand("inspect", "Show what a model file holds and what it needs");
-  command->add_option("FILE", options->model_path, "GGUF file")->required();
+  CLI::App* command = app.add_subcommand("inspect", "Show what a model file holds and needs, or what a picture holds");
+  command->add_option("FILE", options->model_path, "GGUF file; with --image optional");
   command->add_option("--mmproj", options->mmproj_path, "GGUF file of the vision part, where the model is a pair");
   command->add_option("-c,--context", options->context_length, "Tokens to reckon memory for (default: up to 4096)")
       ->check(at_least<int64_t>(1));
+  CLI::Option* image = command->add_option("--image", options->image.image_path,
+                                           "Picture: shows how redundant it is instead; to FILE's encoder, if given");
+  command->add_option("--cell", options->image.cell_px, "Side in pixels of a cell of the picture (default: 28)")
+      ->check(between(1, 4096))
+      ->needs(image);
+  command
+      ->add_option("--map", options->image.map_path, "PNG file to write: the picture with its redundant cells marked")
+      ->needs(image);
   command->add_flag("--json", options->is_json, "Print one JSON object");
   command->footer(
+      "A map shows cells that their neighbours predict exactly greyed and hatched; the others are the redder, the "
+      "more\n"
+      "they are like those beside them.\n\n"
       "Examples:\n"
       "  saccade inspect models/saccade-mini.gguf\n"
-      "  saccade inspect llava-q4_0.gguf --mmproj mmproj-f16.gguf --context 8192");
+      "  saccade inspect llava-q4_0.gguf --mmproj mmproj-f16.gguf --context 8192\n"
+      "  saccade inspect --image samples/demo/receipt.png --map map.png");
   command->callback([options, &exit_code] { exit_code = run_inspect(*options); });
 }
 

@@ -90,10 +90,11 @@ Box tile_box(ImageSize original, const AnyResolutionSpec& spec, const PixelLayou
   if (tile_idx == 0) return whole_box(original);
   const ImageSize canvas{layout.grid_cols * spec.size, layout.grid_rows * spec.size};
   const ImageSize fitted = fitted_size(original, canvas);
+  const int left = (canvas.width - fitted.width) / 2;
+  const int top = (canvas.height - fitted.height) / 2;
   const double scale_x = static_cast<double>(original.width) / fitted.width;
   const double scale_y = static_cast<double>(original.height) / fitted.height;
-  const Box box{-scale_x * ((canvas.width - fitted.width) / 2), -scale_y * ((canvas.height - fitted.height) / 2),
-                scale_x * canvas.width, scale_y * canvas.height};
+  const Box box{-scale_x * left, -scale_y * top, scale_x * canvas.width, scale_y * canvas.height};
   return grid_tile_box(box, layout.grid_rows, layout.grid_cols, tile_idx - 1);
 }
 

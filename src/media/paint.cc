@@ -130,10 +130,14 @@ Image paint_heat(const Image& picture, std::span<const CellHeat> cells) {
     const double redundancy = std::clamp(cell.redundancy, 0.0, 1.0);
     const Rgb color = heat_color(redundancy);
     for_each_pixel(picture, area_of(cell.box, picture.size()), painted, [&](int x, int y, uint8_t* pixel) {
-      if (!cell.is_dropped) return mix(pixel, color, kHottest * redundancy);
-      const double grey = 0.35 * grey_of(pixel) + 0.65 * 128;
+      if (cell.is_predicted) {
+        const double grey = 0.35 * grey_of(pixel) + 0.65 * 128;
+        mix(pixel, {grey, grey, grey}, 1);
+      } else {
+        mix(pixel, color, kHottest * redundancy);
+      }
       const bool is_line = (x + y) % hatching < line;
-      mix(pixel, is_line ? Rgb{80, 80, 80} : Rgb{grey, grey, grey}, 1);
+      if (is_line && (cell.is_predicted || cell.is_nearly_predicted)) mix(pixel, {70, 70, 70}, 0.8);
     });
   }
   return painted;

@@ -39,8 +39,9 @@ CellRange cells_of_global_view(const PixelSpec& spec, const PixelLayout& layout,
 /// How much of a cell can be told from others.
 struct CellHeat {
   Box box;
-  double redundancy = 0;    // 0: nothing, stays clear; 1: all of it, tinted from yellow to red
-  bool is_dropped = false;  // greyed and hatched
+  double redundancy = 0;             // 0: nothing, stays clear; 1: all of it, tinted from yellow to red
+  bool is_predicted = false;         // exactly, by its neighbours: greyed and hatched
+  bool is_nearly_predicted = false;  // hatched
 };
 
 /// The picture under a translucent map of its redundancy.

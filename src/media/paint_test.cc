@@ -62,15 +62,21 @@ TEST(Paint, StaysWithinThePicture) {
 }
 
 TEST(Paint, HeatFollowsTheRedundancy) {
-  const Image picture = white({60, 20});
-  const Image painted =
-      paint_heat(picture, std::vector<CellHeat>{{{0, 0, 20, 20}, 0}, {{20, 0, 20, 20}, 1}, {{40, 0, 20, 20}, 1, true}});
+  const Image picture = white({80, 20});
+  const Image painted = paint_heat(picture, std::vector<CellHeat>{{{0, 0, 20, 20}, 0},
+                                                                  {{20, 0, 20, 20}, 1},
+                                                                  {{40, 0, 20, 20}, 1, true, true},
+                                                                  {{60, 0, 20, 20}, 0, false, true}});
   EXPECT_EQ(rgb_at(painted, 10, 10), rgb_at(picture, 10, 10));
-  EXPECT_GT(rgb_at(painted, 30, 10)[0], 200);
-  EXPECT_LT(rgb_at(painted, 30, 10)[1], 100);
-  const auto grey = rgb_at(painted, 50, 10);
+  EXPECT_GT(rgb_at(painted, 30, 11)[0], 200);
+  EXPECT_LT(rgb_at(painted, 30, 11)[1], 100);
+  const auto grey = rgb_at(painted, 50, 11);
+  EXPECT_LT(grey[0], 190);
   EXPECT_EQ(grey[0], grey[1]);
   EXPECT_EQ(grey[1], grey[2]);
+  EXPECT_LT(rgb_at(painted, 48, 8)[0], grey[0]);  // hatched where x + y is a multiple of 8
+  EXPECT_EQ(rgb_at(painted, 70, 11), rgb_at(picture, 70, 11));
+  EXPECT_LT(rgb_at(painted, 64, 8)[0], 150);
 }
 
 TEST(Paint, CellsAreThoseOfTheMask) {

@@ -63,9 +63,11 @@ inline Box whole_box(ImageSize original) {
 
 /// The tile in row idx / cols and column idx % cols of a grid over `box`.
 inline Box grid_tile_box(const Box& box, int rows, int cols, int idx) {
+  const int row = idx / cols;
+  const int col = idx % cols;
   const double width = box.width / cols;
   const double height = box.height / rows;
-  return {box.left + width * (idx % cols), box.top + height * (idx / cols), width, height};
+  return {box.left + width * col, box.top + height * row, width, height};
 }
 
 /// Side lengths and edges that a spec may ask for; the spec may come out of a file.

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstring>
 #include <mutex>
+#include <utility>
 
 #include "media/byte_difference.h"
 #include "media/color_histogram.h"
@@ -113,9 +114,7 @@ void sum_rows(const Image& image, int begin, int end, PixelSums& sums) {
   const auto size = static_cast<size_t>(row_bytes);
   std::vector<int16_t> pair(size);
   std::vector<int16_t> four(size);
-  std::vector<int32_t> single_columns(size);
-  std::vector<int32_t> pair_columns(size);
-  std::vector<int32_t> four_columns(size);
+  std::vector<int32_t> columns(size);  // of whole fours
   for (int y = begin; y < end; ++y) {
     const uint8_t* row = image.pixel(0, y);
     sums.single.squares += sum_of_squares(row, row_bytes, 255, [](const uint8_t* x) -> int16_t { return *x; });
@@ -124,11 +123,9 @@ void sum_rows(const Image& image, int begin, int end, PixelSums& sums) {
     for (int i = std::max(row_bytes - 3, 0); i < row_bytes; ++i) {  // nothing to the right
       sums.num_edges += std::abs(row[i] - below[i]) > kEdgeLevels ? 1 : 0;
     }
-    for (size_t i = 0; i < size; ++i) single_columns[i] += row[i];
     if (y % 2 == 0) continue;
     const uint8_t* above = image.pixel(0, y - 1);
     for (size_t i = 0; i < size; ++i) pair[i] = static_cast<int16_t>(above[i] + row[i]);
-    for (size_t i = 0; i < size; ++i) pair_columns[i] += pair[i];
     sums.pairs.squares += sum_of_squares(pair.data(), row_bytes - 3, 4 * 255,
                                          [](const int16_t* x) -> int16_t { return static_cast<int16_t>(x[0] + x[3]); });
     if (y % 4 == 1) {
@@ -136,18 +133,25 @@ void sum_rows(const Image& image, int begin, int end, PixelSums& sums) {
       continue;
     }
     for (size_t i = 0; i < size; ++i) four[i] = static_cast<int16_t>(four[i] + pair[i]);
-    for (size_t i = 0; i < size; ++i) four_columns[i] += four[i];
+    for (size_t i = 0; i < size; ++i) columns[i] += four[i];
     sums.fours.squares += sum_of_squares(four.data(), row_bytes - 9, 16 * 255, [](const int16_t* x) -> int16_t {
       return static_cast<int16_t>(x[0] + x[3] + x[6] + x[9]);
     });
   }
-  const auto finish = [&](WindowSums& window, const std::vector<int32_t>& columns, int height) {
+  const auto finish = [&](WindowSums& window, int height) {
     for (size_t i = 0; i < size; ++i) window.columns[i] += columns[i];
     window.num_rows += end / height - begin / height;
   };
-  finish(sums.single, single_columns, 1);
-  finish(sums.pairs, pair_columns, 2);
-  finish(sums.fours, four_columns, 4);
+  finish(sums.fours, 4);
+  if (end % 4 >= 2) {
+    for (size_t i = 0; i < size; ++i) columns[i] += pair[i];
+  }
+  finish(sums.pairs, 2);
+  if (end % 2 == 1) {
+    const uint8_t* row = image.pixel(0, end - 1);
+    for (size_t i = 0; i < size; ++i) columns[i] += row[i];
+  }
+  finish(sums.single, 1);
 }
 
 PixelSums sum_pixels(const Image& image, ThreadPool& pool) {
@@ -349,10 +353,8 @@ Redundancy measure_redundancy(const Image& image, ImageSize cell, ThreadPool& po
   const CellSums cells = sum_cells(image, grid, redundancy.background, pool);
   set_similarity(grid, cells, variance, redundancy);
   const double num_cells = redundancy.num_cells();
-  for (size_t i = 0; i < cells.entropy.size(); ++i) {
-    redundancy.cell_entropy_bits += static_cast<double>(cells.entropy[i]) / num_cells;
-    redundancy.background_share += cells.is_background[i] / num_cells;
-  }
+  for (const float bits : cells.entropy) redundancy.cell_entropy_bits += static_cast<double>(bits) / num_cells;
+  redundancy.background_share = static_cast<double>(std::ranges::count(cells.is_background, 1)) / num_cells;
   constexpr std::array kTolerances = {LevelTolerance{0}, LevelTolerance{8}};
   std::vector<PatchPruning> prunings = prune_equal_patches(image, within, kTolerances, pool);
   redundancy.exact = std::move(prunings[0]);

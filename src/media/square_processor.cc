@@ -90,11 +90,11 @@ Box tile_box(ImageSize original, const SquareSpec& spec, const PixelLayout& layo
     return {static_cast<double>(-left), static_cast<double>(-top), static_cast<double>(square),
             static_cast<double>(square)};
   }
-  const ImageSize resized = layout.resized;
-  const double scale_x = static_cast<double>(original.width) / resized.width;
-  const double scale_y = static_cast<double>(original.height) / resized.height;
-  return {scale_x * ((resized.width - spec.size) / 2), scale_y * ((resized.height - spec.size) / 2),
-          scale_x * spec.size, scale_y * spec.size};
+  const int left = (layout.resized.width - spec.size) / 2;
+  const int top = (layout.resized.height - spec.size) / 2;
+  const double scale_x = static_cast<double>(original.width) / layout.resized.width;
+  const double scale_y = static_cast<double>(original.height) / layout.resized.height;
+  return {scale_x * left, scale_y * top, scale_x * spec.size, scale_y * spec.size};
 }
 
 }  // namespace saccade

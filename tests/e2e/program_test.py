@@ -6,6 +6,7 @@ import os
 import pathlib
 import pty
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -421,6 +422,71 @@ class Files(ProgramTest):
         picture = self.folder / "long.png"
         picture.write_bytes(png(4020, 20))
         self.fails(4, "long.png", "4020 x 20", "200 times", result=run("ask", model, "--image", picture, "x"))
+
+    def test_inspect_shows_how_redundant_a_picture_is(self):
+        flat = self.folder / "flat.png"
+        flat.write_bytes(png(300, 200))
+        result = run("inspect", "--image", flat, "--cell", 20, "--json")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        facts = json.loads(result.stdout)
+        self.assertEqual((facts["width"], facts["height"], facts["rows"], facts["cols"]), (300, 200, 10, 15))
+        self.assertAlmostEqual(facts["unique_share"], 1 / 150)
+        self.assertEqual(facts["background"], {"color": "#000000", "share": 1})
+        self.assertFalse(facts["content"]["is_cut"])
+        facts = json.loads(run("inspect", "--image", PICTURE, "--json").stdout)
+        self.assertGreater(facts["unique_share"], facts["unique_share_within_8"])
+        self.assertTrue(0 < facts["survives"]["quarter"] < facts["survives"]["half"] < 1)
+        table = run("inspect", "--image", PICTURE).stdout
+        for word in (str(PICTURE), "unique", "background", "decoding"):
+            self.assertIn(word, table)
+        for size in ((1, 1), (1, 3000), (3000, 1)):
+            flat.write_bytes(png(*size))
+            self.assertEqual(run("inspect", "--image", flat, "--map", self.folder / "map.png").returncode, 0, size)
+
+    def test_inspect_shows_what_an_encoder_is_given(self):
+        result = run("inspect", MODEL, "--image", PICTURE, "--json")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        encoder = json.loads(result.stdout)["encoder"]
+        self.assertEqual((encoder["family"], encoder["cells"], encoder["tiles"]), ("llava", 576, 1))
+        self.assertLess(encoder["unique_cells_within_8"], encoder["unique_cells"])
+        self.assertIn("576 cells of", run("inspect", MODEL, "--image", PICTURE).stdout)
+
+    def test_inspect_writes_a_map(self):
+        path = self.folder / "map.png"
+        for _ in range(2):
+            result = run("inspect", "--image", PICTURE, "--map", path)
+            self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertEqual(json.loads(run("inspect", "--image", path, "--json").stdout)["width"], 256)
+        self.assertEqual([entry.name for entry in self.folder.iterdir()], ["map.png"])
+        copy = self.folder / "copy.png"
+        copy.write_bytes(PICTURE.read_bytes())
+        self.fails(2, "copy.png", "another name", result=run("inspect", "--image", copy, "--map", copy))
+        self.assertEqual(copy.read_bytes(), PICTURE.read_bytes())
+        nowhere = self.folder / "nowhere" / "map.png"
+        self.fails(3, "nowhere", "folder", result=run("inspect", "--image", PICTURE, "--map", nowhere))
+        self.fails(6, "directory", result=run("inspect", "--image", PICTURE, "--map", self.folder))
+        small_files = {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000)),
+                       "restore_signals": False}  # Python ignores SIGXFSZ
+        before = path.read_bytes()
+        full = subprocess.run([PROGRAM, "inspect", "--image", str(PICTURE), "--map", str(path)],
+                              capture_output=True, text=True, timeout=60, **small_files)
+        self.fails(6, "map.png", "cannot write", result=full)
+        self.assertEqual(path.read_bytes(), before)
+        self.assertFalse(path.with_name("map.png.partial").exists())
+
+    def test_inspect_refuses_bad_pictures(self):
+        whole = PICTURE.read_bytes()
+        path = self.folder / "half.png"
+        path.write_bytes(whole[: len(whole) // 2])
+        self.fails(4, "half.png", result=run("inspect", "--image", path))
+        path.write_bytes(b"")
+        self.fails(4, "half.png", "empty", result=run("inspect", "--image", path))
+        path.write_bytes(png(0, 5))
+        self.fails(4, "half.png", result=run("inspect", "--image", path))
+        self.fails(4, "JPEG, PNG or WebP", result=run("inspect", "--image", MODEL))
+        self.fails(3, "no/such.png", result=run("inspect", "--image", "no/such.png"))
+        self.fails(2, "--cell", result=run("inspect", "--image", PICTURE, "--cell", 0))
+        self.fails(2, "--map requires --image", result=run("inspect", MODEL, "--map", "map.png"))
 
     def eval_set(self, *changes):
         """A set of one question with changes; its answer is what the model says."""
