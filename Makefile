@@ -6,8 +6,8 @@ PYTHON ?= python3
 FILTER ?= .
 
 # Folders whose tests feed damaged files to the parsers or do arithmetic on raw memory, and those with threads.
-ASAN_FOLDERS := base platform tensor weights text request media kernels decoder encoder response engine cli parity
-TSAN_FOLDERS := platform kernels decoder encoder engine
+ASAN_FOLDERS := base platform tensor weights text request media kernels decoder encoder compression response engine cli parity
+TSAN_FOLDERS := platform kernels decoder encoder compression engine
 
 # What an instruction set makes different. The preset `aarch64` builds more (src/CMakeLists.txt), in some minutes.
 AARCH64_FOLDERS := base platform tensor kernels
@@ -72,11 +72,12 @@ eval: configure  ## Print how often the small model is right, on held-out pictur
 	@$(RELEASE)/bin/saccade eval models/saccade-mini.gguf --data samples/browser/set.jsonl
 
 .PHONY: bench
-bench: packages  ## Measure the kernels beside oneDNN, and the machine's limits (FILTER=regex chooses)
+bench: packages  ## Measure the kernels beside oneDNN, the machine's limits, and compression (FILTER=regex chooses)
 	@tools/install_packages.sh tools/packages_bench.txt
 	@cmake --preset release >/dev/null
-	cmake --build --preset release -j $(JOBS) --target kernels_bench
+	cmake --build --preset release -j $(JOBS) --target kernels_bench compression_bench
 	$(RELEASE)/bin/kernels_bench --benchmark_filter='$(FILTER)'
+	$(RELEASE)/bin/compression_bench --benchmark_filter='$(FILTER)'
 
 .PHONY: format
 format:  ## Format the C++ sources

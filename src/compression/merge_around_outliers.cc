@@ -59,6 +59,21 @@ void add_spaced(std::vector<int32_t>& kept, int64_t num_tokens) {
   }
 }
 
+/// The tokens of the largest cosines but `token` itself, ties to the lower.
+std::vector<int32_t> nearest_tokens(std::span<const float> cosines, int32_t token) {
+  std::vector<int32_t> tokens(cosines.size());
+  std::iota(tokens.begin(), tokens.end(), 0);
+  tokens.erase(tokens.begin() + token);
+  const auto count = std::min<int64_t>(kNumNeighbours, static_cast<int64_t>(tokens.size()));
+  std::ranges::partial_sort(tokens, tokens.begin() + count, [&](int32_t a, int32_t b) {
+    const float of_a = cosines[static_cast<size_t>(a)];
+    const float of_b = cosines[static_cast<size_t>(b)];
+    return of_a != of_b ? of_a > of_b : a < b;
+  });
+  tokens.resize(static_cast<size_t>(count));
+  return tokens;
+}
+
 Reduction merge_around(ThreadPool& pool, const CompressionInput& input, std::vector<int32_t> kept) {
   const std::span<const float> attention = input.class_attention;
   const auto n = static_cast<size_t>(input.num_tokens());
@@ -68,9 +83,7 @@ Reduction merge_around(ThreadPool& pool, const CompressionInput& input, std::vec
   for (size_t i = 0; i < reduction.ranking.size(); ++i) {
     const int32_t target = reduction.ranking[i];
     const std::span<const float> row = cosines.row(static_cast<int64_t>(i));
-    std::vector<int32_t> neighbours = falling_order(row);
-    std::erase(neighbours, target);
-    neighbours.resize(std::min(neighbours.size(), static_cast<size_t>(kNumNeighbours)));
+    const std::vector<int32_t> neighbours = nearest_tokens(row, target);
     double sum = 1;
     for (const int32_t source : neighbours) sum += double{attention[static_cast<size_t>(source)]};
     if (neighbours.empty()) continue;

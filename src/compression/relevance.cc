@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "compression/similarity.h"
 #include "kernels/matmul.h"
@@ -32,21 +33,21 @@ std::vector<float> relevance_to(ThreadPool& pool, TensorView vectors, TensorView
     std::ranges::transform(mean, words.row(num_words).begin(),
                            [&](double value) { return static_cast<float>(value * scale); });
   }
-  const int64_t num_cols = words.shape().num_rows();
-  std::vector<float> cosines(static_cast<size_t>(n * num_cols));
-  matmul(pool, {.x = vectors.floats().data(),
+  // Few words are dotted with each vector as it is read.
+  const int64_t num_products = words.shape().num_rows();
+  Tensor products(Shape{num_products, n});
+  matmul(pool, {.x = words.floats().data(),
                 .x_stride = dim,
-                .weight = words,
-                .y = cosines.data(),
-                .y_stride = num_cols,
-                .m = n});
-  std::vector<float> by_mean(static_cast<size_t>(n));
-  std::vector<float> by_word(static_cast<size_t>(n));
-  for (int64_t i = 0; i < n; ++i) {
-    const auto row = cosines.begin() + i * num_cols;
-    const auto at = static_cast<size_t>(i);
-    if (wants_mean) by_mean[at] = row[num_words] * norms[at];
-    if (wants_words) by_word[at] = *std::max_element(row, row + num_words) * norms[at];
+                .weight = vectors,
+                .y = products.floats().data(),
+                .y_stride = n,
+                .m = num_products});
+  std::vector<float> by_mean(static_cast<size_t>(wants_mean ? n : 0));
+  std::vector<float> by_word(static_cast<size_t>(wants_words ? n : 0), -std::numeric_limits<float>::infinity());
+  for (size_t i = 0; i < by_mean.size(); ++i) by_mean[i] = products.row(num_words)[i] * norms[i];
+  for (int64_t word = 0; word < num_words; ++word) {
+    const std::span<const float> row = products.row(word);
+    for (size_t i = 0; i < by_word.size(); ++i) by_word[i] = std::max(by_word[i], row[i] * norms[i]);
   }
   if (kind == RelevanceKind::kMean) return by_mean;
   if (kind == RelevanceKind::kMax) return by_word;

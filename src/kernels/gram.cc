@@ -99,7 +99,8 @@ class Bf16Gram {
 
  private:
   void lay_out(Pieces& pieces) {
-    x_ = pieces.take<uint16_t>(round_up(args_.n, kMaxPanelTileRows) * padded_k_);
+    // A tile begins at any multiple of 16, and may read beyond the last row.
+    x_ = pieces.take<uint16_t>((round_up(args_.n, kBf16GroupRows) + kMaxPanelTileRows) * padded_k_);
     panels_ = pieces.take<std::byte>(num_panels_ * panel_bytes_);
   }
 
@@ -214,9 +215,12 @@ class F32Gram {
 }  // namespace
 
 void gram(ThreadPool& pool, const GramArgs& args) {
+  gram(pool, active_leaf(), args);
+}
+
+void gram(ThreadPool& pool, const Leaf& leaf, const GramArgs& args) {
   if (args.n == 0) return;
   assert(args.k > 0 && args.row_stride >= args.k && args.out_stride >= args.n);
-  const Leaf& leaf = active_leaf();
   if (args.allows_bf16 && leaf.bf16_tile != nullptr) {
     Bf16Gram(leaf, args).run(pool);
   } else {

@@ -21,4 +21,8 @@ struct GramArgs {
 /// The same bits whatever the number of threads, and for equal rows equal products.
 void gram(ThreadPool& pool, const GramArgs& args);
 
+/// The same on a given leaf: its test has one with plain bf16 products, for machines that have none.
+struct Leaf;
+void gram(ThreadPool& pool, const Leaf& leaf, const GramArgs& args);
+
 }  // namespace saccade
