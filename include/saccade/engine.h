@@ -65,8 +65,8 @@ struct ModelInfo {
   double load_ms = 0;
 };
 
-/// What a decoder layer is worth to visual tokens: the mean divergence (nats) of the answers' first word where they pass
-/// it by.
+/// What a decoder layer is worth to visual tokens: the mean divergence (nats) of the answers' first word where they
+/// pass it by.
 struct LayerNeed {
   int64_t layer = 0;
   double divergence = 0;
@@ -92,8 +92,8 @@ class Engine {
 
   /// All layers, the least needed first, measured over the requests' prompts; their plans are not looked at.
   /// `on_progress` may be empty; returning false stops. Errors: those of answer(), kCancelled.
-  Expected<std::vector<LayerNeed>> measure_layers(std::span<const Request> requests,
-                                                  const std::function<bool(const Progress& progress)>& on_progress = {});
+  Expected<std::vector<LayerNeed>> measure_layers(
+      std::span<const Request> requests, const std::function<bool(const Progress& progress)>& on_progress = {});
 
  private:
   class Impl;

@@ -1,5 +1,5 @@
-// How much of a picture is looked at and how much of the model thinks: the levers, each with a price in quality. What is
-// left unset is as the model was made; all of it unset is the full plan.
+// How much of a picture is looked at and how much of the model thinks: the levers, each with a price in quality. What
+// is left unset is as the model was made; all of it unset is the full plan.
 #pragma once
 
 #include <cstdint>
@@ -9,8 +9,8 @@
 
 namespace saccade {
 
-/// From decoder layer `layer` on only a share of the visual tokens is left, those that the last word of the prompt looks
-/// at most: in that layer (PyramidDrop), or in the one before it (FastV).
+/// From decoder layer `layer` on only a share of the visual tokens is left, those that the last word of the prompt
+/// looks at most: in that layer (PyramidDrop), or in the one before it (FastV).
 struct LayerPruning {
   int64_t layer = 0;
   double keep_share = 1;  // of the tokens that entered the decoder
@@ -22,13 +22,14 @@ struct Plan {
   // The longest side of what the encoder is given, in pixels; within what the model's family can take.
   std::optional<int> resolution;
   bool crops_margins = false;  // empty margins are cut off first
-  // Parts of the picture that equal what their neighbours say they are, within so many levels of 0..255, never enter the
-  // encoder; those that stay count for them. 0: exactly equal.
+  // Parts of the picture that equal what their neighbours say they are, within so many levels of 0..255, never enter
+  // the encoder; those that stay count for them. 0: exactly equal.
   std::optional<int> skip_equal;
 
   // --- In the encoder.
-  int64_t merge = 0;                    // pairs of patches that each layer merges, of each tile (ToMe)
-  std::optional<double> encoder_keep;   // share of the patches that go through all layers; the others are restored (IPCV)
+  int64_t merge = 0;  // pairs of patches that each layer merges, of each tile (ToMe)
+  std::optional<double>
+      encoder_keep;  // share of the patches that go through all layers; the others are restored (IPCV)
   std::optional<double> encoder_layers;  // share of its layers that run; needs a model that learned it
 
   // --- Behind the encoder.

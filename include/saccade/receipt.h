@@ -35,11 +35,11 @@ struct PictureReceipt {
   std::string name;
   int width = 0;  // as decoded
   int height = 0;
-  int num_tiles = 0;  // of the size that the vision tower takes
+  int num_tiles = 0;            // of the size that the vision tower takes
   int64_t laid_out_tokens = 0;  // what it comes to at this resolution
   int64_t encoded_tokens = 0;   // of these, what came out of the encoder; 0 where it was not run
   int64_t visual_tokens = 0;    // of these, what the decoder was given
-  bool is_cached = false;  // all of its tokens came from the conversation's cache: nothing of it was computed
+  bool is_cached = false;       // all of its tokens came from the conversation's cache: nothing of it was computed
 };
 
 /// Multiplications and additions, each counted as one.
@@ -52,10 +52,10 @@ struct FlopCounts {
 
 /// How much of the language model ran.
 struct DecoderUse {
-  int num_layers = 0;          // that it has
-  double prefill_layers = 0;   // that a token of the prompt went through, in the mean
-  double decode_layers = 0;    // that a token of the answer went through, in the mean; 0 where none was computed
-  std::vector<int> layers;     // those that ran for any token of the prompt
+  int num_layers = 0;              // that it has
+  double prefill_layers = 0;       // that a token of the prompt went through, in the mean
+  double decode_layers = 0;        // that a token of the answer went through, in the mean; 0 where none was computed
+  std::vector<int> layers;         // those that ran for any token of the prompt
   int64_t last_visual_tokens = 0;  // visual tokens left in the last layer
 };
 

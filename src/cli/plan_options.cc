@@ -69,7 +69,12 @@ void add_plan_options(CLI::App& command, Plan& plan) {
               .add_option("--encoder-keep", plan.encoder_keep,
                           "Share of the patches that go through the whole encoder (IPCV)")
               ->check(between(0.0, 1.0)));
-  grouped(command.add_option("--keep", plan.keep, "Visual tokens to keep of each picture")->check(at_least<int64_t>(1)));
+  grouped(command
+              .add_option("--encoder-layers", plan.encoder_layers,
+                          "Share of the encoder's layers that run (models that were trained for it)")
+              ->check(between(0.0, 1.0)));
+  grouped(
+      command.add_option("--keep", plan.keep, "Visual tokens to keep of each picture")->check(at_least<int64_t>(1)));
   grouped(command.add_option("--strategy", plan.strategy, "Who chooses them (default: divprune)")
               ->check(CLI::IsMember(names)));
   grouped(command.add_option("--keep-threshold", plan.keep_threshold,
@@ -84,10 +89,11 @@ void add_plan_options(CLI::App& command, Plan& plan) {
               ->delimiter(',')
               ->check(at_least<int64_t>(0))
               ->option_text("LAYER,..."));
-  grouped(command.add_option("--freeze-layers", plan.frozen_layers, "Decoder layers that visual tokens pass by (ShortV)")
-              ->delimiter(',')
-              ->check(at_least<int64_t>(0))
-              ->option_text("LAYER,..."));
+  grouped(
+      command.add_option("--freeze-layers", plan.frozen_layers, "Decoder layers that visual tokens pass by (ShortV)")
+          ->delimiter(',')
+          ->check(at_least<int64_t>(0))
+          ->option_text("LAYER,..."));
   add_pruning(command, "--prune", false, "From LAYER on keep a share of the visual tokens (PyramidDrop)", plan);
   add_pruning(command, "--prune-fastv", true, "The same, ranked one layer earlier (FastV)", plan);
   grouped(command.add_option("--exit", plan.exit, "Leave the decoder early where the next token is this probable")

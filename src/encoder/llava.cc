@@ -222,7 +222,7 @@ TokenMap Llava::map_tokens(int64_t side, const TileGrid& tiles, ImageSize origin
 
 std::vector<int32_t> Llava::token_cells(const PixelBatch& pixels) const {
   const int64_t side = pixels.width() / cell_side();
-  const TokenMap map = map_tokens(side, pixels.num_tiles(), pixels.grid_rows, pixels.grid_cols, pixels.original);
+  const TokenMap map = map_tokens(side, tile_grid(pixels), pixels.original);
   std::vector<int32_t> cells;
   for (const TilePatch& patch : map.patches) {
     cells.push_back(patch == kNewline ? -1 : static_cast<int32_t>(patch.tile * side * side + patch.patch));

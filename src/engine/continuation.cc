@@ -62,8 +62,8 @@ Status Continuation::compute_batch() {
     positions.push_back({position, position, position});
     fingerprints.push_back(static_cast<uint64_t>(token));
   }
-  SACCADE_ASSIGN_OR_RETURN(logits_,
-                           conversation_.extend(*model_.decoder, pool_, {rows, positions, fingerprints}, count, {}, trace_));
+  SACCADE_ASSIGN_OR_RETURN(
+      logits_, conversation_.extend(*model_.decoder, pool_, {rows, positions, fingerprints}, count, {}, trace_));
   return {};
 }
 

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "base/format.h"
+#include "engine/skip_order.h"
 
 namespace saccade {
 namespace {
@@ -17,11 +18,6 @@ std::vector<int64_t> exit_layers(int64_t num_layers) {
   std::set<int64_t> layers;
   for (int eighths = 4; eighths < 8; ++eighths) layers.insert(std::max<int64_t>(1, num_layers * eighths / 8) - 1);
   return {layers.begin(), layers.end()};
-}
-
-Status check_share(const char* name, double share) {
-  if (share > 0 && share <= 1) return {};  // false for NaN
-  return invalid_argument(format("%s is %g; it must be over 0 and at most 1", name, share));
 }
 
 Status check_layer(const char* name, int64_t layer, int64_t num_layers) {
@@ -63,7 +59,8 @@ Status freeze_by_order(const Model& model, double share, SequencePlan& sequence)
   const auto num_layers = static_cast<size_t>(model.decoder->config().num_layers);
   if (model.layer_order.empty()) {
     return unsupported(
-        "a share of the layers was asked for, but the model has no scheduler (AdaLLaVA), and the order of its layers was "
+        "a share of the layers was asked for, but the model has no scheduler (AdaLLaVA), and the order of its layers "
+        "was "
         "not measured; measure it once with: saccade layers " +
         model.files->language_file().path());
   }
@@ -94,6 +91,8 @@ Expected<ConversationPlan> make_decoder_plan(const Model& model, const Plan& pla
   if (model.scheduler != nullptr) {
     sequence.scheduler = model.scheduler.get();
     sequence.num_scheduled = model.scheduler->num_scheduled(plan.layers.value_or(1.0));
+  } else if (plan.layers && !model.decoder_skip_order.empty()) {
+    sequence.runs_layer = runs_by_order(model.decoder_skip_order, *plan.layers, num_layers);
   } else if (plan.layers) {
     SACCADE_RETURN_IF_ERROR(freeze_by_order(model, *plan.layers, sequence));
   }

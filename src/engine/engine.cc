@@ -15,8 +15,8 @@
 #include "engine/continuation.h"
 #include "engine/conversation.h"
 #include "engine/decoder_plan.h"
-#include "engine/model.h"
 #include "engine/layer_order.h"
+#include "engine/model.h"
 #include "engine/pictures.h"
 #include "engine/prompt.h"
 #include "engine/stage_timer.h"
@@ -284,8 +284,8 @@ Expected<Tensor> Engine::Impl::prefill(Task& task, int64_t first_row) {
   for (size_t i = 0; i < trace.num_rows.size(); ++i) {
     if (trace.num_rows[i] > 0) receipt.decoder.layers.push_back(static_cast<int>(i));
   }
-  receipt.decoder.last_visual_tokens = trace.was_pruned ? static_cast<int64_t>(trace.visual_kept.size())
-                                                        : task.prompt.num_visual();
+  receipt.decoder.last_visual_tokens =
+      trace.was_pruned ? static_cast<int64_t>(trace.visual_kept.size()) : task.prompt.num_visual();
   if (!std::ranges::all_of(logits.floats(), [](float logit) { return std::isfinite(logit); })) {
     conversation_.truncate(first_row);
     return corrupt_data(options_.model_path +

@@ -28,9 +28,10 @@ Expected<std::vector<int64_t>> read_layer_order(const std::string& path, int64_t
   if (!json && json.status().code() == StatusCode::kNotFound) return std::vector<int64_t>();
   if (!json) return json.status();
   const auto wrong = [&] {
-    return corrupt_data(format("%s: \"order\" is not an order of the decoder's layers 0 to %lld; remove the file or make "
-                               "it anew with saccade layers",
-                               path.c_str(), static_cast<long long>(num_layers - 1)));
+    return corrupt_data(
+        format("%s: \"order\" is not an order of the decoder's layers 0 to %lld; remove the file or make "
+               "it anew with saccade layers",
+               path.c_str(), static_cast<long long>(num_layers - 1)));
   };
   const Json* order = find_member(*json, "order");
   if (order == nullptr || !order->is_array()) return wrong();

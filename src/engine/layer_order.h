@@ -1,5 +1,5 @@
-// In which decoder layers visual tokens are needed least (ShortV, arXiv 2504.00502): measured once for a model, kept in a
-// file beside it.
+// In which decoder layers visual tokens are needed least (ShortV, arXiv 2504.00502): measured once for a model, kept in
+// a file beside it.
 #pragma once
 
 #include <cstdint>

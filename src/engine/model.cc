@@ -4,6 +4,7 @@
 
 #include "base/format.h"
 #include "engine/layer_order.h"
+#include "engine/skip_order.h"
 
 namespace saccade {
 namespace {
@@ -56,6 +57,9 @@ Expected<Model> Model::load(const std::string& model_path, const std::string& mm
   auto scheduler = LayerScheduler::load(*model.files, config);
   if (!scheduler) return in_file(scheduler.status(), model.files->vision_file().path());
   model.scheduler = *std::move(scheduler);
+  auto skip_order = read_skip_order(model.files->language_metadata(), kDecoderSkipOrderKey, config.num_layers);
+  if (!skip_order) return in_model(skip_order.status());
+  model.decoder_skip_order = *std::move(skip_order);
   SACCADE_ASSIGN_OR_RETURN(model.layer_order, read_layer_order(layer_order_path(model_path), config.num_layers));
   std::string marker;
   std::string placeholder;
@@ -65,6 +69,9 @@ Expected<Model> Model::load(const std::string& model_path, const std::string& mm
     if (!enlarges_pictures) (*vision)->keep_small_pictures();
     if (pool != nullptr) (*vision)->pack_weights(*pool);
     model.vision = *std::move(vision);
+    auto order = read_skip_order(model.files->vision_metadata(), kEncoderSkipOrderKey, model.vision->num_layers());
+    if (!order) return in_file(order.status(), model.files->vision_file().path());
+    model.encoder_skip_order = *std::move(order);
     if (model.vision->has_2d_positions() != config.rope.is_multidimensional()) {
       return unsupported(model.files->vision_file().path() + ": is the vision part of another model: a " +
                          model.vision->family() + " encoder does not go with a " + config.architecture +

@@ -26,6 +26,9 @@ struct Model {
   std::unique_ptr<const VisionEncoder> vision;  // null for a language model alone
   std::unique_ptr<const Decoder> decoder;
   std::unique_ptr<const LayerScheduler> scheduler;  // null where the model has none
+  // Layers that the model was trained to do without, those first that it misses least (skip_order.h); empty of others.
+  std::vector<int64_t> encoder_skip_order;
+  std::vector<int64_t> decoder_skip_order;
   // Decoder layers, those first that visual tokens can do without best (layer_order.h); empty where it is not known.
   std::vector<int64_t> layer_order;
   std::optional<ChatTemplate> chat_template;

@@ -7,6 +7,7 @@
 
 #include "base/format.h"
 #include "compression/apply_reduction.h"
+#include "engine/skip_order.h"
 #include "engine/stage_timer.h"
 #include "media/content_crop.h"
 #include "media/patch_pruning.h"
@@ -65,13 +66,14 @@ Tensor embed_question(const Model& model, const Request& request) {
 uint64_t digest_of(const LookPlan& look) {
   const Plan& plan = look.plan;
   if (plan.looks_at_everything()) return 0;
-  std::string text = format(
-      "%d %d %d %lld %g %g %s %lld %g %d %llu", plan.resolution.value_or(-1), plan.crops_margins ? 1 : 0,
-      plan.skip_equal.value_or(-1), static_cast<long long>(plan.merge), plan.encoder_keep.value_or(-1),
-      plan.encoder_layers.value_or(-1), look.strategy == nullptr ? "" : std::string(look.strategy->name).c_str(),
-      static_cast<long long>(plan.keep.value_or(-1)), plan.keep_threshold.value_or(-1),
-      plan.repacks_positions ? 1 : 0, static_cast<unsigned long long>(plan.seed));
-  const uint64_t words = XXH3_64bits(look.query.data(), static_cast<size_t>(look.query.view().num_bytes()));
+  std::string text =
+      format("%d %d %d %lld %g %g %s %lld %g %d %llu", plan.resolution.value_or(-1), plan.crops_margins ? 1 : 0,
+             plan.skip_equal.value_or(-1), static_cast<long long>(plan.merge), plan.encoder_keep.value_or(-1),
+             plan.encoder_layers.value_or(-1), look.strategy == nullptr ? "" : std::string(look.strategy->name).c_str(),
+             static_cast<long long>(plan.keep.value_or(-1)), plan.keep_threshold.value_or(-1),
+             plan.repacks_positions ? 1 : 0, static_cast<unsigned long long>(plan.seed));
+  const std::span<const float> query = look.query.is_empty() ? std::span<const float>() : look.query.floats();
+  const uint64_t words = query.empty() ? 0 : XXH3_64bits(query.data(), query.size_bytes());
   return XXH3_64bits_withSeed(text.data(), text.size(), words) | 1;
 }
 
@@ -82,8 +84,12 @@ Status check_look(const Model& model, const Plan& plan) {
   }
   if (plan.merge < 0 || plan.merge > 1 << 14) return invalid_argument("merge must be 0 or more pairs");
   if (plan.keep && *plan.keep < 1) return invalid_argument("keep must be 1 or more tokens");
-  if (plan.encoder_keep && !(*plan.encoder_keep > 0 && *plan.encoder_keep <= 1)) {
-    return invalid_argument(format("encoder_keep is %g; it must be over 0 and at most 1", *plan.encoder_keep));
+  if (plan.encoder_keep) SACCADE_RETURN_IF_ERROR(check_share("encoder_keep", *plan.encoder_keep));
+  if (plan.encoder_layers) {
+    SACCADE_RETURN_IF_ERROR(check_share("encoder_layers", *plan.encoder_layers));
+    if (model.encoder_skip_order.empty()) {
+      return unsupported("encoder_layers was asked for, but the vision tower was not trained to leave layers out");
+    }
   }
   if (plan.repacks_positions && model.decoder->config().rope.is_multidimensional()) {
     return unsupported("positions of rows and columns (M-RoPE) can't be repacked");
@@ -97,13 +103,16 @@ Expected<EncodePlan> make_encode_plan(const Model& model, const LookPlan& look, 
   EncodePlan encode;
   if (plan.skip_equal) {
     const int side = model.vision->cell_side();
-    const PatchPruning pruning =
-        prune_equal_patches(pixels, {side, side}, normalization_of(model.vision->pixel_spec()), {*plan.skip_equal}, pool);
+    const PatchPruning pruning = prune_equal_patches(pixels, {side, side}, normalization_of(model.vision->pixel_spec()),
+                                                     {*plan.skip_equal}, pool);
     const std::vector<int32_t> cells = model.vision->token_cells(pixels);
     for (const int32_t cell : cells) {
       encode.is_seen.push_back(cell < 0 ? 1 : pruning.is_seen[static_cast<size_t>(cell)]);
       encode.weights.push_back(cell < 0 ? 1 : pruning.weights[static_cast<size_t>(cell)]);
     }
+  }
+  if (plan.encoder_layers) {
+    encode.runs_layer = runs_by_order(model.encoder_skip_order, *plan.encoder_layers, model.vision->num_layers());
   }
   if (plan.merge > 0) encode.merges = {static_cast<int>(plan.merge)};
   if (plan.encoder_keep) {
@@ -200,8 +209,8 @@ Expected<std::vector<Picture>> open_pictures(const Request& request, const Model
   return pictures;
 }
 
-Expected<PixelBatch> read_pixels(const Model&, const PictureOptions& options, const Plan& plan, ThreadPool& pool,
-                                 Picture& picture, StageTimes& stages) {
+Expected<PixelBatch> read_pixels(const PictureOptions& options, const Plan& plan, ThreadPool& pool, Picture& picture,
+                                 StageTimes& stages) {
   const ImageSize smallest =
       options.has_exact_pixels ? picture.facts.size : enlarged(picture.layout.resized, kReductionMargin);
   DecodedImage decoded;
@@ -228,8 +237,7 @@ Expected<PixelBatch> read_pixels(const Model&, const PictureOptions& options, co
 Status encode_picture(const Model& model, const PictureOptions& options, const LookPlan& look, ThreadPool& pool,
                       const ProgressFunction& progress, Picture& picture, PictureReceipt& told, Receipt& receipt) {
   StageTimes& stages = receipt.stages_ms;
-  SACCADE_ASSIGN_OR_RETURN(const PixelBatch pixels,
-                           read_pixels(model, options, look.plan, pool, picture, stages));
+  SACCADE_ASSIGN_OR_RETURN(const PixelBatch pixels, read_pixels(options, look.plan, pool, picture, stages));
   told.num_tiles = picture.layout.num_tiles;
   EncodePlan encode;
   {

@@ -1,5 +1,5 @@
-// The pictures of a request: their files opened and their headers read, then, unless the conversation holds them already,
-// looked at as the request's plan says: to vectors of the language model.
+// The pictures of a request: their files opened and their headers read, then, unless the conversation holds them
+// already, looked at as the request's plan says: to vectors of the language model.
 #pragma once
 
 #include <cstdint>
@@ -52,8 +52,8 @@ Expected<std::vector<Picture>> open_pictures(const Request& request, const Model
 
 /// Decodes, crops, resizes and normalises the picture, and adds the times to `stages`; a crop changes its facts and
 /// layout. Errors: those of decode_reduced() and prepare_pixels(), with the picture's name.
-Expected<PixelBatch> read_pixels(const PictureOptions& options, const Plan& plan, ThreadPool& pool,
-                                 Picture& picture, StageTimes& stages);
+Expected<PixelBatch> read_pixels(const PictureOptions& options, const Plan& plan, ThreadPool& pool, Picture& picture,
+                                 StageTimes& stages);
 
 /// Encodes what read_pixels() reads into the picture's `pieces`, thinned out as the plan says, with the kept tokens in
 /// facts.kept. Tokens, work and times go to the receipts. Errors: those of read_pixels(), VisionEncoder::encode() and

@@ -35,11 +35,10 @@ class PromptBuilder {
       const uint64_t identity[3] = {picture.digest, static_cast<uint64_t>(media_idx), cell};
       add_row(Prompt::kMediaRow, {}, XXH3_64bits(identity, sizeof identity));
     }
-    // Under M-RoPE a grid takes as many positions as its longest side (arXiv 2409.12191, section 2.1). What is left of a
-    // grid takes as many as the whole.
+    // Under M-RoPE a grid takes as many positions as its longest side (arXiv 2409.12191, section 2.1). What is left of
+    // a grid takes as many as the whole.
     const auto in_line = static_cast<int32_t>(run.is_repacked ? run.num_tokens : grid.num_tokens);
-    prompt_.next_position +=
-        is_multidimensional_ ? std::max({grid.extent.t, grid.extent.y, grid.extent.x}) : in_line;
+    prompt_.next_position += is_multidimensional_ ? std::max({grid.extent.t, grid.extent.y, grid.extent.x}) : in_line;
     prompt_.media.push_back(run);
   }
 

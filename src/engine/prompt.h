@@ -16,7 +16,8 @@ namespace saccade {
 /// What is known of a picture: from its header, or once it was looked at by a plan that thins it out.
 struct PictureFacts {
   ImageSize size;
-  uint64_t digest = 0;  // of the file's bytes, and the plan, for telling whether a conversation still begins the same way
+  uint64_t digest =
+      0;  // of the file's bytes, and the plan, for telling whether a conversation still begins the same way
   std::optional<PixelSpec> spec = {};  // where it is not the encoder's own
   // Of each grid the tokens that are left, ascending among those laid out. Empty: all of all grids.
   std::vector<std::vector<int32_t>> kept = {};
@@ -42,7 +43,7 @@ struct Prompt {
   std::vector<TokenPosition> positions;  // final for text rows; visual rows get theirs with their vectors
   std::vector<uint64_t> fingerprints;    // equal prefixes of two prompts compute equal keys and values
   std::vector<MediaRun> media;
-  int32_t next_position = 0;  // of the first generated token
+  int32_t next_position = 0;    // of the first generated token
   bool has_budget_row = false;  // the last row is a scheduler's (LayerScheduler::embed_budget), no token
 
   int64_t num_rows() const { return static_cast<int64_t>(tokens.size()); }

@@ -31,9 +31,9 @@ std::array<std::pair<const char*, double>, 9> stage_list(const StageTimes& stage
 // What became of a picture's tokens, where they became fewer.
 std::string picture_line(const PictureReceipt& picture, size_t number) {
   if (picture.visual_tokens == picture.laid_out_tokens) return "";
-  std::string line = format("  picture %zu: %lld of %lld visual tokens", number,
-                            static_cast<long long>(picture.visual_tokens),
-                            static_cast<long long>(picture.laid_out_tokens));
+  std::string line =
+      format("  picture %zu: %lld of %lld visual tokens", number, static_cast<long long>(picture.visual_tokens),
+             static_cast<long long>(picture.laid_out_tokens));
   if (picture.encoded_tokens > 0) line += format(", %lld encoded", static_cast<long long>(picture.encoded_tokens));
   return line + "\n";
 }
@@ -110,9 +110,10 @@ std::string receipt_table(const Receipt& receipt) {
   table += '\n';
   for (size_t i = 0; i < receipt.pictures.size(); ++i) table += picture_line(receipt.pictures[i], i + 1);
   const DecoderUse& decoder = receipt.decoder;
-  table += format("  %.1f GFLOP: %.1f looking, %.1f reading, %.1f answering; layers %.1f of %d reading, %.1f answering\n",
-                  receipt.flops.total() / 1e9, receipt.flops.encode / 1e9, receipt.flops.prefill / 1e9,
-                  receipt.flops.decode / 1e9, decoder.prefill_layers, decoder.num_layers, decoder.decode_layers);
+  table +=
+      format("  %.1f GFLOP: %.1f looking, %.1f reading, %.1f answering; layers %.1f of %d reading, %.1f answering\n",
+             receipt.flops.total() / 1e9, receipt.flops.encode / 1e9, receipt.flops.prefill / 1e9,
+             receipt.flops.decode / 1e9, decoder.prefill_layers, decoder.num_layers, decoder.decode_layers);
   table += format("  %s, %d %s, peak memory %s\n", receipt.isa.c_str(), receipt.threads,
                   receipt.threads == 1 ? "thread" : "threads", format_bytes(receipt.peak_memory_bytes).c_str());
   return table;

@@ -32,6 +32,31 @@ Expected<std::string> resize_mode(const Checkpoint& checkpoint) {
   return std::string(is_padded ? "pad" : "crop");
 }
 
+// Layers that the model was trained to do without, the least missed first (train/export_adaptive.py).
+Status plan_skip_orders(PlanBuilder& builder, const Config& settings) {
+  const Json* orders = settings.find("saccade_skip_order");
+  if (orders == nullptr) return {};
+  const auto read = [&](const char* part) -> Expected<std::vector<int32_t>> {
+    std::vector<int32_t> layers;
+    const Json* list = find_member(*orders, part);
+    if (list == nullptr || !list->is_array()) {
+      return corrupt_data(settings.path() + ": saccade_skip_order has no list " + quote(part));
+    }
+    for (const Json& layer : *list) {
+      if (!layer.is_number_unsigned() || layer.get<uint64_t>() > 1024) {
+        return corrupt_data(settings.path() + ": saccade_skip_order names something that is no layer");
+      }
+      layers.push_back(layer.get<int32_t>());
+    }
+    return layers;
+  };
+  SACCADE_ASSIGN_OR_RETURN(const std::vector<int32_t> vision, read("vision"));
+  SACCADE_ASSIGN_OR_RETURN(const std::vector<int32_t> text, read("text"));
+  builder.plan().vision_keys.set_i32s("saccade.vision.skip_order", vision);
+  builder.plan().language_keys.set_i32s("saccade.decoder.skip_order", text);
+  return {};
+}
+
 Status plan_llava(PlanBuilder& builder) {
   Checkpoint& checkpoint = builder.checkpoint();
   Config settings(checkpoint.config_path());
@@ -43,6 +68,7 @@ Status plan_llava(PlanBuilder& builder) {
   SACCADE_ASSIGN_OR_RETURN(llava.feature_layer, feature_layer(settings));
   SACCADE_ASSIGN_OR_RETURN(llava.feature_select, settings.string_or("vision_feature_select_strategy", "default"));
   SACCADE_ASSIGN_OR_RETURN(llava.resize_mode, resize_mode(checkpoint));
+  SACCADE_RETURN_IF_ERROR(plan_skip_orders(builder, settings));
   llava.projector_layers = {"projector.linear_1", "projector.linear_2"};
   if (checkpoint.has("image_newline")) llava.pinpoints = settings.find("image_grid_pinpoints");
   return plan_llava_vision(builder, vision_settings(checkpoint), llava);
