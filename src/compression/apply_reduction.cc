@@ -126,9 +126,10 @@ std::vector<MediaTokens> apply_reduction(ThreadPool& pool, const Reduction& redu
     pool.parallel_for(static_cast<int64_t>(tokens.size()), 16, [&](int64_t begin, int64_t end, int) {
       for (int64_t i = begin; i < end; ++i) {
         const size_t token = tokens[static_cast<size_t>(i)];
-        const auto parts =
-            std::ranges::equal_range(reduction.parts, static_cast<int32_t>(token), {}, &MergePart::target);
-        write_vector({parts.begin(), parts.end()}, rows, token, kept.vectors.row(i));
+        const auto target = static_cast<int32_t>(token);
+        const auto first_part = std::ranges::lower_bound(reduction.parts, target, {}, &MergePart::target);
+        const auto end_part = std::ranges::upper_bound(reduction.parts, target, {}, &MergePart::target);
+        write_vector({first_part, end_part}, rows, token, kept.vectors.row(i));
       }
     });
     first += grid->places.size();
