@@ -23,8 +23,8 @@ namespace saccade {
 /// What a forward computed.
 struct ForwardTrace {
   double multiply_adds = 0;
-  int64_t num_tokens = 0;            // that were given
-  std::vector<int64_t> num_rows;     // [num_layers]: of these, how many went through each layer
+  int64_t num_tokens = 0;         // that were given
+  std::vector<int64_t> num_rows;  // [num_layers]: of these, how many went through each layer
   bool was_pruned = false;
   std::vector<int32_t> visual_kept;  // rows of the forward that the first sequence's last pruning left, ascending
 };

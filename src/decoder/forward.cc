@@ -136,18 +136,27 @@ Status Decoder::Forward::attend(int64_t layer_idx, const LayerRows& rows, const 
   args.is_causal = true;
   int64_t num_queried = 0;  // full rows before this segment
   std::vector<int32_t> sequence_rows;
+  std::vector<float> biases;
   for (const LayerSegment& segment : rows.segments) {
     const int64_t begin = std::max(segment.kv_begin, chunk.begin);
     const int64_t end = std::min(segment.kv_end, chunk.end);
     if (begin >= end) continue;
-    KvSequence& kv = *args_.sequences[segment.sequence_idx].kv;
+    const SequenceRows& sequence = args_.sequences[segment.sequence_idx];
+    KvSequence& kv = *sequence.kv;
     const int64_t num_past = kv.num_tokens(layer_idx);
     SACCADE_RETURN_IF_ERROR(kv.reserve(layer_idx, end - begin));
-    const auto offset = static_cast<int32_t>(kv.num_rows() - tracker_.first_row(segment.sequence_idx));
+    const int64_t first = tracker_.first_row(segment.sequence_idx);
+    const auto offset = static_cast<int32_t>(kv.num_rows() - first);
     sequence_rows.clear();
-    for (int64_t i = begin; i < end; ++i) sequence_rows.push_back(rows.kv[static_cast<size_t>(i)] + offset);
-    kv.append(layer_idx, sequence_rows, k_.row(begin - chunk.begin).data(), v_.row(begin - chunk.begin).data());
+    biases.clear();
+    for (int64_t i = begin; i < end; ++i) {
+      const int32_t row = rows.kv[static_cast<size_t>(i)];
+      sequence_rows.push_back(row + offset);
+      if (!sequence.key_biases.empty()) biases.push_back(sequence.key_biases[static_cast<size_t>(row - first)]);
+    }
+    kv.append(layer_idx, sequence_rows, k_.row(begin - chunk.begin).data(), v_.row(begin - chunk.begin).data(), biases);
     args.kv = kv.blocks(layer_idx);
+    args.key_bias = kv.biases(layer_idx);
     args.allows_bf16 = args.kv.dtype != DType::kF32;
     for (int64_t i = begin; i < end;) {  // runs of full rows
       int64_t run_end = i;

@@ -76,7 +76,8 @@ Status KvSequence::reserve(int64_t layer_idx, int64_t count) {
   return {};
 }
 
-void KvSequence::append(int64_t layer_idx, std::span<const int32_t> rows, const float* keys, const float* values) {
+void KvSequence::append(int64_t layer_idx, std::span<const int32_t> rows, const float* keys, const float* values,
+                        std::span<const float> biases) {
   Layer& layer = layers_[static_cast<size_t>(layer_idx)];
   const KvShape& shape = pool_->shape();
   const int64_t token_floats = shape.num_heads * shape.head_dim;
@@ -94,12 +95,19 @@ void KvSequence::append(int64_t layer_idx, std::span<const int32_t> rows, const 
   }
   assert(rows.empty() || layer.rows.empty() || layer.rows.back() < rows.front());
   layer.rows.insert(layer.rows.end(), rows.begin(), rows.end());
+  if (!biases.empty()) {
+    layer.biases.resize(static_cast<size_t>(num_before), 0.0F);
+    layer.biases.insert(layer.biases.end(), biases.begin(), biases.end());
+  } else if (!layer.biases.empty()) {
+    layer.biases.resize(layer.rows.size(), 0.0F);
+  }
 }
 
 void KvSequence::truncate(int64_t num_rows) {
   num_rows_ = std::min(num_rows_, num_rows);
   for (Layer& layer : layers_) {
     layer.rows.erase(std::ranges::lower_bound(layer.rows, static_cast<int32_t>(num_rows)), layer.rows.end());
+    layer.biases.resize(std::min(layer.biases.size(), layer.rows.size()));
     keep_blocks(layer, num_blocks_for(static_cast<int64_t>(layer.rows.size())));
   }
 }
@@ -110,6 +118,11 @@ void KvSequence::keep_blocks(Layer& layer, size_t count) {
     layer.keys.pop_back();
     layer.values.pop_back();
   }
+}
+
+const float* KvSequence::biases(int64_t layer_idx) const {
+  const Layer& layer = layers_[static_cast<size_t>(layer_idx)];
+  return layer.biases.empty() ? nullptr : layer.biases.data();
 }
 
 KvBlocks KvSequence::blocks(int64_t layer_idx) const {

@@ -69,8 +69,10 @@ class KvSequence {
   /// Room for `count` more tokens in one layer; nothing is changed on an error.
   Status reserve(int64_t layer_idx, int64_t count);
   /// Rounds the keys and values of these rows [rows.size(), num_heads * head_dim], contiguous, to the cache's type
-  /// behind what the layer holds. The rows ascend and come after those; reserve() must have made room.
-  void append(int64_t layer_idx, std::span<const int32_t> rows, const float* keys, const float* values);
+  /// behind what the layer holds. The rows ascend and come after those; reserve() must have made room. `biases`
+  /// [rows.size()] are added to the scores of these keys; empty: none.
+  void append(int64_t layer_idx, std::span<const int32_t> rows, const float* keys, const float* values,
+              std::span<const float> biases = {});
   /// Counts the rows that the layers were given (or not) as part of the sequence.
   void advance(int64_t count) { num_rows_ += count; }
   /// Forgets all but the first `num_rows` rows in every layer.
@@ -78,12 +80,15 @@ class KvSequence {
 
   /// Valid until the next reserve() or truncate().
   KvBlocks blocks(int64_t layer_idx) const;
+  /// [num_tokens(layer_idx)], or null where no token has one. Valid until the next append() or truncate().
+  const float* biases(int64_t layer_idx) const;
 
  private:
   struct Layer {
     std::vector<std::byte*> keys;    // one pointer per block
     std::vector<std::byte*> values;  // into the same blocks
     std::vector<int32_t> rows;       // of the sequence, ascending: one for each token held
+    std::vector<float> biases;       // the same; empty where there is none
   };
   void keep_blocks(Layer& layer, size_t count);  // gives back those after the first `count`
 

@@ -16,6 +16,8 @@ struct SequenceRows {
   int64_t num_tokens = 0;
   SequencePlan* plan = nullptr;             // null: all layers, all rows. A scheduler writes to it
   std::span<const uint8_t> is_visual = {};  // [num_tokens]; empty: none is
+  // [num_tokens]: added to the scores of their keys, the logarithm of how many tokens each stands for; empty: none.
+  std::span<const float> key_biases = {};
 };
 
 /// The rows of a layer that belong to one sequence: keys and values are computed of all, the rest of some.

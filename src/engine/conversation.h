@@ -20,6 +20,7 @@ struct NewRows {
   std::span<const TokenPosition> positions;  // [num_rows]
   std::span<const uint64_t> fingerprints;    // [num_rows]
   std::span<const uint8_t> is_visual = {};   // [num_rows]; empty: none is
+  std::span<const float> key_biases = {};    // [num_rows], see SequenceRows; empty: none
 };
 
 /// By which plan a conversation goes on. Rows computed by plans of equal digests are as good as one another.

@@ -272,9 +272,11 @@ Expected<Tensor> Engine::Impl::prefill(Task& task, int64_t first_row) {
     model_.scheduler->embed_budget(num_scheduled, rows.row(rows.shape()[0] - 1));
   }
   const std::vector<uint8_t> is_visual = task.prompt.visual_rows();
+  const std::vector<float> biases = key_biases(task.prompt, vectors);
   const auto skipped = static_cast<size_t>(first_row);
   const NewRows more = {rows, std::span(task.prompt.positions).subspan(skipped),
-                        std::span(task.prompt.fingerprints).subspan(skipped), std::span(is_visual).subspan(skipped)};
+                        std::span(task.prompt.fingerprints).subspan(skipped), std::span(is_visual).subspan(skipped),
+                        biases.empty() ? std::span<const float>() : std::span(biases).subspan(skipped)};
   conversation_.truncate(first_row);
   ForwardTrace trace;
   SACCADE_ASSIGN_OR_RETURN(Tensor logits, conversation_.extend(*model_.decoder, *pool_, more, 1,

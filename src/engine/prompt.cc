@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <cmath>
 #include <cstring>
 
 #include "base/format.h"
@@ -123,6 +124,19 @@ Expected<Prompt> build_prompt(const Model& model, std::span<const PromptSpan> sp
     }
   }
   return builder.finish();
+}
+
+std::vector<float> key_biases(const Prompt& prompt, std::span<const MediaTokens* const> vectors) {
+  std::vector<float> biases;
+  for (size_t run_idx = 0; run_idx < prompt.media.size(); ++run_idx) {
+    if (vectors[run_idx] == nullptr || vectors[run_idx]->weights.empty()) continue;
+    biases.resize(prompt.tokens.size(), 0.0F);
+    const std::vector<float>& weights = vectors[run_idx]->weights;
+    for (size_t i = 0; i < weights.size(); ++i) {
+      biases[static_cast<size_t>(prompt.media[run_idx].first_row) + i] = std::log(weights[i]);
+    }
+  }
+  return biases;
 }
 
 Tensor embed_rows(const Model& model, Prompt& prompt, int64_t first_row, std::span<const MediaTokens* const> vectors) {

@@ -59,6 +59,10 @@ struct Prompt {
 Expected<Prompt> build_prompt(const Model& model, std::span<const PromptSpan> spans,
                               std::span<const PictureFacts> pictures);
 
+/// [num_rows]: what a visual token that stands for several adds to the scores of its key, the logarithm of their
+/// number. Empty where none does. `vectors` as below.
+std::vector<float> key_biases(const Prompt& prompt, std::span<const MediaTokens* const> vectors);
+
 /// Rows [first_row, num_rows) as the decoder takes them, and the positions of visual rows filled in. `vectors` holds,
 /// for every entry of prompt.media that reaches past first_row, its MediaTokens (null for the others). A budget row is
 /// left for the scheduler to fill.
