@@ -26,7 +26,7 @@ std::string percent(double share) {
 }
 
 std::string gflop(double flops) {
-  return format("%.2f", flops / kGiga);
+  return format(flops < 0.1 * kGiga ? "%.4f" : "%.2f", flops / kGiga);
 }
 
 std::string milliseconds(double ms) {
