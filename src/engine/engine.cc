@@ -182,7 +182,7 @@ Status Engine::Impl::lay_out(Task& task) {
   for (Picture& picture : task.pictures) {
     const auto& [width, height] = picture.facts.size;
     picture.facts.digest ^= task.look.digest;
-    picture.facts.is_repacked = task.request.plan.repacks_positions;
+    picture.facts.is_repacked = task.look.plan.repacks_positions;
     receipt.pictures.push_back({.name = picture.media.name(), .width = width, .height = height});
     receipt.pictures.back().num_tiles = picture.layout.num_tiles;
   }

@@ -77,6 +77,17 @@ uint64_t digest_of(const LookPlan& look) {
   return XXH3_64bits_withSeed(text.data(), text.size(), words) | 1;
 }
 
+// What a request leaves unset: the model's own strategy, or ours where some tokens are to be kept.
+Plan with_defaults(const Model& model, Plan plan) {
+  if (model.own_strategy != nullptr) {
+    if (plan.strategy.empty()) plan.strategy = model.own_strategy->name;
+    plan.repacks_positions = true;  // as it was trained, whoever chooses
+  } else if (plan.strategy.empty() && (plan.keep || plan.keep_threshold)) {
+    plan.strategy = kDefaultStrategy;
+  }
+  return plan;
+}
+
 Status check_look(const Model& model, const Plan& plan) {
   if (plan.resolution && *plan.resolution < 1) return invalid_argument("resolution must be at least 1 pixel");
   if (plan.skip_equal && (*plan.skip_equal < 0 || *plan.skip_equal > 255)) {
@@ -175,15 +186,15 @@ bool LookPlan::keeps_layout() const {
 
 Expected<LookPlan> make_look_plan(const Model& model, const Request& request) {
   LookPlan look;
-  look.plan = request.plan;
-  if (request.plan.looks_at_everything()) return look;
+  look.plan = with_defaults(model, request.plan);
+  if (look.plan.looks_at_everything()) return look;
   if (model.vision == nullptr) return look;  // there is no picture to look at
-  SACCADE_RETURN_IF_ERROR(check_look(model, request.plan));
-  if (request.plan.keep || request.plan.keep_threshold || !request.plan.strategy.empty()) {
-    const std::string name = request.plan.strategy.empty() ? kDefaultStrategy : request.plan.strategy;
-    SACCADE_ASSIGN_OR_RETURN(look.strategy, find_strategy(name));
-    if (!request.plan.keep && !look.strategy->decides_count) {
-      return invalid_argument("strategy " + quote(name) + " needs to know how many tokens to keep; give keep");
+  SACCADE_RETURN_IF_ERROR(check_look(model, look.plan));
+  if (!look.plan.strategy.empty()) {
+    SACCADE_ASSIGN_OR_RETURN(look.strategy, find_strategy(look.plan.strategy));
+    if (!look.plan.keep && !look.strategy->decides_count) {
+      return invalid_argument("strategy " + quote(look.plan.strategy) +
+                              " needs to know how many tokens to keep; give keep");
     }
     if (look.strategy->query != Need::kNone) look.query = embed_question(model, request);
   }
