@@ -90,6 +90,9 @@ class Engine {
   /// (over the context, a limit, or memory), kInternal (a callback threw). The engine stays usable after any error.
   Expected<Answer> answer(const Request& request, const AnswerCallbacks& callbacks = {});
 
+  /// Lets go of what answer() keeps: the next request is computed from its first row, as in an engine just loaded.
+  void forget();
+
   /// All layers, the least needed first, measured over the requests' prompts; their plans are not looked at.
   /// `on_progress` may be empty; returning false stops. Errors: those of answer(), kCancelled.
   Expected<std::vector<LayerNeed>> measure_layers(

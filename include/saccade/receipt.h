@@ -35,6 +35,8 @@ struct PictureReceipt {
   std::string name;
   int width = 0;  // as decoded
   int height = 0;
+  int resized_width = 0;  // as the encoder is given it, all tiles together
+  int resized_height = 0;
   int num_tiles = 0;            // of the size that the vision tower takes
   int64_t laid_out_tokens = 0;  // what it comes to at this resolution
   int64_t encoded_tokens = 0;   // of these, what came out of the encoder; 0 where it was not run

@@ -1,15 +1,13 @@
 // saccade eval: how often a model answers right, over a set of questions about pictures.
 #include <algorithm>
 #include <cstdio>
-#include <filesystem>
 #include <map>
 #include <nlohmann/json.hpp>
-#include <sstream>
 
 #include "base/format.h"
-#include "cli/ask_turn.h"
 #include "cli/commands.h"
 #include "cli/eval_score.h"
+#include "cli/eval_set.h"
 #include "cli/exit_code.h"
 #include "cli/json_output.h"
 #include "cli/model_options.h"
@@ -17,7 +15,6 @@
 #include "cli/plan_options.h"
 #include "cli/printable_text.h"
 #include "cli/terminal.h"
-#include "platform/whole_file.h"
 #include "saccade/engine.h"
 
 namespace saccade {
@@ -33,9 +30,6 @@ struct EvalOptions {
   bool is_json = false;
   bool shows_failures = false;
 };
-
-// A set is text; this is for the file that was named by mistake.
-constexpr uint64_t kMaxSetBytes = 1ull << 30;
 
 struct Tally {
   int64_t num_asked = 0;
@@ -58,42 +52,19 @@ struct Outcome {
   }
 };
 
-Expected<std::vector<EvalItem>> read_set(const std::string& path, int64_t limit) {
-  SACCADE_ASSIGN_OR_RETURN(const std::vector<std::byte> bytes, read_whole_file(path, kMaxSetBytes));
-  std::istringstream in(std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
-  std::vector<EvalItem> items;
-  std::string line;
-  for (int64_t line_idx = 1; std::getline(in, line); ++line_idx) {
-    if (normalize_answer(line).empty()) continue;
-    SACCADE_ASSIGN_OR_RETURN(EvalItem item,
-                             parse_eval_item(line, format("%s:%lld", path.c_str(), static_cast<long long>(line_idx))));
-    items.push_back(std::move(item));
-    if (limit > 0 && static_cast<int64_t>(items.size()) == limit) break;
-  }
-  if (items.empty()) return corrupt_data(path + ": holds no questions");
-  return items;
-}
-
-Request request_for(const EvalItem& item, const EvalOptions& options) {
-  const auto folder = std::filesystem::path(options.data_path).parent_path();
-  Request request;
-  request.max_tokens = options.max_tokens;
-  request.plan = options.plan;
-  request.messages.push_back(user_message({(folder / item.image).string()}, item.question));
-  return request;
-}
-
 void show_failure(const EvalItem& item, const std::string& answer) {
   std::fprintf(stderr, "%s [%s] %s\n  expected %s, got %s\n", one_line(item.image).c_str(), one_line(item.kind).c_str(),
-               one_line(item.question).c_str(), quote(item.answer, 200).c_str(), quote(answer, 200).c_str());
+               one_line(item.question).c_str(), quote(*item.answer, 200).c_str(), quote(answer, 200).c_str());
 }
 
 // Asks one question and counts it.
-Status ask(Engine& engine, const EvalItem& item, const EvalOptions& options, Outcome& outcome) {
+Status ask(Engine& engine, const EvalSet& set, const EvalItem& item, const EvalOptions& options, Outcome& outcome) {
   AnswerCallbacks callbacks;
   callbacks.on_progress = [](const Progress&) { return !is_interrupted(); };
   callbacks.on_text = [](std::string_view) { return !is_interrupted(); };
-  const auto answer = engine.answer(request_for(item, options), callbacks);
+  Request request = set.request_for(item, options.max_tokens);
+  request.plan = options.plan;
+  const auto answer = engine.answer(request, callbacks);
   if (is_interrupted()) return cancelled("interrupted");
   if (!answer) return answer.status().with_context(item.where);
   const bool good = is_right(item, answer->text);
@@ -106,15 +77,15 @@ Status ask(Engine& engine, const EvalItem& item, const EvalOptions& options, Out
   return {};
 }
 
-Outcome ask_all(Engine& engine, const std::vector<EvalItem>& items, const EvalOptions& options) {
+Outcome ask_all(Engine& engine, const EvalSet& set, const EvalOptions& options) {
   Outcome outcome;
-  outcome.num_questions = static_cast<int64_t>(items.size());
+  outcome.num_questions = static_cast<int64_t>(set.items.size());
   ProgressLine progress;
-  for (const EvalItem& item : items) {
+  for (const EvalItem& item : set.items) {
     if (options.shows_failures) progress.clear();
-    outcome.end = ask(engine, item, options, outcome);
+    outcome.end = ask(engine, set, item, options, outcome);
     if (!outcome.end.is_ok()) break;
-    progress.show("asking", static_cast<double>(outcome.all.num_asked) / static_cast<double>(items.size()));
+    progress.show("asking", static_cast<double>(outcome.all.num_asked) / static_cast<double>(set.items.size()));
   }
   return outcome;
 }
@@ -166,11 +137,11 @@ int judge(const Tally& all, double min_share) {
 }
 
 int run_eval(const EvalOptions& options) {
-  const auto items = read_set(options.data_path, options.limit);
-  if (!items) return report_error(items.status(), options.is_json);
+  const auto set = read_eval_set(options.data_path, options.limit);
+  if (!set) return report_error(set.status(), options.is_json);
   auto engine = load_engine(options.engine);
   if (!engine) return report_error(engine.status(), options.is_json);
-  const Outcome outcome = ask_all(**engine, *items, options);
+  const Outcome outcome = ask_all(**engine, *set, options);
   if (outcome.all.num_asked == 0) return report_error(outcome.end, options.is_json);
   const ModelInfo& info = (*engine)->info();
   options.is_json ? print_object(outcome, info, options) : print_table(outcome, info, options);

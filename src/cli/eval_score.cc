@@ -4,9 +4,6 @@
 #include <cctype>
 #include <cmath>
 #include <cstdlib>
-#include <nlohmann/json.hpp>
-
-#include "base/format.h"
 
 namespace saccade {
 namespace {
@@ -19,37 +16,6 @@ bool is_space(char c) {
 constexpr double kRounding = 1e-9;
 
 }  // namespace
-
-Expected<EvalItem> parse_eval_item(std::string_view json, std::string_view where) {
-  const auto fail = [&](const std::string& what) { return corrupt_data(std::string(where) + ": " + what); };
-  const auto line = nlohmann::json::parse(json, nullptr, /*allow_exceptions=*/false);
-  if (!line.is_object()) return fail("is not a JSON object");
-  EvalItem item;
-  item.where = where;
-  for (const auto& [name, target] :
-       {std::pair{"image", &item.image}, {"question", &item.question}, {"answer", &item.answer}}) {
-    if (!line.contains(name) || !line[name].is_string()) return fail(std::string("needs the string ") + name);
-    *target = line[name].get<std::string>();
-  }
-  item.kind = "unnamed";
-  if (line.contains("kind")) {
-    if (!line["kind"].is_string()) return fail("kind is not a string");
-    item.kind = line["kind"].get<std::string>();
-  }
-  if (line.contains("tolerance")) {
-    if (!line["tolerance"].is_number()) return fail("tolerance is not a number");
-    item.tolerance = line["tolerance"].get<double>();
-    if (!leading_number(item.answer)) return fail("has a tolerance, but its answer is not a number");
-  }
-  if (line.contains("accept")) {
-    if (!line["accept"].is_array()) return fail("accept is not a list");
-    for (const auto& other : line["accept"]) {
-      if (!other.is_string()) return fail("accept holds something that is not a string");
-      item.accept.push_back(other.get<std::string>());
-    }
-  }
-  return item;
-}
 
 std::string normalize_answer(std::string_view text) {
   std::string normal;
@@ -84,12 +50,12 @@ std::optional<double> leading_number(std::string_view text) {
 
 bool is_right(const EvalItem& item, std::string_view answer) {
   const std::string normal = normalize_answer(answer);
-  if (normal == normalize_answer(item.answer)) return true;
+  if (normal == normalize_answer(*item.answer)) return true;
   const auto equals = [&](const std::string& other) { return normal == normalize_answer(other); };
   if (std::ranges::any_of(item.accept, equals)) return true;
   if (!item.tolerance) return false;
   const auto value = leading_number(normal);
-  return value && std::abs(*value - *leading_number(item.answer)) <= *item.tolerance + kRounding;
+  return value && std::abs(*value - *leading_number(*item.answer)) <= *item.tolerance + kRounding;
 }
 
 }  // namespace saccade

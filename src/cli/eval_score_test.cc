@@ -40,17 +40,5 @@ TEST(EvalScore, TakesWhatTheListAccepts) {
   EXPECT_TRUE(is_right(lamp, "The red one."));
 }
 
-TEST(EvalScore, NamesTheLineAndTheField) {
-  EXPECT_THAT(parse_eval_item("[]", "set.jsonl:3").status().message(), testing::StartsWith("set.jsonl:3: "));
-  EXPECT_THAT(parse_eval_item(R"({"image": "a", "question": 1})", "f:1").status().message(),
-              testing::HasSubstr("question"));
-  EXPECT_THAT(parse_eval_item(R"({"image":"a","question":"q","answer":"x","tolerance":1})", "f:1").status().message(),
-              testing::HasSubstr("not a number"));
-  const auto good = parse_eval_item(R"({"image":"a","question":"q","answer":"7","tolerance":1,"accept":["8"]})", "f:1");
-  ASSERT_TRUE(good.is_ok());
-  EXPECT_EQ(good->kind, "unnamed");
-  EXPECT_EQ(good->accept.size(), 1u);
-}
-
 }  // namespace
 }  // namespace saccade

@@ -82,6 +82,7 @@ class Engine::Impl {
 
   const ModelInfo& info() const { return info_; }
   Expected<Answer> answer(const Request& request, const AnswerCallbacks& callbacks);
+  void forget();
   Expected<std::vector<LayerNeed>> measure_layers(std::span<const Request> requests,
                                                   const std::function<bool(const Progress& progress)>& on_progress);
 
@@ -184,7 +185,7 @@ Status Engine::Impl::lay_out(Task& task) {
     picture.facts.digest ^= task.look.digest;
     picture.facts.is_repacked = task.request.plan.repacks_positions;
     receipt.pictures.push_back({.name = picture.media.name(), .width = width, .height = height});
-    receipt.pictures.back().num_tiles = picture.layout.num_tiles;
+    picture.tell_layout(receipt.pictures.back());
   }
   if (!task.look.keeps_layout()) SACCADE_RETURN_IF_ERROR(look_ahead(task));
   const StageTimer timer(receipt.stages_ms.prompt);
@@ -382,6 +383,11 @@ Expected<Answer> Engine::Impl::answer(const Request& request, const AnswerCallba
   return std::move(task.answer);
 }
 
+void Engine::Impl::forget() {
+  conversation_.truncate(0);
+  looked_at_.clear();
+}
+
 Expected<std::vector<LayerNeed>> Engine::Impl::measure_layers(
     std::span<const Request> requests, const std::function<bool(const Progress& progress)>& on_progress) {
   const int64_t num_layers = model_.decoder->config().num_layers;
@@ -438,6 +444,10 @@ Expected<std::unique_ptr<Engine>> Engine::load(const EngineOptions& options,
                             SACCADE_ASSIGN_OR_RETURN(std::unique_ptr<Impl> impl, Impl::load(options, on_progress));
                             return std::unique_ptr<Engine>(new Engine(std::move(impl)));
                           });
+}
+
+void Engine::forget() {
+  impl_->forget();
 }
 
 Expected<std::vector<LayerNeed>> Engine::measure_layers(

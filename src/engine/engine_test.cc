@@ -166,6 +166,21 @@ TEST_P(EngineTest, GuessingChangesNoToken) {
   expect_same_with_guesses(options, warm, num_guessed);
 }
 
+TEST_P(EngineTest, ForgetsWhatItKept) {
+  const auto engine = load();
+  const Request request = ask({picture_part(0), text_part("What is in the picture?")});
+  const auto first = engine->answer(request);
+  ASSERT_TRUE(first) << first.status().message();
+  engine->forget();
+  const auto second = engine->answer(request);
+  ASSERT_TRUE(second) << second.status().message();
+  EXPECT_EQ(second->text, first->text);
+  EXPECT_EQ(second->receipt.tokens.cached, 0);
+  EXPECT_FALSE(second->receipt.pictures[0].is_cached);
+  EXPECT_GT(second->receipt.stages_ms.encode, 0);
+  EXPECT_GT(second->receipt.pictures[0].resized_width, 0);
+}
+
 TEST_P(EngineTest, LooksAtAnotherPicture) {
   const auto engine = load();
   const Request one = ask({picture_part(0), text_part("What is it?")});

@@ -169,6 +169,12 @@ Status compress(const LookPlan& look, ThreadPool& pool, std::vector<MediaPiece>&
 
 }  // namespace
 
+void Picture::tell_layout(PictureReceipt& told) const {
+  told.resized_width = layout.resized.width;
+  told.resized_height = layout.resized.height;
+  told.num_tiles = layout.num_tiles;
+}
+
 bool LookPlan::keeps_layout() const {
   return !plan.crops_margins && !plan.skip_equal && plan.merge == 0 && strategy == nullptr;
 }
@@ -238,7 +244,7 @@ Status encode_picture(const Model& model, const PictureOptions& options, const L
                       const ProgressFunction& progress, Picture& picture, PictureReceipt& told, Receipt& receipt) {
   StageTimes& stages = receipt.stages_ms;
   SACCADE_ASSIGN_OR_RETURN(const PixelBatch pixels, read_pixels(options, look.plan, pool, picture, stages));
-  told.num_tiles = picture.layout.num_tiles;
+  picture.tell_layout(told);
   EncodePlan encode;
   {
     const StageTimer timer(stages.compress);

@@ -25,6 +25,8 @@ struct Picture {
   PixelSpec spec;                  // as the encoder wants it, at the plan's resolution
   PixelLayout layout;              // of what the encoder is given
   std::vector<MediaPiece> pieces;  // empty until encoded
+
+  void tell_layout(PictureReceipt& told) const;
 };
 
 struct PictureOptions {

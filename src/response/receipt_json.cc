@@ -46,6 +46,8 @@ Json receipt_json(const Receipt& receipt) {
     pictures.push_back({{"name", picture.name},
                         {"width", picture.width},
                         {"height", picture.height},
+                        {"resized_width", picture.resized_width},
+                        {"resized_height", picture.resized_height},
                         {"tiles", picture.num_tiles},
                         {"laid_out_tokens", picture.laid_out_tokens},
                         {"encoded_tokens", picture.encoded_tokens},
