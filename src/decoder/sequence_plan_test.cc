@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <functional>
 #include <memory>
 #include <numeric>
@@ -269,6 +270,39 @@ TEST_F(Plans, ConfidentRowsLeaveAndLeaveKeysBehind) {
       EXPECT_EQ(std::ranges::count(exits, kNumLayers), 12);
     }
   }
+}
+
+// A visual row that stands for two gives what the row given twice, at the same place, gives.
+TEST_F(Plans, ARowThatStandsForTwoWeighsAsMuchAsTwo) {
+  const Text text = some_text(7);
+  const auto run_with = [&](bool is_twice) {
+    const int doubled = 5;  // a visual row, one that others see
+    Tensor rows({static_cast<int64_t>(text.prompt.size()) + (is_twice ? 1 : 0), kTinyModelDim});
+    std::vector<TokenPosition> positions;
+    std::vector<float> biases;
+    for (int i = 0; i < static_cast<int>(text.prompt.size()); ++i) {
+      for (int copy = 0; copy < (is_twice && i == doubled ? 2 : 1); ++copy) {
+        decoder_->embed(text.prompt[i], rows.row(static_cast<int64_t>(positions.size())));
+        positions.push_back({i, i, i});
+        biases.push_back(!is_twice && i == doubled ? std::log(2.0F) : 0.0F);
+      }
+    }
+    SequencePlan plan;
+    // Where rows do not see their own copies, only the rows behind tell the difference: one layer.
+    plan.runs_layer = {0, 0, 1, 0, 0, 0};
+    KvSequence kv = sequence();
+    const SequenceRows sequence_rows = {&kv, rows.shape()[0], &plan, {}, biases};
+    ForwardArgs args;
+    args.rows = &rows;
+    args.positions = positions;
+    args.sequences = {&sequence_rows, 1};
+    const auto logits = decoder_->forward(pool_, args);
+    EXPECT_TRUE(logits);
+    EXPECT_NE(kv.biases(2), nullptr);
+    EXPECT_EQ(kv.biases(0), nullptr);
+    return Vector(logits->row(0).begin(), logits->row(0).end());
+  };
+  expect_near({run_with(false)}, {run_with(true)});
 }
 
 TEST_F(Plans, SequencesOfDifferentPlansGoTogetherAndGetWhatTheyGetAlone) {
