@@ -64,12 +64,15 @@ parity: configure  ## Compare with Transformers live, with random dimensions (ne
 	$(PYTHON) tools/parity/live.py --build $(RELEASE)
 
 .PHONY: eval
-eval: configure  ## Print how often the small model is right, on held-out pictures and on pages from a web browser
+eval: configure  ## Print how often the small model is right, on held-out pictures and on pages from a web browser, and by which plan
 	cmake --build --preset release -j $(JOBS) --target saccade
 	@echo "held out"
 	@$(RELEASE)/bin/saccade eval models/saccade-mini.gguf --data samples/heldout/set.jsonl
 	@echo "rendered by a web browser"
 	@$(RELEASE)/bin/saccade eval models/saccade-mini.gguf --data samples/browser/set.jsonl
+	@echo "plans compared, on some of the held-out pictures"
+	@$(RELEASE)/bin/saccade sweep models/saccade-mini.gguf --data samples/heldout/set.jsonl --limit 200 \
+	  --grid samples/plans.txt
 
 .PHONY: bench
 bench: packages  ## Measure the kernels beside oneDNN, the machine's limits, and compression (FILTER=regex chooses)

@@ -82,7 +82,7 @@ bool write_out(std::string_view text) {
 
 ProgressLine::ProgressLine() : is_terminal_(::isatty(STDERR_FILENO) == 1) {}
 
-void ProgressLine::show(std::string_view stage, double fraction) {
+void ProgressLine::show(std::string_view stage, double fraction, std::string_view note) {
   if (!is_terminal_ || clock_.elapsed_ms() < 1000) return;
   constexpr int kWidth = 24;
   const int filled = static_cast<int>(std::clamp(fraction, 0.0, 1.0) * kWidth);
@@ -90,6 +90,8 @@ void ProgressLine::show(std::string_view stage, double fraction) {
   bar.resize(kWidth, '.');
   std::string line = format("%-16.*s %s %3.0f %%", static_cast<int>(stage.size()), stage.data(), bar.c_str(),
                             100 * std::clamp(fraction, 0.0, 1.0));
+  if (!note.empty()) line += "  " + std::string(note);
+  line.resize(std::max(line.size(), shown_.size()), ' ');  // over what a longer line left
   if (line == shown_) return;
   shown_ = std::move(line);
   std::fprintf(stderr, "\r%s", shown_.c_str());

@@ -37,7 +37,8 @@ class ProgressLine {
   ProgressLine();
   ~ProgressLine() { clear(); }
 
-  void show(std::string_view stage, double fraction);
+  /// `note` stands behind the bar: "3 min left".
+  void show(std::string_view stage, double fraction, std::string_view note = {});
   void clear();
 
  private:

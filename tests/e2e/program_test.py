@@ -765,6 +765,79 @@ class Files(ProgramTest):
         self.assertIn("interrupted", stderr)
         self.assertRegex(stdout, r"partial: only \d+ of 5000")
 
+    def sweep_set(self, num_items=3):
+        """A set of one question several times, without an answer but for the first."""
+        item = {"image": str(PICTURE), "question": DEMO[0]["question"]}
+        data = self.folder / "set.jsonl"
+        items = [{**item, "answer": DEMO[0]["answer"]}] + [item] * (num_items - 1)
+        data.write_text("\n".join(map(json.dumps, items)))
+        return data
+
+    def test_sweep_compares_plans(self):
+        out = self.folder / "out"
+        plans = ("--plan", "keep=36,strategy=random", "--plan", "half: resolution=144")
+        args = ("sweep", MODEL, "--data", self.sweep_set(), *plans, "--out", out, "--reuse", 1)
+        result = run(*args, "--json")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        outcome = json.loads(result.stdout)
+        self.assertEqual(outcome, json.loads((out / "sweep.json").read_text()))
+        full, few, half = outcome["rows"]
+        self.assertEqual([row["plan"] for row in outcome["rows"]], ["full", "keep=36,strategy=random", "half"])
+        self.assertEqual([row["visual_tokens"] for row in outcome["rows"]], [576, 36, 144])
+        for row in outcome["rows"]:
+            self.assertEqual(row["num_items"], 3)
+            for name in ("layers", "flops", "latency_ms", "ttft_ms", "encode_ms", "prefill_ms"):
+                self.assertGreater(row[name], 0, name)
+        self.assertEqual((full["quality"], full["agreement"], full["flops_share"]), (1, 1, 1))
+        self.assertLess(few["prefill_flops"], full["prefill_flops"])
+        self.assertLess(half["encode_flops"], full["encode_flops"])
+        self.assertLess(full["reuse"]["same_picture"]["ttft_ms"], full["reuse"]["cold"]["ttft_ms"])
+        self.assertIsNone(full["reuse"]["other_picture"])
+        for name in ("quality_flops.png", "quality_ms.png", "linearity.png"):
+            self.assertTrue((out / name).read_bytes().startswith(b"\x89PNG"), name)
+        page = (out / "sweep.html").read_text()
+        self.assertEqual(page.count("<svg"), 3)
+        self.assertNotIn("http", page)
+        self.assertIn("| half |", (out / "table.md").read_text())
+        # Once more: nothing is asked, and the table is the same.
+        asked = (out / "results.jsonl").read_text()
+        again = run(*args)
+        self.assertRegex(again.stdout, r"(?m)^half +144\.0 ")
+        self.assertEqual((out / "results.jsonl").read_text(), asked)
+        refused = run(*args, "--max-tokens", 7)
+        self.fails(2, "max_tokens", "--restart", result=refused)
+
+    def test_sweep_goes_on_after_an_interrupt(self):
+        out = self.folder / "out"
+        args = ("sweep", MODEL, "--data", self.sweep_set(300), "--plan", "keep=36", "--reuse", 0, "--out", out)
+        process = subprocess.Popen([PROGRAM, *map(str, args)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        results = out / "results.jsonl"
+        while process.poll() is None and not (results.exists() and results.read_text().count("\n") > 5):
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        stdout, stderr = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 130, stderr)
+        self.assertIn("goes on from here", stderr)
+        self.assertRegex(stdout, r"partial: only \d+ of 300")
+        # As a kill in the middle of a line would leave it; with the rest of the questions gone, it is soon done.
+        lines = results.read_text().splitlines(keepends=True)
+        results.write_text("".join(lines[:5]) + lines[5][:40])
+        process = subprocess.Popen([PROGRAM, *map(str, args)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        while process.poll() is None and results.read_text().count("\n") < 8:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+        self.assertTrue(results.read_text().startswith("".join(lines[:5])))
+        keys = [(row["item"], row["plan"]) for row in map(json.loads, results.read_text().splitlines()[1:])]
+        self.assertEqual(len(keys), len(set(keys)))
+
+    def test_sweep_refuses_plans_that_make_no_sense(self):
+        data = self.sweep_set()
+        self.fails(2, "keep=0", "1 or more", result=run("sweep", MODEL, "--data", data, "--plan", "keep=0"))
+        unknown = run("sweep", MODEL, "--data", data, "--plan", "keep=9,strategy=luck")
+        self.fails(2, "luck", "divprune", result=unknown)
+        self.fails(3, "nowhere.txt", "default", result=run("sweep", MODEL, "--data", data, "--grid", "nowhere.txt"))
+
     def test_convert_replaces_nothing_but_gguf_files(self):
         checkpoint = self.folder / "checkpoint"
         shutil.copytree(ROOT / "tests" / "parity" / "data" / "text_qwen2" / "checkpoint", checkpoint)
