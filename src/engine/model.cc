@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "base/format.h"
-#include "engine/layer_order.h"
 #include "engine/skip_order.h"
 
 namespace saccade {
@@ -71,7 +70,6 @@ Expected<Model> Model::load(const std::string& model_path, const std::string& mm
   auto skip_order = read_skip_order(model.files->language_metadata(), kDecoderSkipOrderKey, config.num_layers);
   if (!skip_order) return in_model(skip_order.status());
   model.decoder_skip_order = *std::move(skip_order);
-  SACCADE_ASSIGN_OR_RETURN(model.layer_order, read_layer_order(layer_order_path(model_path), config.num_layers));
   std::string marker;
   std::string placeholder;
   if (model.files->has_vision()) {

@@ -32,8 +32,6 @@ struct Model {
   // Layers that the model was trained to do without, those first that it misses least (skip_order.h); empty of others.
   std::vector<int64_t> encoder_skip_order;
   std::vector<int64_t> decoder_skip_order;
-  // Decoder layers, those first that visual tokens can do without best (layer_order.h); empty where it is not known.
-  std::vector<int64_t> layer_order;
   std::optional<ChatTemplate> chat_template;
 
   /// "llama+llava", or "llama" for a language model alone.
