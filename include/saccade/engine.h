@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "saccade/look.h"
 #include "saccade/receipt.h"
 #include "saccade/request.h"
 #include "saccade/status.h"
@@ -53,6 +54,9 @@ struct AnswerCallbacks {
 struct Answer {
   std::string text;
   Receipt receipt;
+  // Of each picture of the request, also one that came from the conversation's cache, what of it the decoder was given.
+  // Empty unless the request wants it, and where the answer was cancelled before its first token.
+  std::vector<PictureLook> looks;
 };
 
 struct ModelInfo {

@@ -41,6 +41,7 @@ struct Request {
   Plan plan;
   int64_t max_tokens = 512;       // of the answer
   std::vector<std::string> stop;  // the answer ends before the one that is whole first
+  bool wants_looks = false;       // Answer::looks is filled
 };
 
 }  // namespace saccade

@@ -11,6 +11,7 @@
 #include "cli/exit_code.h"
 #include "cli/model_options.h"
 #include "cli/plan_options.h"
+#include "cli/show_kept.h"
 #include "cli/terminal.h"
 #include "saccade/engine.h"
 
@@ -40,8 +41,18 @@ Status take_texts(AskOptions& options) {
   return {};
 }
 
+Status check_options(AskOptions& options) {
+  SACCADE_RETURN_IF_ERROR(take_texts(options));
+  if (options.shown_path.empty()) return {};
+  if (options.images.empty() && !options.is_interactive) {
+    return invalid_argument("--show-kept shows what was kept of a picture; give one with --image");
+  }
+  options.request.wants_looks = true;
+  return check_shown_paths(options.shown_path, options.images);
+}
+
 int run_ask(AskOptions& options) {
-  if (const Status status = take_texts(options); !status.is_ok()) return report_error(status, options.is_json);
+  if (const Status status = check_options(options); !status.is_ok()) return report_error(status, options.is_json);
   auto engine = load_engine(options.engine);
   if (!engine) return report_error(engine.status(), options.is_json);
   if (!options.system.empty() && !(*engine)->info().takes_system_message) {
@@ -65,6 +76,13 @@ void add_ask_command(CLI::App& app, int& exit_code) {
   command->add_flag("-i,--interactive", options->is_interactive, "A conversation: read questions line by line");
   add_sampling_options(*command, options->request);
   add_plan_options(*command, options->request.plan);
+  command
+      ->add_option(
+          "--show-kept", options->shown_path,
+          "Write the picture with what was kept, merged (tinted) and dropped (dark) of it; of further pictures "
+          "to FILE-2.png and so on")
+      ->option_text("FILE.png")
+      ->group(kPlanGroup);
   command->add_option("PROMPT", options->prompt, "The question; - reads it from the standard input");
   command->footer(
       "Examples:\n"
@@ -72,6 +90,8 @@ void add_ask_command(CLI::App& app, int& exit_code) {
       "  saccade ask llava-q4_0.gguf --mmproj mmproj-f16.gguf --image a.jpg --image b.jpg \"What differs?\"\n"
       "  saccade ask model.gguf --image page.png --json \"Transcribe the first line.\" | jq .receipt.stages_ms\n"
       "  saccade ask model.gguf --image page.png --skip-equal 0 --keep 144 --strategy divprune \"What is the total?\"\n"
+      "  saccade ask model.gguf --image page.png --keep 100 --strategy tome --show-kept kept.png \"What is the "
+      "total?\"\n"
       "  saccade ask model.gguf -i");
   command->callback([options, &exit_code] { exit_code = run_ask(*options); });
 }

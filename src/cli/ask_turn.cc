@@ -1,10 +1,12 @@
 #include "cli/ask_turn.h"
 
+#include <algorithm>
 #include <cstdio>
 
 #include "base/format.h"
 #include "base/utf8.h"
 #include "cli/printable_text.h"
+#include "cli/show_kept.h"
 #include "cli/terminal.h"
 #include "response/receipt_json.h"
 
@@ -28,6 +30,14 @@ void show_receipt(const Receipt& receipt, const std::string& cut) {
                  one_line(receipt.chat_template_note).c_str());
   }
   if (!cut.empty()) std::fprintf(stderr, "  the answer is %s\n", cut.c_str());
+}
+
+std::string shown_line(const PictureLook& look, const std::string& path) {
+  const auto count = [&](CellState state) {
+    return static_cast<long long>(std::ranges::count(look.cells, state, &LookedCell::state));
+  };
+  return format("%s: %lld parts kept, %lld merged (tinted), %lld dropped (dark)", one_line(path).c_str(),
+                count(CellState::kKept), count(CellState::kMerged), count(CellState::kDropped));
 }
 
 }  // namespace
@@ -75,7 +85,13 @@ Expected<Answer> answer_once(Engine& engine, const Request& request, const AskOp
   if (!write_out(options.is_json ? answer_json(*answer) + "\n" : "\n")) {
     return io_error("cannot write the answer to the standard output");
   }
-  if (!options.is_json && !options.is_quiet) show_receipt(answer->receipt, cut_note(engine, request, answer->receipt));
+  const bool is_told = !options.is_json && !options.is_quiet;
+  if (is_told) show_receipt(answer->receipt, cut_note(engine, request, answer->receipt));
+  if (options.shown_path.empty()) return answer;
+  SACCADE_ASSIGN_OR_RETURN(const std::vector<std::string> shown, show_kept(request, *answer, options.shown_path));
+  for (size_t i = 0; is_told && i < shown.size(); ++i) {
+    std::fprintf(stderr, "  %s\n", shown_line(answer->looks[i], shown[i]).c_str());
+  }
   return answer;
 }
 

@@ -14,6 +14,7 @@ struct AskOptions {
   std::vector<std::string> images;
   std::string system;
   std::string prompt;
+  std::string shown_path;  // where pictures of what was kept go; empty: none are wanted
   bool is_json = false;
   bool is_quiet = false;
   bool is_interactive = false;

@@ -13,8 +13,6 @@
 namespace saccade {
 namespace {
 
-constexpr const char* kGroup = "Looking and thinking less";
-
 template <typename Number>
 std::optional<Number> parse(std::string_view text) {
   Number number = {};
@@ -47,7 +45,7 @@ void add_pruning(CLI::App& command, const char* name, bool ranks_before, const c
           },
           ""))
       ->option_text("LAYER:SHARE,...")
-      ->group(kGroup);
+      ->group(kPlanGroup);
 }
 
 }  // namespace
@@ -55,7 +53,7 @@ void add_pruning(CLI::App& command, const char* name, bool ranks_before, const c
 void add_plan_options(CLI::App& command, Plan& plan) {
   std::vector<std::string> names;
   for (const StrategyInfo& strategy : known_strategies()) names.push_back(strategy.name);
-  const auto grouped = [](CLI::Option* option) { return option->group(kGroup); };
+  const auto grouped = [](CLI::Option* option) { return option->group(kPlanGroup); };
   grouped(command.add_option("--resolution", plan.resolution, "Longest side of what is looked at, in pixels")
               ->check(at_least(1)));
   grouped(command.add_flag("--crop-margins", plan.crops_margins, "Cut empty margins off first"));
@@ -75,7 +73,7 @@ void add_plan_options(CLI::App& command, Plan& plan) {
               ->check(between(0.0, 1.0)));
   grouped(
       command.add_option("--keep", plan.keep, "Visual tokens to keep of each picture")->check(at_least<int64_t>(1)));
-  grouped(command.add_option("--strategy", plan.strategy, "Who chooses them (default: divprune)")
+  grouped(command.add_option("--strategy", plan.strategy, "Who chooses them (default: tops)")
               ->check(CLI::IsMember(names)));
   grouped(command.add_option("--keep-threshold", plan.keep_threshold,
                              "Let the strategy decide how many, by this threshold"));

@@ -7,6 +7,9 @@
 
 namespace saccade {
 
+/// Under which help texts list them.
+inline constexpr const char* kPlanGroup = "Looking and thinking less";
+
 /// Adds --resolution, --keep, --strategy, --layers and the other levers of `plan` to `command`, as a group of its help.
 void add_plan_options(CLI::App& command, Plan& plan);
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <numeric>
 
 namespace saccade {
 namespace {
@@ -12,12 +13,18 @@ int64_t count_tokens(std::span<const MediaTokens* const> grids) {
   return num_tokens;
 }
 
-/// Rows of all grids one after the other.
-Tensor join_rows(std::span<const MediaTokens* const> grids, Tensor MediaTokens::*member) {
-  Tensor joined(Shape{count_tokens(grids), (grids[0]->*member).shape().row_size()});
+bool is_fixed(const MediaTokens& grid, size_t token) {
+  return !grid.is_fixed.empty() && grid.is_fixed[token] != 0;
+}
+
+/// Rows of all grids one after the other, without those of fixed tokens.
+Tensor join_rows(std::span<const MediaTokens* const> grids, int64_t num_rows, Tensor MediaTokens::*member) {
+  Tensor joined(Shape{num_rows, (grids[0]->*member).shape().row_size()});
   float* target = joined.floats().data();
   for (const MediaTokens* grid : grids) {
-    target = std::ranges::copy((grid->*member).floats(), target).out;
+    for (size_t i = 0; i < grid->places.size(); ++i) {
+      if (!is_fixed(*grid, i)) target = std::ranges::copy((grid->*member).row(static_cast<int64_t>(i)), target).out;
+    }
   }
   return joined;
 }
@@ -54,7 +61,7 @@ std::vector<float> sum_weights(const Reduction& reduction, std::span<const Media
   for (const MediaTokens* grid : grids) {
     for (size_t i = 0; i < grid->places.size(); ++i, ++token) {
       const int32_t target = reduction.target[token];
-      if (target != kDropped) sums[static_cast<size_t>(target)] += grid->weights.empty() ? 1.0f : grid->weights[i];
+      if (target != kNoTarget) sums[static_cast<size_t>(target)] += grid->weights.empty() ? 1.0f : grid->weights[i];
     }
   }
   return sums;
@@ -72,26 +79,30 @@ PictureTokens::PictureTokens(std::span<const MediaTokens* const> grids) {
   const bool has_keys = all_have([](const MediaTokens* grid) { return !grid->keys.is_empty(); });
   const bool has_attention = all_have([](const MediaTokens* grid) { return !grid->class_attention.empty(); });
   const bool has_weights = !all_have([](const MediaTokens* grid) { return grid->weights.empty(); });
-  for (size_t i = 0; i < grids.size(); ++i) {
-    const MediaTokens& grid = *grids[i];
-    for (Place place : grid.places) {
-      if (grids.size() > 1) place.t = static_cast<int32_t>(i);
+  num_all_ = count_tokens(grids);
+  int32_t token = 0;
+  for (size_t grid_idx = 0; grid_idx < grids.size(); ++grid_idx) {
+    const MediaTokens& grid = *grids[grid_idx];
+    for (size_t i = 0; i < grid.places.size(); ++i, ++token) {
+      if (is_fixed(grid, i)) continue;
+      Place place = grid.places[i];
+      if (grids.size() > 1) place.t = static_cast<int32_t>(grid_idx);
       places_.push_back(place);
-    }
-    if (has_attention) {
-      class_attention_.insert(class_attention_.end(), grid.class_attention.begin(), grid.class_attention.end());
-    }
-    if (has_weights) {
-      weights_.insert(weights_.end(), grid.weights.begin(), grid.weights.end());
-      weights_.resize(places_.size(), 1.0f);
+      tokens_.push_back(token);
+      if (has_attention) class_attention_.push_back(grid.class_attention[i]);
+      if (has_weights) weights_.push_back(grid.weights.empty() ? 1.0f : grid.weights[i]);
     }
   }
-  if (grids.size() > 1) {
-    joined_vectors_ = join_rows(grids, &MediaTokens::vectors);
-    if (has_keys) joined_keys_ = join_rows(grids, &MediaTokens::keys);
+  const auto num_tokens = static_cast<int64_t>(tokens_.size());
+  const bool has_fixed = num_tokens != num_all_;
+  if (!has_fixed) tokens_.clear();
+  const bool is_joined = grids.size() > 1 || has_fixed;
+  if (is_joined) {
+    joined_vectors_ = join_rows(grids, num_tokens, &MediaTokens::vectors);
+    if (has_keys) joined_keys_ = join_rows(grids, num_tokens, &MediaTokens::keys);
   }
-  vectors_ = grids.size() > 1 ? joined_vectors_.view() : grids[0]->vectors.view();
-  if (has_keys) keys_ = grids.size() > 1 ? joined_keys_.view() : grids[0]->keys.view();
+  vectors_ = is_joined ? joined_vectors_.view() : grids[0]->vectors.view();
+  if (has_keys) keys_ = is_joined ? joined_keys_.view() : grids[0]->keys.view();
 }
 
 CompressionInput PictureTokens::input(TensorView query) const {
@@ -101,6 +112,28 @@ CompressionInput PictureTokens::input(TensorView query) const {
           .class_attention = class_attention_,
           .keys = keys_,
           .query = query};
+}
+
+Reduction PictureTokens::with_fixed(Reduction reduction) const {
+  if (tokens_.empty()) return reduction;
+  Reduction all;
+  all.target.resize(static_cast<size_t>(num_all_));
+  std::iota(all.target.begin(), all.target.end(), 0);
+  if (!reduction.scores.empty()) all.scores.resize(all.target.size());
+  const auto whole = [&](int32_t token) { return token == kNoTarget ? kNoTarget : tokens_[static_cast<size_t>(token)]; };
+  for (size_t i = 0; i < tokens_.size(); ++i) {
+    const auto token = static_cast<size_t>(tokens_[i]);
+    all.target[token] = whole(reduction.target[i]);
+    if (!reduction.scores.empty()) all.scores[token] = reduction.scores[i];
+  }
+  for (const int32_t token : reduction.ranking) all.ranking.push_back(whole(token));
+  for (int32_t token = 0; token < num_all_; ++token) {
+    if (!std::ranges::binary_search(tokens_, token)) all.ranking.push_back(token);
+  }
+  for (const MergePart& part : reduction.parts) {
+    all.parts.push_back({whole(part.target), whole(part.source), part.share});
+  }
+  return all;
 }
 
 std::vector<MediaTokens> apply_reduction(ThreadPool& pool, const Reduction& reduction,
@@ -120,6 +153,7 @@ std::vector<MediaTokens> apply_reduction(ThreadPool& pool, const Reduction& redu
       kept.places.push_back(grid->places[i]);
       kept.cells.push_back(grid->cells.empty() ? static_cast<int32_t>(i) : grid->cells[i]);
       kept.weights.push_back(weights[first + i]);
+      if (!grid->is_fixed.empty()) kept.is_fixed.push_back(grid->is_fixed[i]);
     }
     if (std::ranges::all_of(kept.weights, [](float weight) { return weight == 1; })) kept.weights.clear();
     kept.vectors = Tensor(Shape{static_cast<int64_t>(tokens.size()), grid->vectors.shape().row_size()});

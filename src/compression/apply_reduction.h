@@ -10,8 +10,9 @@
 
 namespace saccade {
 
-/// The grids of one picture (tiles and an overview, or just one) as one list of tokens. Where there are several, they
-/// are copied together and the places' t becomes the grid's index.
+/// The grids of one picture (tiles and an overview, or just one) as one list of tokens, without those that are fixed.
+/// Where there are several grids, or fixed tokens, they are copied together; of several the places' t becomes the
+/// grid's index.
 class PictureTokens {
  public:
   /// `grids` must outlive this. Class attention and keys are there only if all grids have them.
@@ -20,7 +21,13 @@ class PictureTokens {
   /// `query`: CompressionInput::query. Valid as long as this.
   CompressionInput input(TensorView query = {}) const;
 
+  /// A reduction of the input as one of all tokens of the grids, which apply_reduction() takes: the fixed ones are
+  /// kept, and come last in the ranking.
+  Reduction with_fixed(Reduction reduction) const;
+
  private:
+  std::vector<int32_t> tokens_;  // those of the input, among all of the grids; empty: all
+  int64_t num_all_ = 0;
   TensorView vectors_;
   TensorView keys_;
   Tensor joined_vectors_;

@@ -28,7 +28,7 @@ TEST(ApplyReduction, KeptTokensStayInTheOrderOfTheirPlaces) {
   const MediaTokens tokens = row_of_tokens(5);
   Reduction reduction;
   reduction.ranking = {3, 1};
-  reduction.target = {kDropped, 1, kDropped, 3, kDropped};
+  reduction.target = {kNoTarget, 1, kNoTarget, 3, kNoTarget};
   const MediaTokens kept = apply_reduction(pool, reduction, tokens);
   EXPECT_THAT(kept.vectors.floats(), ElementsAre(1, 10, 3, 30));
   EXPECT_THAT(kept.places, ElementsAre(Place{0, 0, 1}, Place{0, 0, 3}));
@@ -43,7 +43,7 @@ TEST(ApplyReduction, MergedTokensAreTheMeansOfTheirParts) {
   tokens.cells = {2, 3, 5, 9};
   Reduction reduction;
   reduction.ranking = {2, 0};
-  reduction.target = {0, 2, 2, kDropped};
+  reduction.target = {0, 2, 2, kNoTarget};
   reduction.parts = {{2, 1, 0.75f}, {2, 2, 0.25f}};
   const MediaTokens merged = apply_reduction(pool, reduction, tokens);
   EXPECT_THAT(merged.vectors.floats(), ElementsAre(0, 0, 1.25f, 12.5f));
@@ -67,7 +67,7 @@ TEST(ApplyReduction, TokensMergeAcrossTheGridsOfAPicture) {
   EXPECT_FALSE(input.keys) << "the second grid has none";
   Reduction reduction;
   reduction.ranking = {4};
-  reduction.target = {kDropped, 4, kDropped, kDropped, 4};
+  reduction.target = {kNoTarget, 4, kNoTarget, kNoTarget, 4};
   reduction.parts = {{4, 1, 0.5f}, {4, 4, 0.5f}};
   const std::vector<MediaTokens> reduced = apply_reduction(pool, reduction, grids);
   ASSERT_EQ(reduced.size(), 2u);
@@ -76,6 +76,30 @@ TEST(ApplyReduction, TokensMergeAcrossTheGridsOfAPicture) {
   EXPECT_THAT(reduced[1].vectors.floats(), ElementsAre(1.5f, 15));
   EXPECT_THAT(reduced[1].places, ElementsAre(Place{0, 0, 2}));
   EXPECT_THAT(reduced[1].weights, ElementsAre(2));
+}
+
+TEST(ApplyReduction, FixedTokensAreNoStrategysBusiness) {
+  MediaTokens tokens = row_of_tokens(5);
+  tokens.is_fixed = {0, 0, 1, 0, 1};
+  tokens.class_attention = {0.1f, 0.2f, 0, 0.3f, 0};
+  const MediaTokens* grids[] = {&tokens};
+  const PictureTokens picture(grids);
+  const CompressionInput input = picture.input();
+  EXPECT_THAT(input.vectors.floats(), ElementsAre(0, 0, 1, 10, 3, 30));
+  EXPECT_THAT(input.places, ElementsAre(Place{0, 0, 0}, Place{0, 0, 1}, Place{0, 0, 3}));
+  EXPECT_THAT(input.class_attention, ElementsAre(0.1f, 0.2f, 0.3f));
+  Reduction reduction;
+  reduction.ranking = {2};
+  reduction.target = {kNoTarget, 2, 2};
+  reduction.parts = {{2, 1, 0.5f}, {2, 2, 0.5f}};
+  const Reduction whole = picture.with_fixed(reduction);
+  EXPECT_THAT(whole.ranking, ElementsAre(3, 2, 4));
+  EXPECT_THAT(whole.target, ElementsAre(kNoTarget, 3, 2, 3, 4));
+  const MediaTokens reduced = apply_reduction(pool, whole, tokens);
+  EXPECT_THAT(reduced.cells, ElementsAre(2, 3, 4));
+  EXPECT_THAT(reduced.vectors.floats(), ElementsAre(2, 20, 2, 20, 4, 40));
+  EXPECT_THAT(reduced.weights, ElementsAre(1, 2, 1));
+  EXPECT_THAT(reduced.is_fixed, ElementsAre(1, 0, 1));
 }
 
 }  // namespace

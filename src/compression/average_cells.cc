@@ -14,7 +14,7 @@ class CellAverager {
  public:
   explicit CellAverager(const CompressionInput& input)
       : input_(input), is_taken_(static_cast<size_t>(input.num_tokens())), largest_area_(is_taken_.size(), 0.0) {
-    reduction_.target.assign(is_taken_.size(), kDropped);
+    reduction_.target.assign(is_taken_.size(), kNoTarget);
   }
 
   void average(const PictureGrid& grid) {

@@ -92,7 +92,7 @@ Reduction merge_around(ThreadPool& pool, const CompressionInput& input, std::vec
       const auto at = static_cast<size_t>(source);
       reduction.parts.push_back({target, source, static_cast<float>(double{attention[at]} / sum)});
       if (reduction.target[at] == source) continue;  // kept itself
-      const bool is_nearer = reduction.target[at] == kDropped || row[at] > nearest[at] ||
+      const bool is_nearer = reduction.target[at] == kNoTarget || row[at] > nearest[at] ||
                              (row[at] == nearest[at] && target < reduction.target[at]);
       if (!is_nearer) continue;
       nearest[at] = row[at];

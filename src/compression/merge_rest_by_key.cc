@@ -21,7 +21,7 @@ Reduction merge_rest_by_key(ThreadPool& pool, const CompressionInput& input, con
   std::vector<int32_t> rest(ranking.begin() + num_dominant, ranking.end());
   ranking.resize(static_cast<size_t>(num_dominant));
   std::ranges::sort(rest);
-  std::vector<int32_t> target(static_cast<size_t>(input.num_tokens()), kDropped);
+  std::vector<int32_t> target(static_cast<size_t>(input.num_tokens()), kNoTarget);
   for (const int32_t token : ranking) target[static_cast<size_t>(token)] = token;
   std::vector<int32_t> contextual;
   if (num_contextual > 0) {

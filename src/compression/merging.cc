@@ -10,13 +10,13 @@ Reduction merge_into(const CompressionInput& input, std::vector<int32_t> ranking
   std::vector<float> sums(target.size());
   std::vector<int32_t> counts(target.size());
   for (size_t i = 0; i < target.size(); ++i) {
-    if (target[i] == kDropped) continue;
+    if (target[i] == kNoTarget) continue;
     sums[static_cast<size_t>(target[i])] += input.weight(static_cast<int64_t>(i));
     ++counts[static_cast<size_t>(target[i])];
   }
   Reduction reduction;
   for (size_t i = 0; i < target.size(); ++i) {
-    if (target[i] == kDropped || counts[static_cast<size_t>(target[i])] == 1) continue;
+    if (target[i] == kNoTarget || counts[static_cast<size_t>(target[i])] == 1) continue;
     const float sum = sums[static_cast<size_t>(target[i])];
     // Tokens that stand for nothing at all count alike.
     const float share = sum > 0 ? input.weight(static_cast<int64_t>(i)) / sum

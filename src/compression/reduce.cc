@@ -125,7 +125,7 @@ Expected<Reduction> reduce(ThreadPool& pool, const Strategy& strategy, const Com
 Reduction cut(Reduction reduction, int64_t keep) {
   assert(reduction.is_nested && reduction.parts.empty() && keep >= 1);
   for (size_t i = static_cast<size_t>(keep); i < reduction.ranking.size(); ++i) {
-    reduction.target[static_cast<size_t>(reduction.ranking[i])] = kDropped;
+    reduction.target[static_cast<size_t>(reduction.ranking[i])] = kNoTarget;
   }
   if (static_cast<size_t>(keep) < reduction.ranking.size()) reduction.ranking.resize(static_cast<size_t>(keep));
   return reduction;

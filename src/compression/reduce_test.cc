@@ -100,7 +100,7 @@ void check_reduction(const Reduction& reduction, int64_t n) {
   for (int64_t i = 0; i < n; ++i) {
     const int32_t target = reduction.target[static_cast<size_t>(i)];
     ASSERT_EQ(target == i, kept.contains(static_cast<int32_t>(i))) << i;
-    ASSERT_TRUE(target == kDropped || kept.contains(target)) << i;
+    ASSERT_TRUE(target == kNoTarget || kept.contains(target)) << i;
     ASSERT_TRUE(std::isfinite(reduction.scores[static_cast<size_t>(i)])) << i;
   }
   std::map<int32_t, double> sums;

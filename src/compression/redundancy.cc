@@ -137,7 +137,7 @@ Tensor stand_ins(ThreadPool& pool, const Reduction& reduction, const MediaTokens
   pool.parallel_for(n, 32, [&](int64_t begin, int64_t end, int) {
     for (int64_t i = begin; i < end; ++i) {
       const int32_t target = reduction.target[static_cast<size_t>(i)];
-      if (target == kDropped) {
+      if (target == kNoTarget) {
         std::ranges::fill(result.row(i), 0.0f);
       } else {
         std::ranges::copy(after.vectors.row(row_of[static_cast<size_t>(target)]), result.row(i).begin());

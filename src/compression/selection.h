@@ -29,7 +29,7 @@ inline int64_t first_largest(std::span<const float> values) {
 /// Nothing is merged: what is not in the ranking is dropped.
 inline Reduction keep_only(std::vector<int32_t> ranking, std::vector<float> scores) {
   Reduction reduction;
-  reduction.target.assign(scores.size(), kDropped);
+  reduction.target.assign(scores.size(), kNoTarget);
   for (const int32_t token : ranking) reduction.target[static_cast<size_t>(token)] = token;
   reduction.ranking = std::move(ranking);
   reduction.scores = std::move(scores);

@@ -41,7 +41,7 @@ struct CompressionOptions {
 };
 
 /// Of a token that goes into no other.
-inline constexpr int32_t kDropped = -1;
+inline constexpr int32_t kNoTarget = -1;
 
 /// A token's part in the mean that a kept token becomes.
 struct MergePart {
@@ -53,7 +53,7 @@ struct MergePart {
 
 struct Reduction {
   std::vector<int32_t> ranking;  // the kept tokens, best first
-  std::vector<int32_t> target;   // [n]: the kept token that stands for it, itself where it is kept, or kDropped
+  std::vector<int32_t> target;   // [n]: the kept token that stands for it, itself where it is kept, or kNoTarget
   // By target, then source. The shares of a target add to 1; a target without parts stays the vector that it is.
   std::vector<MergePart> parts;
   std::vector<float> scores;  // [n]: what tokens were ranked by, for display

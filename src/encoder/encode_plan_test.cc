@@ -105,10 +105,35 @@ class EncodePlanTest : public ::testing::TestWithParam<FamilyCase> {
     ASSERT_EQ(grids.size(), grids_.size());
     const bool stays_merged = !plan.merges.empty() && GetParam().kind == SlowEncoder::Kind::kLlava;
     const bool has_weights = !plan.weights.empty() || stays_merged;
+    size_t first_token = 0;
     for (size_t grid = 0; grid < grids.size(); ++grid) {
       SCOPED_TRACE("grid " + std::to_string(grid));
       check_grid(grids[grid], expected[grid], grids_[grid], has_weights);
+      EXPECT_TRUE(stays_merged || grids[grid].shown_by.empty());
+      if (!grids[grid].shown_by.empty()) check_shown_by(grids[grid], plan, first_token);
+      first_token += static_cast<size_t>(grids_[grid].num_tokens);
     }
+  }
+
+  /// What a token stands for is what is shown by it.
+  static void check_shown_by(const MediaTokens& tokens, const EncodePlan& plan, size_t first_token) {
+    std::vector<float> sums(tokens.shown_by.size(), 0.0F);
+    for (size_t i = 0; i < tokens.shown_by.size(); ++i) {
+      const size_t token = first_token + i;
+      const bool is_fixed = tokens.shown_by[i] == static_cast<int32_t>(i);
+      if (!plan.is_seen.empty() && plan.is_seen[token] == 0 && !is_fixed) {
+        EXPECT_EQ(tokens.shown_by[i], kNotLookedAt);
+      } else if (tokens.shown_by[i] != kNotLookedAt) {
+        sums[static_cast<size_t>(tokens.shown_by[i])] += plan.weights.empty() ? 1 : plan.weights[token];
+      }
+    }
+    for (size_t i = 0; i < tokens.places.size(); ++i) {
+      if (!tokens.is_fixed.empty() && tokens.is_fixed[i] != 0) continue;
+      const auto cell = static_cast<size_t>(tokens.cells.empty() ? static_cast<int32_t>(i) : tokens.cells[i]);
+      EXPECT_NEAR(sums[cell], tokens.weights[i], 1e-4) << "cell " << cell;
+      sums[cell] = 0;
+    }
+    if (tokens.is_fixed.empty()) EXPECT_THAT(sums, ::testing::Each(0.0F));
   }
 
   static void check_grid(const MediaTokens& tokens, const SlowGrid& expected, const TokenGrid& grid, bool has_weights) {

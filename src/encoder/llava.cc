@@ -143,7 +143,7 @@ class Llava : public VisionEncoder {
 
   using VisionEncoder::layout;
   int cell_side() const override { return tower_.patch_size(); }
-  std::vector<int32_t> token_cells(const PixelBatch& pixels) const override;
+  std::vector<int32_t> token_cells(ImageSize original, const PixelLayout& layout) const override;
   Expected<std::vector<LayoutPiece>> layout(ImageSize original, const PixelSpec& spec) const override;
   Expected<std::vector<MediaPiece>> encode(const PixelBatch& pixels, const EncodePlan& plan, ThreadPool& pool,
                                            EncodeTrace& trace, const ProgressFunction& progress) const override;
@@ -220,9 +220,9 @@ TokenMap Llava::map_tokens(int64_t side, const TileGrid& tiles, ImageSize origin
   return map;
 }
 
-std::vector<int32_t> Llava::token_cells(const PixelBatch& pixels) const {
-  const int64_t side = pixels.width() / cell_side();
-  const TokenMap map = map_tokens(side, tile_grid(pixels), pixels.original);
+std::vector<int32_t> Llava::token_cells(ImageSize original, const PixelLayout& layout) const {
+  const int64_t side = layout.tile.width / cell_side();
+  const TokenMap map = map_tokens(side, tile_grid(layout), original);
   std::vector<int32_t> cells;
   for (const TilePatch& patch : map.patches) {
     cells.push_back(patch == kNewline ? -1 : static_cast<int32_t>(patch.tile * side * side + patch.patch));
@@ -264,6 +264,34 @@ std::vector<TilePatches> select_patches(const TokenMap& map, int num_tiles, cons
   return tiles;
 }
 
+// MediaTokens::shown_by of a grid's tokens. Merges stay within a tile, and a tile within a grid.
+std::vector<int32_t> find_merged(std::span<const TilePatch> tokens, int64_t patches_per_tile,
+                                 const TileFeatures& features) {
+  if (std::ranges::all_of(features.merged, [](const auto& of_tile) { return of_tile.empty(); })) return {};
+  std::vector<int32_t> token_of(features.tiles.size() * static_cast<size_t>(patches_per_tile), kNotLookedAt);
+  const auto index_of = [&](int64_t tile, int64_t patch) {
+    return static_cast<size_t>(tile * patches_per_tile + patch);
+  };
+  std::vector<int32_t> shown_by(tokens.size(), kNotLookedAt);
+  for (size_t i = 0; i < tokens.size(); ++i) {
+    if (tokens[i] == kNewline) {
+      shown_by[i] = static_cast<int32_t>(i);
+    } else {
+      token_of[index_of(tokens[i].tile, tokens[i].patch)] = static_cast<int32_t>(i);
+    }
+  }
+  for (size_t tile = 0; tile < features.tiles.size(); ++tile) {
+    const auto tile_idx = static_cast<int64_t>(tile);
+    const auto mark = [&](int32_t patch, int32_t target) {
+      const int32_t token = token_of[index_of(tile_idx, patch)];
+      if (token != kNotLookedAt) shown_by[static_cast<size_t>(token)] = token_of[index_of(tile_idx, target)];
+    };
+    for (const int32_t patch : features.tiles[tile].patches) mark(patch, patch);
+    for (const MergedPatch& merged : features.merged[tile]) mark(merged.patch, merged.target);
+  }
+  return shown_by;
+}
+
 // projected [rows of the features, model_dim] as the grids that layout() promised.
 std::vector<MediaPiece> Llava::make_pieces(const TokenMap& map, const TileFeatures& features, const Tensor& projected,
                                            bool has_weights) const {
@@ -280,6 +308,7 @@ std::vector<MediaPiece> Llava::make_pieces(const TokenMap& map, const TileFeatur
   std::vector<MediaPiece> pieces;
   size_t token = 0;
   for (const TokenGrid& grid : map.grids) {
+    const size_t first_token = token;
     std::vector<int32_t> cells;
     std::vector<int32_t> rows;  // of `projected`, or kNoRow for a newline
     for (int32_t cell = 0; cell < grid.num_tokens; ++cell, ++token) {
@@ -292,6 +321,8 @@ std::vector<MediaPiece> Llava::make_pieces(const TokenMap& map, const TileFeatur
     }
     pieces.emplace_back(make_tokens(grid, std::move(cells), rows, features, projected,
                                     has_weights ? std::span<const float>(weights) : std::span<const float>()));
+    const std::span tokens = std::span(map.patches).subspan(first_token, token - first_token);
+    std::get<MediaTokens>(pieces.back()).shown_by = find_merged(tokens, patches_per_tile, features);
   }
   return pieces;
 }

@@ -17,6 +17,9 @@ struct Place {
   bool operator==(const Place&) const = default;
 };
 
+/// Of a token that never entered the encoder.
+inline constexpr int32_t kNotLookedAt = -1;
+
 /// A grid of visual tokens that stands at one position of the prompt.
 struct MediaTokens {
   Tensor vectors;             // [num_tokens, model_dim], of the language model
@@ -28,6 +31,9 @@ struct MediaTokens {
   std::vector<int32_t> cells;
   // How many of the laid out tokens each stands for. Empty: 1 each.
   std::vector<float> weights;
+  // Where the encoder merged tokens: of the laid out ones the one of `cells` that shows each, itself where that is one
+  // of them; kNotLookedAt. Empty: none was merged.
+  std::vector<int32_t> shown_by;
   // Those that are no part of the picture and that the model expects in any case (LLaVA-1.6's newlines): no strategy
   // merges or drops them. [num_tokens]; empty: none.
   std::vector<uint8_t> is_fixed;

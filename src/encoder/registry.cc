@@ -47,9 +47,9 @@ Expected<std::string> projector_type(const ModelFiles& files) {
 
 }  // namespace
 
-std::vector<int32_t> VisionEncoder::token_cells(const PixelBatch& pixels) const {
-  const int cells_per_tile = (pixels.width() / cell_side()) * (pixels.height() / cell_side());
-  std::vector<int32_t> cells(static_cast<size_t>(pixels.num_tiles() * cells_per_tile));
+std::vector<int32_t> VisionEncoder::token_cells(ImageSize, const PixelLayout& layout) const {
+  const int cells_per_tile = (layout.tile.width / cell_side()) * (layout.tile.height / cell_side());
+  std::vector<int32_t> cells(static_cast<size_t>(layout.num_tiles * cells_per_tile));
   std::iota(cells.begin(), cells.end(), 0);
   return cells;
 }

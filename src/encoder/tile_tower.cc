@@ -197,6 +197,7 @@ TileFeatures TileTower::collect(std::span<const Group> groups, std::span<const T
     size_t row = 0;         // of the result
     for (const TilePatches& tile : groups[i].tiles) {
       TilePatches& left = features.tiles.emplace_back();
+      std::vector<MergedPatch>& merged = features.merged.emplace_back();
       if (tile.patches.empty()) continue;
       const int64_t first_patch = first_row + num_class_rows();
       const int64_t end = first_patch + static_cast<int64_t>(tile.patches.size());
@@ -210,6 +211,12 @@ TileFeatures TileTower::collect(std::span<const Group> groups, std::span<const T
         std::ranges::copy(result.hidden.row(source), features.rows.row(target).begin());
         if (has_keys) std::ranges::copy(result.keys.row(source), features.keys.row(target).begin());
         ++target;
+      }
+      for (int64_t origin = first_patch; origin < end; ++origin) {
+        const int64_t into = result.origins[static_cast<size_t>(result.targets[static_cast<size_t>(origin)])];
+        if (into == origin) continue;
+        merged.push_back({tile.patches[static_cast<size_t>(origin - first_patch)],
+                          tile.patches[static_cast<size_t>(into - first_patch)]});
       }
       first_row = end;
     }

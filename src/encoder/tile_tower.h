@@ -35,11 +35,18 @@ struct TilePatches {
 /// All patches of `num_tiles` tiles of side x side patches.
 std::vector<TilePatches> all_patches(int64_t num_tiles, int64_t side);
 
+/// A patch that was merged into another of its tile.
+struct MergedPatch {
+  int32_t patch = 0;
+  int32_t target = 0;
+};
+
 struct TileFeatures {
-  Tensor rows;                     // [num_rows, vision_dim], tile by tile
-  std::vector<TilePatches> tiles;  // what the rows are
-  std::vector<float> attention;    // [num_rows], and
-  Tensor keys;                     // [num_rows, vision_dim], as in TowerResult
+  Tensor rows;                                   // [num_rows, vision_dim], tile by tile
+  std::vector<TilePatches> tiles;                // what the rows are
+  std::vector<std::vector<MergedPatch>> merged;  // of each tile
+  std::vector<float> attention;                  // [num_rows], and
+  Tensor keys;                                   // [num_rows, vision_dim], as in TowerResult
 };
 
 class TileTower {

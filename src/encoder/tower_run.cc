@@ -291,7 +291,9 @@ Expected<TowerResult> TowerRun::run(MergedRows merged) {
     result_.origins.resize(row_of_.size());
     std::iota(result_.origins.begin(), result_.origins.end(), 0);
     rows_.sizes = first_sizes_;
+    row_of_ = result_.origins;
   }
+  result_.targets = std::move(row_of_);
   result_.hidden = std::move(rows_.hidden);
   result_.sizes = std::move(rows_.sizes);
   return std::move(result_);

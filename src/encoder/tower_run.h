@@ -41,6 +41,7 @@ struct TowerRows {
 struct TowerResult {
   Tensor hidden;                 // [num_left, vision_dim]
   std::vector<int32_t> origins;  // [num_left]: the row each was, of those that went in; ascending
+  std::vector<int32_t> targets;  // [rows that went in]: which of the result shows each, merged with others or alone
   std::vector<float> sizes;      // [num_left]; empty: 1 each
   // Where the plan wants them: in the last layer that ran, each tile's attention (1 in all, with that of the class
   // row), and the keys before their positions.

@@ -68,9 +68,9 @@ class VisionEncoder {
   virtual Expected<std::vector<LayoutPiece>> layout(ImageSize original, const PixelSpec& spec) const = 0;
   /// Pixels along a side of the square that becomes one token.
   virtual int cell_side() const = 0;
-  /// Of each token that layout() promises of such a picture, the cell that it shows: all tiles' in order, row by row in
-  /// each; -1 of fixed ones. By default a token for each cell.
-  virtual std::vector<int32_t> token_cells(const PixelBatch& pixels) const;
+  /// Of each token that layout() promises of a picture of this size and layout, the cell that it shows: all tiles' in
+  /// order, row by row in each; -1 of fixed ones. By default a token for each cell.
+  virtual std::vector<int32_t> token_cells(ImageSize original, const PixelLayout& layout) const;
 
   /// The same for pixel_spec().
   Expected<std::vector<LayoutPiece>> layout(ImageSize original) const { return layout(original, pixel_spec()); }

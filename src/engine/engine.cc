@@ -119,13 +119,7 @@ class Engine::Impl {
   const std::unique_ptr<ThreadPool> pool_;
   ModelInfo info_;
   Conversation conversation_;
-  // Which tokens of a picture a plan kept, by the digest of both: so that a prompt can be laid out, and compared with
-  // what the conversation holds, before the picture is looked at again.
-  struct LookedAt {
-    ImageSize size;
-    std::vector<std::vector<int32_t>> kept;
-  };
-  std::unordered_map<uint64_t, LookedAt> looked_at_;
+  std::unordered_map<uint64_t, LookedAt> looked_at_;  // by the digest of a picture and a plan
   bool is_load_counted_ = false;
 };
 
@@ -183,7 +177,7 @@ Status Engine::Impl::lay_out(Task& task) {
   for (Picture& picture : task.pictures) {
     const auto& [width, height] = picture.facts.size;
     picture.facts.digest ^= task.look.digest;
-    picture.facts.is_repacked = task.request.plan.repacks_positions;
+    picture.facts.is_repacked = task.look.plan.repacks_positions;
     receipt.pictures.push_back({.name = picture.media.name(), .width = width, .height = height});
     picture.tell_layout(receipt.pictures.back());
   }
@@ -208,13 +202,13 @@ Status Engine::Impl::look_ahead(Task& task) {
     Picture& picture = task.pictures[i];
     const auto known = looked_at_.find(picture.facts.digest);
     if (known != looked_at_.end()) {
-      picture.facts.size = known->second.size;
-      picture.facts.kept = known->second.kept;
+      SACCADE_RETURN_IF_ERROR(recall(known->second, picture));
+      picture.tell_layout(task.answer.receipt.pictures[i]);
       continue;
     }
     SACCADE_RETURN_IF_ERROR(encode(task, i, share * static_cast<double>(i), share * static_cast<double>(i + 1)));
     if (looked_at_.size() >= kMaxLookedAt) looked_at_.clear();
-    looked_at_[picture.facts.digest] = {picture.facts.size, picture.facts.kept};
+    looked_at_[picture.facts.digest] = remember(picture);
   }
   return {};
 }
@@ -242,7 +236,7 @@ ProgressFunction Engine::Impl::progress_of(const Task& task, std::string_view st
 
 Status Engine::Impl::encode_pictures(Task& task, int64_t first_row) {
   Receipt& receipt = task.answer.receipt;
-  for (PictureReceipt& picture : receipt.pictures) picture.is_cached = true;
+  for (size_t i = 0; i < task.pictures.size(); ++i) receipt.pictures[i].is_cached = task.pictures[i].pieces.empty();
   for (const MediaRun& run : task.prompt.media) {
     if (run.first_row + run.num_tokens <= first_row) continue;
     receipt.pictures[static_cast<size_t>(run.picture_idx)].is_cached = false;
@@ -349,7 +343,8 @@ void Engine::Impl::write_receipt(Task& task) {
   }
   receipt.decoder.num_layers = static_cast<int>(model_.decoder->config().num_layers);
   receipt.tokens.visual = task.prompt.num_visual();
-  receipt.tokens.text = task.prompt.num_rows() - receipt.tokens.visual;
+  receipt.tokens.budget = task.prompt.has_budget_row ? 1 : 0;
+  receipt.tokens.text = task.prompt.num_rows() - receipt.tokens.visual - receipt.tokens.budget;
   const double decode_seconds = receipt.stages_ms.decode / 1000;
   const auto after_first = static_cast<double>(receipt.tokens.generated - 1);
   receipt.tokens_per_second = after_first > 0 && decode_seconds > 0 ? after_first / decode_seconds : 0;
@@ -372,12 +367,14 @@ Expected<Answer> Engine::Impl::answer(const Request& request, const AnswerCallba
   Task task = {request, callbacks, {}, {}, {}, {}, {}};
   SACCADE_RETURN_IF_ERROR(validate_request(request));
   task.answer.receipt.seed = request.sampling.seed ? *request.sampling.seed : std::random_device{}();
-  SACCADE_RETURN_IF_ERROR(lay_out(task));
-  const Status status = run(task);
+  Status status = lay_out(task);
+  if (status.is_ok()) status = run(task);
   if (status.code() == StatusCode::kCancelled) {
     task.answer.receipt.finish_reason = "cancelled";
   } else if (!status.is_ok()) {
     return status;
+  } else if (request.wants_looks) {
+    for (const Picture& picture : task.pictures) task.answer.looks.push_back(make_picture_look(model_, picture));
   }
   write_receipt(task);
   return std::move(task.answer);

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/format.h"
+#include "platform/whole_file.h"
 #include "weights/json_text.h"
 
 namespace saccade {
@@ -47,6 +48,21 @@ Expected<std::vector<int64_t>> read_layer_order(const std::string& path, int64_t
   }
   if (static_cast<int64_t>(layers.size()) != num_layers) return wrong();
   return layers;
+}
+
+Status write_layer_order(const std::string& path, const std::string& model_name, std::span<const LayerNeed> needs,
+                         int64_t num_items) {
+  nlohmann::ordered_json json = {{"model", model_name},
+                                 {"num_layers", needs.size()},
+                                 {"num_items", num_items},
+                                 {"order", nlohmann::ordered_json::array()},
+                                 {"divergence", nlohmann::ordered_json::array()}};
+  for (const LayerNeed& need : needs) {
+    json["order"].push_back(need.layer);
+    json["divergence"].push_back(need.divergence);
+  }
+  const std::string text = json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+  return write_whole_file(path, std::as_bytes(std::span(text)));
 }
 
 double divergence(std::span<const float> p_logits, std::span<const float> q_logits) {

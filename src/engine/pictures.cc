@@ -3,6 +3,7 @@
 #include <xxhash.h>
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 #include "base/format.h"
@@ -10,6 +11,7 @@
 #include "engine/skip_order.h"
 #include "engine/stage_timer.h"
 #include "media/content_crop.h"
+#include "media/paint.h"
 #include "media/patch_pruning.h"
 #include "media/resolution.h"
 
@@ -20,7 +22,7 @@ namespace {
 // this margin 47.7 dB (docs/decisions/jpegs_are_decoded_small.md).
 constexpr double kReductionMargin = 1.5;
 
-constexpr const char* kDefaultStrategy = "divprune";
+constexpr const char* kDefaultStrategy = "tops";
 
 ImageSize enlarged(ImageSize size, double factor) {
   return {static_cast<int>(size.width * factor), static_cast<int>(size.height * factor)};
@@ -39,10 +41,11 @@ Status plan_layout(Picture& picture) {
 
 Expected<Picture> open_picture(const ContentPart& part, PixelSpec spec, const ImageLimits& limits) {
   SACCADE_ASSIGN_OR_RETURN(MediaBytes media, MediaBytes::open(part, limits.max_file_bytes));
-  Picture picture = {std::move(media), {}, std::move(spec), {}, {}};
+  Picture picture = {.media = std::move(media), .original = {}, .facts = {}, .spec = std::move(spec)};
   const auto header = probe_image(picture.media.bytes(), limits);
   if (!header) return in_picture(picture, header.status());
-  picture.facts.size = {header->width, header->height};
+  picture.original = {header->width, header->height};
+  picture.facts.size = picture.original;
   picture.facts.spec = picture.spec;
   picture.facts.digest = XXH3_64bits(picture.media.bytes().data(), picture.media.bytes().size());
   SACCADE_RETURN_IF_ERROR(plan_layout(picture));
@@ -67,7 +70,7 @@ uint64_t digest_of(const LookPlan& look) {
   const Plan& plan = look.plan;
   if (plan.looks_at_everything()) return 0;
   std::string text =
-      format("%d %d %d %lld %g %g %s %lld %g %d %llu", plan.resolution.value_or(-1), plan.crops_margins ? 1 : 0,
+      format("%d %d %d %lld %a %a %s %lld %a %d %llu", plan.resolution.value_or(-1), plan.crops_margins ? 1 : 0,
              plan.skip_equal.value_or(-1), static_cast<long long>(plan.merge), plan.encoder_keep.value_or(-1),
              plan.encoder_layers.value_or(-1), look.strategy == nullptr ? "" : std::string(look.strategy->name).c_str(),
              static_cast<long long>(plan.keep.value_or(-1)), plan.keep_threshold.value_or(-1),
@@ -77,19 +80,38 @@ uint64_t digest_of(const LookPlan& look) {
   return XXH3_64bits_withSeed(text.data(), text.size(), words) | 1;
 }
 
-Status check_look(const Model& model, const Plan& plan) {
+// What a request leaves unset: the model's own strategy, or ours where some tokens are to be kept.
+Plan with_defaults(const Model& model, Plan plan) {
+  if (model.own_strategy != nullptr) {
+    if (plan.strategy.empty()) plan.strategy = model.own_strategy->name;
+    plan.repacks_positions = true;  // as it was trained, whoever chooses
+  } else if (plan.strategy.empty() && (plan.keep || plan.keep_threshold)) {
+    plan.strategy = kDefaultStrategy;
+  }
+  return plan;
+}
+
+Status check_look(const Plan& plan) {
   if (plan.resolution && *plan.resolution < 1) return invalid_argument("resolution must be at least 1 pixel");
   if (plan.skip_equal && (*plan.skip_equal < 0 || *plan.skip_equal > 255)) {
     return invalid_argument(format("skip_equal is %d; it must be 0 to 255 levels", *plan.skip_equal));
   }
   if (plan.merge < 0 || plan.merge > 1 << 14) return invalid_argument("merge must be 0 or more pairs");
   if (plan.keep && *plan.keep < 1) return invalid_argument("keep must be 1 or more tokens");
+  if (plan.keep_threshold && !std::isfinite(*plan.keep_threshold)) {
+    return invalid_argument("keep_threshold is not a number");
+  }
   if (plan.encoder_keep) SACCADE_RETURN_IF_ERROR(check_share("encoder_keep", *plan.encoder_keep));
-  if (plan.encoder_layers) {
-    SACCADE_RETURN_IF_ERROR(check_share("encoder_layers", *plan.encoder_layers));
-    if (model.encoder_skip_order.empty()) {
-      return unsupported("encoder_layers was asked for, but the vision tower was not trained to leave layers out");
-    }
+  if (plan.encoder_keep && plan.merge > 0) {
+    return invalid_argument("merge and encoder_keep are two ways to the same end; ask for one of them");
+  }
+  if (plan.encoder_layers) SACCADE_RETURN_IF_ERROR(check_share("encoder_layers", *plan.encoder_layers));
+  return {};
+}
+
+Status check_model_can(const Model& model, const Plan& plan) {
+  if (plan.encoder_layers && model.encoder_skip_order.empty()) {
+    return unsupported("encoder_layers was asked for, but the vision tower was not trained to leave layers out");
   }
   if (plan.repacks_positions && model.decoder->config().rope.is_multidimensional()) {
     return unsupported("positions of rows and columns (M-RoPE) can't be repacked");
@@ -97,20 +119,39 @@ Status check_look(const Model& model, const Plan& plan) {
   return {};
 }
 
-Expected<EncodePlan> make_encode_plan(const Model& model, const LookPlan& look, const PixelBatch& pixels,
-                                      ThreadPool& pool) {
+// Which tokens are looked at where parts that equal their neighbours are not. Of parts that only padding shows, which
+// is no token (LLaVA-1.6), the first is looked at for the others.
+void skip_equal(const Model& model, int levels, const PixelBatch& pixels, ThreadPool& pool, const Picture& picture,
+                EncodePlan& encode, TokenFates& fates) {
+  const int side = model.vision->cell_side();
+  const PatchPruning pruning =
+      prune_equal_patches(pixels, {side, side}, normalization_of(picture.spec), {levels}, pool);
+  const std::vector<int32_t> cells = model.vision->token_cells(picture.facts.size, picture.layout);
+  std::vector<int32_t> token_of(pruning.is_seen.size(), kNotShown);  // that shows the cell
+  for (size_t i = 0; i < cells.size(); ++i) {
+    const auto cell = static_cast<size_t>(std::max(cells[i], 0));
+    if (cells[i] >= 0 && pruning.is_seen[cell] != 0) token_of[cell] = static_cast<int32_t>(i);
+  }
+  encode.is_seen.assign(cells.size(), 0);
+  encode.weights.assign(cells.size(), 0);
+  for (size_t i = 0; i < cells.size(); ++i) {
+    auto token = static_cast<int32_t>(i);
+    if (cells[i] >= 0) {
+      const auto shown_by = static_cast<size_t>(pruning.stands_for[static_cast<size_t>(cells[i])]);
+      if (token_of[shown_by] == kNotShown) token_of[shown_by] = token;
+      token = token_of[shown_by];
+    }
+    encode.is_seen[static_cast<size_t>(token)] = 1;
+    encode.weights[static_cast<size_t>(token)] += 1;
+    fates.shown_by[i] = token;
+  }
+}
+
+EncodePlan make_encode_plan(const Model& model, const LookPlan& look, const PixelBatch& pixels, ThreadPool& pool,
+                            Picture& picture) {
   const Plan& plan = look.plan;
   EncodePlan encode;
-  if (plan.skip_equal) {
-    const int side = model.vision->cell_side();
-    const PatchPruning pruning = prune_equal_patches(pixels, {side, side}, normalization_of(model.vision->pixel_spec()),
-                                                     {*plan.skip_equal}, pool);
-    const std::vector<int32_t> cells = model.vision->token_cells(pixels);
-    for (const int32_t cell : cells) {
-      encode.is_seen.push_back(cell < 0 ? 1 : pruning.is_seen[static_cast<size_t>(cell)]);
-      encode.weights.push_back(cell < 0 ? 1 : pruning.weights[static_cast<size_t>(cell)]);
-    }
-  }
+  if (plan.skip_equal) skip_equal(model, *plan.skip_equal, pixels, pool, picture, encode, picture.fates);
   if (plan.encoder_layers) {
     encode.runs_layer = runs_by_order(model.encoder_skip_order, *plan.encoder_layers, model.vision->num_layers());
   }
@@ -135,6 +176,35 @@ std::vector<const MediaTokens*> grids_of(const std::vector<MediaPiece>& pieces) 
   return grids;
 }
 
+// Before anything is left out.
+Status begin_fates(const Model& model, const LookPlan& look, Picture& picture) {
+  if (look.keeps_layout()) return {};
+  SACCADE_ASSIGN_OR_RETURN(const std::vector<LayoutPiece> pieces,
+                           model.vision->layout(picture.facts.size, picture.spec));
+  int64_t num_tokens = 0;
+  for (const LayoutPiece& piece : pieces) {
+    if (const auto* grid = std::get_if<TokenGrid>(&piece)) num_tokens += grid->num_tokens;
+  }
+  picture.fates = all_left(num_tokens);
+  return {};
+}
+
+// What was cut off around a picture.
+void add_margins(ImageSize original, const Window& crop, PictureLook& look) {
+  const double width = original.width;
+  const double height = original.height;
+  const double right = crop.left + crop.size.width;
+  const double bottom = crop.top + crop.size.height;
+  const Box margins[] = {{0, 0, width, static_cast<double>(crop.top)},
+                         {0, bottom, width, height - bottom},
+                         {0, static_cast<double>(crop.top), static_cast<double>(crop.left), bottom - crop.top},
+                         {right, static_cast<double>(crop.top), width - right, bottom - crop.top}};
+  for (const Box& box : margins) {
+    if (box.width <= 0 || box.height <= 0) continue;
+    look.cells.push_back({box.left, box.top, box.width, box.height, CellState::kDropped, kNotShown});
+  }
+}
+
 int64_t count_tokens(const std::vector<const MediaTokens*>& grids) {
   int64_t count = 0;
   for (const MediaTokens* grid : grids) count += static_cast<int64_t>(grid->places.size());
@@ -149,19 +219,22 @@ std::vector<int32_t> kept_cells(const MediaTokens& grid) {
   return all;
 }
 
-Status compress(const LookPlan& look, ThreadPool& pool, std::vector<MediaPiece>& pieces) {
-  const std::vector<const MediaTokens*> grids = grids_of(pieces);
+Status compress(const LookPlan& look, ThreadPool& pool, Picture& picture) {
+  const std::vector<const MediaTokens*> grids = grids_of(picture.pieces);
   const PictureTokens joined(grids);
   const TensorView query = look.query.is_empty() ? TensorView() : look.query.view();
   const CompressionInput input = joined.input(query);
+  if (look.plan.keep && *look.plan.keep >= input.num_tokens() && !look.plan.keep_threshold) return {};
   CompressionOptions options;
   options.keep = std::min(look.plan.keep.value_or(0), input.num_tokens());
   options.threshold = look.plan.keep_threshold;
   options.seed = look.plan.seed;
-  SACCADE_ASSIGN_OR_RETURN(const Reduction reduction, reduce(pool, *look.strategy, input, options));
+  SACCADE_ASSIGN_OR_RETURN(Reduction of_input, reduce(pool, *look.strategy, input, options));
+  const Reduction reduction = joined.with_fixed(std::move(of_input));
   std::vector<MediaTokens> reduced = apply_reduction(pool, reduction, grids);
+  follow_reduction(reduction, grids, picture.fates);
   size_t grid_idx = 0;
-  for (MediaPiece& piece : pieces) {
+  for (MediaPiece& piece : picture.pieces) {
     if (auto* tokens = std::get_if<MediaTokens>(&piece)) *tokens = std::move(reduced[grid_idx++]);
   }
   return {};
@@ -181,18 +254,21 @@ bool LookPlan::keeps_layout() const {
 
 Expected<LookPlan> make_look_plan(const Model& model, const Request& request) {
   LookPlan look;
-  look.plan = request.plan;
-  if (request.plan.looks_at_everything()) return look;
-  if (model.vision == nullptr) return look;  // there is no picture to look at
-  SACCADE_RETURN_IF_ERROR(check_look(model, request.plan));
-  if (request.plan.keep || request.plan.keep_threshold || !request.plan.strategy.empty()) {
-    const std::string name = request.plan.strategy.empty() ? kDefaultStrategy : request.plan.strategy;
+  look.plan = with_defaults(model, request.plan);
+  if (look.plan.looks_at_everything()) return look;
+  SACCADE_RETURN_IF_ERROR(check_look(look.plan));
+  if (const std::string& name = look.plan.strategy; !name.empty()) {
     SACCADE_ASSIGN_OR_RETURN(look.strategy, find_strategy(name));
-    if (!request.plan.keep && !look.strategy->decides_count) {
+    if (!look.plan.keep && !look.strategy->decides_count) {
       return invalid_argument("strategy " + quote(name) + " needs to know how many tokens to keep; give keep");
     }
     if (look.strategy->query != Need::kNone) look.query = embed_question(model, request);
+    if (look.strategy->query == Need::kRequired && look.query.is_empty()) {
+      return invalid_argument("strategy " + quote(name) + " needs a question; use divprune where there is none");
+    }
   }
+  if (model.vision == nullptr) return look;  // there is no picture to look at
+  SACCADE_RETURN_IF_ERROR(check_model_can(model, look.plan));
   look.digest = digest_of(look);
   return look;
 }
@@ -217,8 +293,9 @@ Expected<std::vector<Picture>> open_pictures(const Request& request, const Model
 
 Expected<PixelBatch> read_pixels(const PictureOptions& options, const Plan& plan, ThreadPool& pool, Picture& picture,
                                  StageTimes& stages) {
-  const ImageSize smallest =
-      options.has_exact_pixels ? picture.facts.size : enlarged(picture.layout.resized, kReductionMargin);
+  // What is left within margins becomes as many pixels as the whole would.
+  const bool is_whole = options.has_exact_pixels || plan.crops_margins;
+  const ImageSize smallest = is_whole ? picture.original : enlarged(picture.layout.resized, kReductionMargin);
   DecodedImage decoded;
   {
     const StageTimer timer(stages.media_decode);
@@ -232,6 +309,7 @@ Expected<PixelBatch> read_pixels(const PictureOptions& options, const Plan& plan
     if (crop.is_cut) {
       decoded = cut(decoded, crop);
       picture.facts.size = decoded.original;
+      picture.crop = crop.original;
       SACCADE_RETURN_IF_ERROR(plan_layout(picture));
     }
   }
@@ -248,7 +326,8 @@ Status encode_picture(const Model& model, const PictureOptions& options, const L
   EncodePlan encode;
   {
     const StageTimer timer(stages.compress);
-    SACCADE_ASSIGN_OR_RETURN(encode, make_encode_plan(model, look, pixels, pool));
+    SACCADE_RETURN_IF_ERROR(begin_fates(model, look, picture));
+    encode = make_encode_plan(model, look, pixels, pool, picture);
   }
   const Stopwatch clock;
   EncodeTrace trace;
@@ -258,16 +337,56 @@ Status encode_picture(const Model& model, const PictureOptions& options, const L
   if (!pieces) return in_picture(picture, pieces.status());
   picture.pieces = *std::move(pieces);
   receipt.flops.encode += 2 * trace.multiply_adds;
-  told.encoded_tokens = count_tokens(grids_of(picture.pieces));
+  const std::vector<const MediaTokens*> grids = grids_of(picture.pieces);
+  told.encoded_tokens = count_tokens(grids);
+  if (look.keeps_layout()) return {};
+  const StageTimer timer(stages.compress);
+  follow_merges(grids, picture.fates);
   if (look.strategy != nullptr) {
-    const StageTimer timer(stages.compress);
-    if (Status status = compress(look, pool, picture.pieces); !status.is_ok()) return in_picture(picture, status);
+    if (Status status = compress(look, pool, picture); !status.is_ok()) return in_picture(picture, status);
   }
   picture.facts.kept.clear();
-  if (!look.keeps_layout()) {
-    for (const MediaTokens* grid : grids_of(picture.pieces)) picture.facts.kept.push_back(kept_cells(*grid));
-  }
+  for (const MediaTokens* grid : grids) picture.facts.kept.push_back(kept_cells(*grid));
   return {};
+}
+
+LookedAt remember(const Picture& picture) {
+  return {picture.facts.size, picture.crop, picture.facts.kept, picture.fates};
+}
+
+Status recall(const LookedAt& looked_at, Picture& picture) {
+  picture.facts.size = looked_at.size;
+  picture.facts.kept = looked_at.kept;
+  picture.crop = looked_at.crop;
+  picture.fates = looked_at.fates;
+  return plan_layout(picture);
+}
+
+PictureLook make_picture_look(const Model& model, const Picture& picture) {
+  const ImageSize size = picture.facts.size;
+  const int side = model.vision->cell_side();
+  const ImageSize cell_size = {side, side};
+  const std::vector<int32_t> cells = model.vision->token_cells(size, picture.layout);
+  const std::vector<Box> boxes = cells_in_picture(size, picture.spec, picture.layout, cell_size);
+  const CellRange overview = cells_of_global_view(picture.spec, picture.layout, cell_size);
+  const Window crop = picture.crop.value_or(Window{0, 0, picture.original});
+  PictureLook look;
+  for (size_t i = 0; i < cells.size(); ++i) {
+    if (cells[i] < 0 || (cells[i] >= overview.begin && cells[i] < overview.end)) continue;
+    const Box& box = boxes[static_cast<size_t>(cells[i])];
+    if (box.width <= 0 || box.height <= 0) continue;  // padding
+    LookedCell cell = {crop.left + box.left, crop.top + box.top, box.width, box.height};
+    cell.group = picture.fates.shown_by.empty() ? static_cast<int32_t>(i) : picture.fates.shown_by[i];
+    if (cell.group == kNotShown) {
+      cell.state = CellState::kDropped;
+    } else if (!picture.fates.shown_by.empty()) {
+      const bool is_mixed = picture.fates.is_mixed[static_cast<size_t>(cell.group)] != 0;
+      if (is_mixed || cell.group != static_cast<int32_t>(i)) cell.state = CellState::kMerged;
+    }
+    look.cells.push_back(cell);
+  }
+  add_margins(picture.original, crop, look);
+  return look;
 }
 
 const MediaTokens* find_vectors(const std::vector<Picture>& pictures, const MediaRun& run) {

@@ -3,15 +3,18 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "compression/strategy.h"
 #include "encoder/vision_encoder.h"
+#include "engine/looks.h"
 #include "engine/model.h"
 #include "engine/prompt.h"
 #include "media/image.h"
 #include "platform/thread_pool.h"
 #include "request/validate_request.h"
+#include "saccade/look.h"
 #include "saccade/plan.h"
 #include "saccade/receipt.h"
 #include "saccade/request.h"
@@ -21,13 +24,29 @@ namespace saccade {
 
 struct Picture {
   MediaBytes media;
-  PictureFacts facts;
-  PixelSpec spec;                  // as the encoder wants it, at the plan's resolution
-  PixelLayout layout;              // of what the encoder is given
-  std::vector<MediaPiece> pieces;  // empty until encoded
+  ImageSize original;                   // the file's
+  PictureFacts facts;                   // of what is left where margins are cut off
+  PixelSpec spec = {};                  // as the encoder wants it, at the plan's resolution
+  PixelLayout layout = {};              // of what the encoder is given
+  std::optional<Window> crop = {};      // of the original, where margins were cut off
+  TokenFates fates = {};                // empty until encoded, and where the plan keeps all tokens
+  std::vector<MediaPiece> pieces = {};  // empty until encoded
 
   void tell_layout(PictureReceipt& told) const;
 };
+
+/// What is known of a picture that a plan looked at, so that a prompt can be laid out, and compared with what the
+/// conversation holds, before it is looked at again.
+struct LookedAt {
+  ImageSize size;
+  std::optional<Window> crop;
+  std::vector<std::vector<int32_t>> kept;
+  TokenFates fates;
+};
+
+LookedAt remember(const Picture& picture);
+/// Errors: those of plan_pixels().
+Status recall(const LookedAt& looked_at, Picture& picture);
 
 struct PictureOptions {
   ImageLimits limits;
@@ -62,6 +81,9 @@ Expected<PixelBatch> read_pixels(const PictureOptions& options, const Plan& plan
 /// reduce(), kCancelled among them, with the picture's name.
 Status encode_picture(const Model& model, const PictureOptions& options, const LookPlan& look, ThreadPool& pool,
                       const ProgressFunction& progress, Picture& picture, PictureReceipt& told, Receipt& receipt);
+
+/// What became of the picture's cells: of one that was encoded or recalled, or that the plan keeps all tokens of.
+PictureLook make_picture_look(const Model& model, const Picture& picture);
 
 /// The vectors of a run of the prompt; null where its picture is not encoded.
 const MediaTokens* find_vectors(const std::vector<Picture>& pictures, const MediaRun& run);

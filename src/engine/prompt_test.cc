@@ -71,6 +71,33 @@ TEST_F(PromptTest, FingerprintsTellPicturesApart) {
   }
 }
 
+TEST_F(PromptTest, TokensThatAreLeftKeepTheirPositionsOrStandSideBySide) {
+  load("llava");
+  const std::vector<PromptSpan> spans = {{kTemplate, "See "}, {kImage, ""}, {kTemplate, "x"}};
+  const Prompt full = build(spans, {square_});
+  for (const bool is_repacked : {false, true}) {
+    Prompt prompt = build(spans, {{.size = {56, 56}, .digest = 1, .kept = {{1, 4, 15}}, .is_repacked = is_repacked}});
+    ASSERT_EQ(prompt.media.size(), 1U);
+    const MediaRun& run = prompt.media.front();
+    EXPECT_EQ(run.num_tokens, 3);
+    EXPECT_EQ(run.num_laid_out, 16);
+    EXPECT_EQ(prompt.num_rows(), full.num_rows() - 13);
+    EXPECT_EQ(prompt.next_position, full.next_position - (is_repacked ? 13 : 0));
+    MediaTokens tokens;
+    tokens.vectors = Tensor({3, model_->decoder->config().model_dim});
+    tokens.vectors.fill(0);
+    tokens.cells = {1, 4, 15};
+    tokens.places = {{0, 0, 1}, {0, 1, 0}, {0, 3, 3}};
+    const MediaTokens* vectors[] = {&tokens};
+    embed_rows(*model_, prompt, 0, vectors);
+    std::vector<int32_t> offsets;
+    for (int64_t i = 0; i < 3; ++i) {
+      offsets.push_back(prompt.positions[static_cast<size_t>(run.first_row + i)].t - run.first_position);
+    }
+    EXPECT_EQ(offsets, is_repacked ? (std::vector<int32_t>{0, 1, 2}) : (std::vector<int32_t>{1, 4, 15}));
+  }
+}
+
 TEST_F(PromptTest, CountsPlacesAndPictures) {
   load("llava");
   const std::vector<PromptSpan> spans = {{kImage, ""}};

@@ -7,17 +7,13 @@
 
 #include "media/image.h"
 #include "media/pixel_batch.h"
+#include "saccade/look.h"
 
 namespace saccade {
 
-enum class CellState : uint8_t {
-  kKept,    // left as it is, with a thin outline
-  kMerged,  // tinted with its group's colour
-  kDropped  // darkened
-};
-
 struct PaintedCell {
   Box box;  // in pixels of the picture; what is beyond it is not painted, an empty one not at all
+  // Kept: left as it is, with a thin outline. Merged: tinted with its group's colour. Dropped: darkened.
   CellState state = CellState::kKept;
   int32_t group = 0;  // of merged cells: equal numbers have one colour
 };

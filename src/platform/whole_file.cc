@@ -49,27 +49,45 @@ int write_all(int descriptor, std::span<const std::byte> bytes) {
   return 0;
 }
 
-}  // namespace
+std::string partial_path(const std::string& path) {
+  return path + ".partial";
+}
 
-Status write_whole_file(const std::string& path, std::span<const std::byte> bytes) {
+/// The descriptor of the file that is to become `path`.
+Expected<int> open_partial(const std::string& path) {
   struct stat info = {};
   if (::stat(path.c_str(), &info) == 0 && !S_ISREG(info.st_mode)) {
     return io_error(path + (S_ISDIR(info.st_mode) ? ": is a directory; give the name of a file to write"
                                                   : ": is not a regular file; give the name of a file to write"));
   }
-  const std::string partial = path + ".partial";
-  const int descriptor = ::open(partial.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  const int descriptor = ::open(partial_path(path).c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
   if (descriptor < 0) {
     const int error = errno;
     if (error == ENOENT || error == ENOTDIR) return not_found(path + ": the folder to write to does not exist");
     return cannot_write(path, error);
   }
+  return descriptor;
+}
+
+}  // namespace
+
+Status write_whole_file(const std::string& path, std::span<const std::byte> bytes) {
+  SACCADE_ASSIGN_OR_RETURN(const int descriptor, open_partial(path));
+  const std::string partial = partial_path(path);
   int error = write_all(descriptor, bytes);
   if (::close(descriptor) != 0 && error == 0) error = errno;
   if (error == 0 && std::rename(partial.c_str(), path.c_str()) != 0) error = errno;
   if (error == 0) return {};
   ::unlink(partial.c_str());
   return cannot_write(path, error);
+}
+
+Status check_writable(const std::string& path) {
+  if (path.empty()) return invalid_argument("the name of the file to write is empty");
+  SACCADE_ASSIGN_OR_RETURN(const int descriptor, open_partial(path));
+  ::close(descriptor);
+  ::unlink(partial_path(path).c_str());
+  return {};
 }
 
 }  // namespace saccade

@@ -20,4 +20,8 @@ Expected<std::vector<std::byte>> read_whole_file(const std::string& path, uint64
 /// path in the message.
 Status write_whole_file(const std::string& path, std::span<const std::byte> bytes);
 
+/// Whether write_whole_file() could begin to, for work that takes long before there is anything to write. Leaves
+/// nothing behind. Errors: those of write_whole_file().
+Status check_writable(const std::string& path);
+
 }  // namespace saccade

@@ -36,5 +36,19 @@ TEST(WholeFile, IsNotWrittenOverWhatIsNoFile) {
   EXPECT_THAT(nowhere.message(), HasSubstr("no/such/folder/file"));
 }
 
+TEST(WholeFile, IsKnownToBeWritableBeforeThereIsAnythingToWrite) {
+  const std::string path = testing::TempDir() + "writable_test";
+  EXPECT_TRUE(check_writable(path).is_ok());
+  EXPECT_FALSE(std::filesystem::exists(path));
+  EXPECT_FALSE(std::filesystem::exists(path + ".partial"));
+  ASSERT_TRUE(write_whole_file(path, bytes_of("kept")).is_ok());
+  EXPECT_TRUE(check_writable(path).is_ok());
+  EXPECT_EQ(read_whole_file(path, 100)->size(), 4U);
+  std::filesystem::remove(path);
+  EXPECT_EQ(check_writable("").code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(check_writable(testing::TempDir()).code(), StatusCode::kIoError);
+  EXPECT_EQ(check_writable("no/such/folder/file").code(), StatusCode::kNotFound);
+}
+
 }  // namespace
 }  // namespace saccade

@@ -216,6 +216,234 @@ class Ask(ProgramTest):
         self.assertEqual(cut, full[: full.find(stop)])
 
 
+class Plans(ProgramTest):
+    """Looking and thinking less."""
+
+    def ask(self, *flags, picture=PICTURE):
+        result = run("ask", MODEL, "--image", picture, "--json", *flags, DEMO[0]["question"])
+        self.assertEqual(result.returncode, 0, result.stderr)
+        return json.loads(result.stdout)
+
+    def picture_of(self, *flags):
+        receipt = self.ask(*flags)["receipt"]
+        return receipt, receipt["pictures"][0]
+
+    def test_the_receipt_says_what_was_looked_at(self):
+        full, picture = self.picture_of()
+        tokens = [picture[name] for name in ("laid_out_tokens", "encoded_tokens", "visual_tokens")]
+        self.assertEqual(tokens, [576, 576, 576])
+        for flags, laid_out, encoded, visual in (
+            (("--keep", 144), 576, 576, 144),
+            (("--keep", 100, "--strategy", "tome"), 576, 576, 100),
+            (("--keep", 100, "--strategy", "cdpruner"), 576, 576, 100),
+            (("--resolution", 240), 400, 400, 400),
+            (("--resolution", 192, "--keep", 64, "--repack"), 256, 256, 64),
+        ):
+            with self.subTest(flags=flags):
+                receipt, picture = self.picture_of(*flags)
+                tokens = [picture[name] for name in ("laid_out_tokens", "encoded_tokens", "visual_tokens")]
+                self.assertEqual(tokens, [laid_out, encoded, visual])
+                self.assertEqual(receipt["tokens"]["visual"], visual)
+                self.assertLess(receipt["flops"]["prefill"], full["flops"]["prefill"])
+        for flags in (("--skip-equal", 0), ("--merge", 20)):
+            with self.subTest(flags=flags):
+                receipt, picture = self.picture_of(*flags)
+                self.assertLess(picture["encoded_tokens"], 576)
+                self.assertEqual(picture["visual_tokens"], picture["encoded_tokens"])
+                self.assertLess(receipt["flops"]["encode"], full["flops"]["encode"])
+        receipt, picture = self.picture_of("--encoder-keep", 0.35)
+        self.assertEqual(picture["visual_tokens"], 576)
+        self.assertLess(receipt["flops"]["encode"], full["flops"]["encode"])
+
+    def test_the_receipt_says_how_much_of_the_decoder_ran(self):
+        full = self.ask()["receipt"]["decoder"]
+        self.assertEqual((full["num_layers"], full["layers"], full["prefill_layers"]), (5, [0, 1, 2, 3, 4], 5))
+        skipped = self.ask("--skip-layers", "1,3")["receipt"]["decoder"]
+        self.assertEqual((skipped["layers"], skipped["prefill_layers"]), ([0, 2, 4], 3))
+        frozen = self.ask("--freeze-layers", "3,4")["receipt"]["decoder"]
+        self.assertEqual(frozen["layers"], [0, 1, 2, 3, 4])
+        self.assertTrue(3 < frozen["prefill_layers"] < 3.2, frozen)
+        for flags in (("--prune", "2:0.5,4:0.25"), ("--prune-fastv", "2:0.25")):
+            pruned = self.ask(*flags)["receipt"]["decoder"]
+            self.assertEqual(pruned["last_visual_tokens"], 144)
+            self.assertLess(pruned["prefill_layers"], 5)
+        early = self.ask("--exit", 0.5)["receipt"]["decoder"]
+        self.assertLess(early["decode_layers"], 5)
+        self.assertEqual(early["prefill_layers"], 5)
+
+    def test_the_table_says_what_was_kept(self):
+        result = run("ask", MODEL, "--image", PICTURE, "--keep", 144, "--skip-equal", 0, DEMO[0]["question"])
+        self.assertRegex(result.stderr, r"picture 1: 144 of 576 visual tokens, \d+ encoded")
+        self.assertRegex(result.stderr, r"GFLOP: .*; layers 5\.0 of 5 reading")
+
+    def test_help_lists_the_levers(self):
+        for command in ("ask", "eval"):
+            text = run(command, "--help").stdout
+            self.assertIn("Looking and thinking less", text)
+            for flag in ("--resolution", "--crop-margins", "--skip-equal", "--merge", "--encoder-keep", "--encoder-layers",
+                         "--keep", "--strategy", "--keep-threshold", "--repack", "--layers", "--skip-layers",
+                         "--freeze-layers", "--prune", "--prune-fastv", "--exit", "--plan-seed"):
+                self.assertIn(flag + " ", text)
+        self.assertIn("--show-kept", run("ask", "--help").stdout)
+
+    def test_refuses_what_makes_no_sense(self):
+        for flags, words in (
+            (("--keep", 0), ("--keep", "1 or more")),
+            (("--strategy", "luck"), ("--strategy", "luck", "divprune")),
+            (("--resolution", 0), ("--resolution", "1 or more")),
+            (("--skip-equal", 256), ("--skip-equal", "0 to 255")),
+            (("--exit", 2), ("--exit", "0 to 1")),
+            (("--prune", "3"), ("--prune", "LAYER:SHARE")),
+            (("--prune", "3:0"), ("--prune", "LAYER:SHARE")),
+            (("--freeze-layers", "x"), ("--freeze-layers", "x")),
+        ):
+            with self.subTest(flags=flags):
+                self.fails(2, *words, result=run("ask", "no.gguf", *flags, "x"))
+        for flags, words in (
+            (("--strategy", "random"), ("random", "keep")),
+            (("--skip-layers", 5), ("names layer 5", "0 to 4")),
+            (("--skip-layers", "0,1,2,3,4"), ("no layer",)),
+            (("--prune", "3:0.5,2:0.2"), ("in the order",)),
+            (("--layers", 0), ("layers is 0",)),
+            (("--merge", 3, "--encoder-keep", 0.5), ("one of them",)),
+        ):
+            with self.subTest(flags=flags):
+                self.fails(2, *words, result=run("ask", MODEL, "--image", PICTURE, *flags, "x"))
+        self.fails(4, "trained", result=run("ask", MODEL, "--image", PICTURE, "--encoder-layers", 0.5, "x"))
+
+    def test_a_conversation_goes_on_under_a_plan(self):
+        lines = f"{DEMO[0]['question']}\nAnd the date?\n"
+        result = run("ask", MODEL, "--image", PICTURE, "--json", "--keep", 144, "--skip-equal", 0, "-i", stdin=lines)
+        first, second = map(json.loads, result.stdout.splitlines())
+        self.assertFalse(first["receipt"]["pictures"][0]["cached"])
+        self.assertTrue(second["receipt"]["pictures"][0]["cached"])
+        self.assertGreater(second["receipt"]["tokens"]["cached"], 144)
+
+    def shown(self, name, *flags, pictures=(PICTURE,)):
+        path = self.folder / name
+        images = [word for picture in pictures for word in ("--image", picture)]
+        result = run("ask", MODEL, *images, *flags, "--show-kept", path, DEMO[0]["question"])
+        self.assertEqual(result.returncode, 0, result.stderr)
+        size = json.loads(run("inspect", "--image", path, "--json").stdout)
+        self.assertEqual((size["width"], size["height"]), (256, 256))
+        return result, path.read_bytes()
+
+    def test_shows_what_was_kept(self):
+        painted = set()
+        for flags, words in (
+            ((), "576 parts kept, 0 merged (tinted), 0 dropped (dark)"),
+            (("--keep", 144), "144 parts kept, 0 merged (tinted), 432 dropped (dark)"),
+            (("--keep", 100, "--strategy", "tome"), " merged (tinted), 0 dropped (dark)"),
+            (("--skip-equal", 0), " merged (tinted), 0 dropped (dark)"),
+        ):
+            result, png = self.shown("kept.png", *flags)
+            self.assertIn("kept.png: ", result.stderr)
+            self.assertIn(words, result.stderr)
+            painted.add(png)
+        self.assertEqual(len(painted), 4)
+        self.assertEqual([entry.name for entry in self.folder.iterdir()], ["kept.png"])
+        self.shown("two.png", "--keep", 9, "-q", pictures=(PICTURE, PICTURE))
+        self.assertEqual((self.folder / "two-2.png").read_bytes(), (self.folder / "two.png").read_bytes())
+        quiet = run("ask", MODEL, "--image", PICTURE, "--json", "--show-kept", self.folder / "json.png", "x")
+        self.assertEqual(quiet.stderr, "")
+        self.assertTrue((self.folder / "json.png").exists())
+
+    def test_shows_what_was_kept_of_a_picture_of_the_conversation(self):
+        path = self.folder / "kept.png"
+        args = ("ask", MODEL, "--image", PICTURE, "-q", "--keep", 144, "--show-kept", path)
+        self.assertEqual(run(*args, "Once.").returncode, 0)
+        once = path.read_bytes()
+        path.unlink()
+        result = run(*args, "-i", stdin="Once.\nAnd again.\n")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertEqual(path.read_bytes(), once)
+
+    def test_refuses_to_show_where_it_cannot(self):
+        args = ("ask", "no.gguf", "--image", PICTURE)
+        self.fails(3, "nowhere", "folder", result=run(*args, "--show-kept", self.folder / "nowhere" / "a.png", "x"))
+        self.fails(6, "directory", result=run(*args, "--show-kept", self.folder, "x"))
+        self.fails(2, "--show-kept", "--image", result=run("ask", "no.gguf", "--show-kept", self.folder / "a.png", "x"))
+        copy = self.folder / "copy.png"
+        copy.write_bytes(PICTURE.read_bytes())
+        self.fails(2, "copy.png", "another name",
+                   result=run("ask", "no.gguf", "--image", copy, "--show-kept", copy, "x"))
+        self.assertEqual(copy.read_bytes(), PICTURE.read_bytes())
+
+
+class Layers(ProgramTest):
+    def setUp(self):
+        super().setUp()
+        self.model = self.folder / "mini.gguf"
+        self.model.symlink_to(MODEL)
+        self.order = self.folder / "mini.gguf.layers.json"
+        self.data = ROOT / "samples" / "demo.jsonl"
+
+    def test_an_order_is_measured_once_for_all_answers(self):
+        asked = ("ask", self.model, "--image", PICTURE, "--layers", 0.6, "--json", DEMO[0]["question"])
+        unknown = run(*asked)
+        self.assertEqual(unknown.returncode, 4)
+        self.has_error_line("saccade layers", "mini.gguf", result=unknown)
+        result = run("layers", self.model, "--data", self.data, "--limit", 2)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn(f"wrote {self.order}", result.stdout)
+        self.assertEqual(len(re.findall(r"(?m)^ +\d  \d", result.stdout)), 5)
+        order = json.loads(self.order.read_text())
+        self.assertEqual((order["model"], order["num_layers"], order["num_items"]), ("mini.gguf", 5, 2))
+        self.assertEqual(sorted(order["order"]), [0, 1, 2, 3, 4])
+        self.assertEqual(order["divergence"], sorted(order["divergence"]))
+        self.assertFalse(self.order.with_name(self.order.name + ".partial").exists())
+        decoder = json.loads(run(*asked).stdout)["receipt"]["decoder"]
+        self.assertTrue(3 < decoder["prefill_layers"] < 3.2, decoder)
+        frozen = ",".join(map(str, order["order"][:2]))
+        same = run("ask", self.model, "--image", PICTURE, "--freeze-layers", frozen, "--json", DEMO[0]["question"])
+        self.assertEqual(json.loads(same.stdout)["receipt"]["decoder"], decoder)
+
+    def test_a_damaged_order_is_made_anew(self):
+        self.order.write_text('{"order": [0]}')
+        self.assertEqual(run("ask", self.model, "-q", "-n", 1, "x").returncode, 0)
+        self.fails(4, self.order.name, "saccade layers",
+                   result=run("ask", self.model, "--image", PICTURE, "--layers", 0.6, "x"))
+        result = run("layers", self.model, "--data", self.data, "--limit", 1, "--json")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        outcome = json.loads(result.stdout)
+        self.assertEqual(outcome["file"], str(self.order))
+        self.assertEqual([need["layer"] for need in outcome["layers"]], json.loads(self.order.read_text())["order"])
+
+    def test_the_order_may_go_elsewhere(self):
+        out = self.folder / "elsewhere.json"
+        result = run("layers", self.model, "--data", self.data, "--limit", 1, "--out", out)
+        self.assertIn(f"wrote {out}", result.stdout)
+        self.assertIn(f"looks for {self.order}", result.stdout)
+        self.assertTrue(out.exists())
+        self.assertFalse(self.order.exists())
+
+    def test_refuses_what_it_cannot_do(self):
+        self.fails(3, "no/such.gguf", result=run("layers", "no/such.gguf", "--data", self.data))
+        self.fails(3, "no/such.jsonl", result=run("layers", self.model, "--data", "no/such.jsonl"))
+        self.fails(2, "--data", result=run("layers", self.model))
+        self.fails(2, "--limit", result=run("layers", self.model, "--data", self.data, "--limit", 0))
+        self.fails(3, "nowhere", "folder",
+                   result=run("layers", self.model, "--data", self.data, "--out", self.folder / "nowhere" / "a.json"))
+        self.fails(2, "mini.gguf", "--out", result=run("layers", self.model, "--data", self.data, "--out", self.model))
+        text = self.folder / "text.gguf"
+        checkpoint = ROOT / "tests" / "parity" / "data" / "text_qwen2" / "checkpoint"
+        self.assertEqual(run("convert", checkpoint, text).returncode, 0)
+        self.fails(2, "--mmproj", result=run("layers", text, "--data", self.data))
+        self.assertEqual(list(self.folder.glob("*.json*")), [])
+
+    def test_interrupt_leaves_no_order(self):
+        items = [json.dumps({"image": str(PICTURE), "question": "What?"})] * 500
+        data = self.folder / "set.jsonl"
+        data.write_text("\n".join(items))
+        process = subprocess.Popen([PROGRAM, "layers", str(self.model), "--data", str(data), "--limit", "500"],
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
+        stdout, stderr = process.communicate(timeout=60)
+        self.assertEqual((process.returncode, stdout), (130, ""), stderr)
+        self.assertFalse(self.order.exists())
+
+
 class Conversation(ProgramTest):
     def turns(self, *lines, args=()):
         """What -i does with the lines: its outcome, and the objects it printed."""

@@ -312,7 +312,5 @@ def test_the_export_has_the_scheduler(tmp_path):
     adaptive = AdaptiveMini(GROWN)
     export_adaptive(adaptive, tmp_path)
     tensors = load_file(str(tmp_path / "model.safetensors"))
-    shapes = {"scheduler.mlp_head.weight": (6, 256), "scheduler.scheduler_up_proj.net.0.weight": (256,), "scheduler.tower_head.weight": (12, 512),
-              "scheduler.early_head.bias": (10,), "language_model.model.norm.weight": (256,)}
-    assert {name: tuple(tensors[name].shape) for name in shapes} == shapes
-    assert len(json.loads((tmp_path / "config.json").read_text())["saccade_adaptive"]["ladder"]) == len(LADDER)
+    assert not any(name.startswith("scheduler.") for name in tensors) and tensors["language_model.model.norm.weight"].shape == (256,)
+    assert json.loads((tmp_path / "config.json").read_text())["saccade_skip_order"] == {"vision": [11, 9, 7, 5, 3, 1], "text": [9, 7, 5, 3, 1]}
