@@ -10,6 +10,11 @@
 #include "cli/plot/cairo_paint.h"
 #include "cli/plot/svg.h"
 
+// Fontconfig keeps some patterns to the program's end without a pointer that the leak check could follow.
+extern "C" const char* __lsan_default_suppressions() {  // NOLINT: the name that the sanitizer asks for
+  return "leak:libfontconfig";
+}
+
 namespace saccade::plot {
 namespace {
 

@@ -11,7 +11,6 @@ namespace saccade {
 namespace {
 
 constexpr uint64_t kMaxPlanFileBytes = 1 << 20;
-constexpr const char* kDefaultStrategy = "divprune";
 
 long long as_long(int64_t value) {
   return static_cast<long long>(value);
@@ -42,12 +41,12 @@ class GridMaker {
     plan.skip_equal = levels;
     add(format("skip-equal-%d", levels), plan);
   }
-  void skip_equal_and_keep(const std::string& strategy, double share) {
+  // By the strategy that the engine takes where none is named.
+  void skip_equal_and_keep(double share) {
     Plan plan;
     plan.skip_equal = 0;
-    plan.strategy = strategy;
     plan.keep = share_of(facts_.visual_tokens, share);
-    add(format("skip-equal-0+%s-%lld", strategy.c_str(), as_long(*plan.keep)), plan);
+    add(format("skip-equal-0+keep-%lld", as_long(*plan.keep)), plan);
   }
   void crop_margins() {
     Plan plan;
@@ -98,7 +97,7 @@ void add_default_grid(GridMaker& grid) {
   for (const double share : {0.75, 0.5}) grid.resolution(share);
   grid.merge(1.0 / 32);
   for (const double share : {0.85, 0.6}) grid.layers(share);
-  for (const double share : {0.5, 0.25}) grid.skip_equal_and_keep(kDefaultStrategy, share);
+  for (const double share : {0.5, 0.25}) grid.skip_equal_and_keep(share);
 }
 
 void add_token_grid(GridMaker& grid, const GridFacts& facts) {
@@ -192,7 +191,7 @@ std::string series_of(const Plan& plan) {
   add(plan.encoder_keep.has_value(), "fewer patches encoded");
   add(plan.encoder_layers.has_value(), "fewer encoder layers");
   add(plan.keep || plan.keep_threshold || !plan.strategy.empty(),
-      plan.strategy.empty() ? kDefaultStrategy : plan.strategy);
+      plan.strategy.empty() ? "default strategy" : plan.strategy);
   add(plan.layers || !plan.skipped_layers.empty() || !plan.frozen_layers.empty(), "fewer decoder layers");
   add(!plan.prunings.empty(), "pruned in the decoder");
   add(plan.exit.has_value(), "early exit");

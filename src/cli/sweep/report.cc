@@ -139,7 +139,9 @@ std::vector<std::string> headlines(const SweepFacts& facts, const SweepSummary& 
 
 std::vector<std::string> refusal_lines(const SweepSummary& summary) {
   std::vector<std::string> lines;
-  for (const auto& [plan, reason] : summary.refused) lines.push_back("left out: " + plan + ": " + reason);
+  for (const auto& [plan, reason] : summary.refused) {
+    lines.push_back(format("left out: %s: %s", plan.c_str(), reason.c_str()));
+  }
   return lines;
 }
 
