@@ -1,38 +1,26 @@
-"""Writes an adaptive model as a Hugging Face directory: that of `export_hf.py`, with the scheduler's tensors beside the others and
-the ladder of plans in its configuration.
+"""Writes an adaptive model as a Hugging Face directory: that of `export_hf.py`, with the order in which its added layers may be left out.
 
     python -m train.export_adaptive ~/saccade-train/adaptive/averaged ~/saccade-train/saccade-mini
+
+The schedulers stay behind: where they choose among more than the added layers they lose to this order
+(docs/decisions/one_budget_for_the_small_model.md).
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import asdict
 from pathlib import Path
-
-import torch
-from safetensors.torch import load_file, save_file
 
 from train.adaptive import AdaptiveMini, load_adaptive
 from train.export_hf import export
-from train.plans import LADDER, UNITS_A_LAYER
-from train.scheduler import NUM_PREFIX
-
-
-def adaptive_tensors(adaptive: AdaptiveMini) -> dict[str, torch.Tensor]:
-    """What goes beyond the plain model; AdaLLaVA's names for what it has too."""
-    return {name: p.detach().float().contiguous() for name, p in adaptive.named_parameters() if not name.startswith("model.")}
+from train.plans import skip_order
 
 
 def export_adaptive(adaptive: AdaptiveMini, out: Path) -> None:
     export(adaptive.model, out)
-    weights = out / "model.safetensors"
-    save_file(load_file(str(weights)) | adaptive_tensors(adaptive), str(weights), metadata={"format": "pt"})
     config = json.loads((out / "config.json").read_text(encoding="utf-8"))
-    config["saccade_adaptive"] = {
-        "num_prefix_layers": NUM_PREFIX, "units_per_layer": UNITS_A_LAYER, "latency_position": 1 + adaptive.cfg.num_patches,
-        "ladder": [asdict(plan) for plan in LADDER]}
+    config["saccade_skip_order"] = {"vision": skip_order(adaptive.cfg.vision_layers), "text": skip_order(adaptive.cfg.num_layers)}
     (out / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 
 
