@@ -14,12 +14,7 @@ from pathlib import Path
 
 from train.adaptive import AdaptiveMini, load_adaptive
 from train.export_hf import export
-from train.plans import originals
-
-
-def skip_order(num_layers: int) -> list[int]:
-    """The added layers, the last first."""
-    return [layer for layer in reversed(range(num_layers)) if layer not in originals(num_layers)]
+from train.plans import skip_order
 
 
 def export_adaptive(adaptive: AdaptiveMini, out: Path) -> None:
