@@ -15,13 +15,15 @@ TEST(ReceiptJson, HasEveryStageAndPicture) {
   Answer answer = {"a \"quoted\" text", {}};
   answer.receipt.ttft_ms = 12.34567;
   answer.receipt.stages_ms.prompt = 2.5;
-  answer.receipt.pictures = {{"a.png", 40, 30, 5, 320, true}, {"b.png", 10, 10, 1, 64, false}};
+  answer.receipt.pictures = {{.name = "a.png", .num_tiles = 5, .is_cached = true}, {.name = "b.png"}};
+  answer.receipt.tokens.budget = 1;
   const nlohmann::json json = nlohmann::json::parse(answer_json(answer));
   EXPECT_EQ(json["answer"], answer.text);
   const nlohmann::json& receipt = json["receipt"];
   EXPECT_EQ(receipt["ttft_ms"], 12.346);
-  EXPECT_EQ(receipt["stages_ms"].size(), 8U);
+  EXPECT_EQ(receipt["stages_ms"].size(), 9U);
   EXPECT_EQ(receipt["stages_ms"]["prompt"], 2.5);
+  EXPECT_EQ(receipt["tokens"]["budget"], 1);
   EXPECT_EQ(receipt["pictures"][0]["tiles"], 5);
   EXPECT_EQ(receipt["pictures"][0]["cached"], true);
   EXPECT_EQ(receipt["pictures"][1]["cached"], false);
