@@ -318,11 +318,12 @@ def test_a_cheaper_plan_learns_from_the_full_one():
     assert apart == 0 and answer_loss > 0 and wrong.dtype == torch.bool
 
 
-def test_the_export_has_the_scheduler(tmp_path):
+def test_the_export_has_the_order_and_the_scorer(tmp_path):
     adaptive = AdaptiveMini(GROWN)
     export_adaptive(adaptive, tmp_path)
     tensors = load_file(str(tmp_path / "model.safetensors"))
-    assert not any(name.startswith("scheduler.") for name in tensors) and tensors["language_model.model.norm.weight"].shape == (256,)
+    assert tensors["token_scorer.words.weight"].shape == (128, 256, 5) and not any(name.startswith("scheduler.") for name in tensors)
+    assert tensors["language_model.model.norm.weight"].shape == (256,)
     assert json.loads((tmp_path / "config.json").read_text())["saccade_skip_order"] == {"vision": [11, 9, 7, 5, 3, 1], "text": [9, 7, 5, 3, 1]}
 
 
