@@ -110,12 +110,11 @@ def encode(adaptive: AdaptiveMini, pixels: torch.Tensor, plan: Plan, num_blocks:
     cfg = adaptive.cfg
     asked = asked_by(plan, cfg, len(pixels), pixels.device)
     if plan.tolerance is None:
-        places = patches_of(fullest_blocks(block_ink(pixels, cfg), num_blocks), cfg)
-        counts = torch.ones(places.shape, device=pixels.device)
+        places, counts = patches_of(fullest_blocks(block_ink(pixels, cfg), num_blocks), cfg), None
     else:
         places, counts = seen_patches(pixels, cfg, plan.tolerance, room_of(num_blocks))
     visual, looked, gates = adaptive.encode(pixels, places, asked, counts=counts)
-    return Encoded(visual, looked, places, counts, gates)
+    return Encoded(visual, looked, places, torch.ones_like(looked) if counts is None else counts, gates)
 
 
 def take_in(adaptive: AdaptiveMini, encoded: Encoded, plan: Plan, num_blocks: int, scores: torch.Tensor | None = None) -> Seen:
@@ -219,8 +218,9 @@ def scores_of(adaptive: AdaptiveMini, questions: list[str], visual: torch.Tensor
     return adaptive.token_scorer(adaptive.model.language_model.embed_tokens(words)[:, None], is_question[:, None], visual)[:, 0]
 
 
-def blocks_of_unequal(pixels: torch.Tensor, cfg: ModelConfig, tolerance: float) -> list[int]:
-    kept = torch.cat([(stand_ins(part, cfg, tolerance) == torch.arange(cfg.num_patches)).sum(1) for part in pixels.split(64)])
+def blocks_of_unequal(pixels: torch.Tensor, cfg: ModelConfig, tolerance: float, device) -> list[int]:
+    """How many blocks make room for the patches that each picture keeps."""
+    kept = torch.cat([(stand_ins(part.to(device), cfg, tolerance) == torch.arange(cfg.num_patches, device=device)).sum(1) for part in pixels.split(64)])
     return [1 + int(n) // BLOCK_PATCHES for n in kept]
 
 
@@ -229,7 +229,7 @@ def score(adaptive: AdaptiveMini, pictures: list[Picture], plan: Plan, batch_siz
     device, cfg = next(adaptive.parameters()).device, adaptive.cfg
     pixels = torch.stack([p.pixels for p in pictures])
     inked = torch.cat([(block_ink(part.to(device), cfg) > 1).sum(1) for part in pixels.split(batch_size)]).tolist()
-    num_blocks = [seen_blocks(plan, count) for count in (inked if plan.tolerance is None else blocks_of_unequal(pixels, cfg, plan.tolerance))]
+    num_blocks = [seen_blocks(plan, count) for count in (inked if plan.tolerance is None else blocks_of_unequal(pixels, cfg, plan.tolerance, device))]
     items = [(i, item) for i, picture in enumerate(pictures) for item in picture.items]
     answers, tower_use, decoder_use = [""] * len(items), torch.zeros(cfg.vision_layers), torch.zeros(cfg.num_layers)
     order = sorted(range(len(pictures)), key=lambda i: num_blocks[i])

@@ -23,7 +23,7 @@ from train import tokenizer
 from train.packing import Packer, packed_logits
 from train.pages import make_page
 from train.pages.page import Question
-from train.plans import DIVERSE, FULL, GROWN, LADDER, STRATEGIES, UNITS_A_LAYER, Plan, cost, nested, num_layers, originals, plan_for, seen_blocks, skip_order
+from train.plans import DIVERSE, FULL, GROWN, LADDER, LEARNED, STRATEGIES, UNITS_A_LAYER, Plan, cost, nested, num_layers, originals, plan_for, seen_blocks, skip_order
 from train.scheduler import SLOTS, latency_embedding, pick_layers, pick_units
 from train.token_scorer import asked_words, attention_on_picture, scorer_loss, scores_of_questions
 from train.train_adaptive import KINDS, THIRDS, Lesson, asked_by, draw_plan, losses, start_of
@@ -318,11 +318,28 @@ def test_a_cheaper_plan_learns_from_the_full_one():
     assert apart == 0 and answer_loss > 0 and wrong.dtype == torch.bool
 
 
-def test_the_export_has_the_scheduler(tmp_path):
+@pytest.mark.parametrize("plan", [Plan(NUM_BLOCKS, tolerance=4), Plan(NUM_BLOCKS, tokens=16, strategy=LEARNED)])
+def test_every_way_to_leave_out_tokens_is_learned(plan):
+    torch.manual_seed(13)
+    adaptive = AdaptiveMini(SMALL)
+    pixels, text = torch.randn(2, 3, 96, 96).clamp(-1, 1), columns(packed_text())
+    pixels[:, :, 36:] = 0.5
+    lesson = Lesson(adaptive, False, 0.5, 1.0)
+    _, _, full = lesson.in_full(pixels, text)
+    adaptive.zero_grad()
+    parts, wrong = lesson.by_plan(pixels, block_ink(pixels, SMALL), text, full, plan, everything(SMALL, 2, pixels.device))
+    assert 0 < parts["apart"].item() < 1 and wrong.shape == text["targets"].shape
+    grads = [p.grad for p in adaptive.model.parameters() if p.grad is not None]
+    assert grads and all(grad.isfinite().all() for grad in grads)
+    assert all(p.grad is None for p in adaptive.token_scorer.parameters())
+
+
+def test_the_export_has_the_order_and_the_scorer(tmp_path):
     adaptive = AdaptiveMini(GROWN)
     export_adaptive(adaptive, tmp_path)
     tensors = load_file(str(tmp_path / "model.safetensors"))
-    assert not any(name.startswith("scheduler.") for name in tensors) and tensors["language_model.model.norm.weight"].shape == (256,)
+    assert tensors["token_scorer.words.weight"].shape == (128, 256, 5) and not any(name.startswith("scheduler.") for name in tensors)
+    assert tensors["language_model.model.norm.weight"].shape == (256,)
     assert json.loads((tmp_path / "config.json").read_text())["saccade_skip_order"] == {"vision": [11, 9, 7, 5, 3, 1], "text": [9, 7, 5, 3, 1]}
 
 
