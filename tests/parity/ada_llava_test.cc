@@ -228,6 +228,60 @@ TEST_P(AdaLlavaParity, AHalfPrecisionCacheBeginsTheSameAnswer) {
   }
 }
 
+// Rows whose plans are the same leave the work out; with others beside them it is done and thrown away. In packed
+// weights, of which panels are left out.
+TEST_P(AdaLlavaParity, PlansTogetherAreAsEachAlone) {
+  const auto converted = TemporaryModel::convert(dir_ + "/checkpoint", DType::kBF16, kData + "/tower");
+  ASSERT_TRUE(converted) << converted.status().message();
+  const auto model = Model::load(converted->path(), "", &pool_);
+  ASSERT_TRUE(model) << model.status().message();
+  const auto prepared = prepare_case(*model, pool_, family_.cases.front());
+  ASSERT_TRUE(prepared) << prepared.status().message();
+  const DecoderConfig& config = model->decoder->config();
+  const int64_t num_rows = prepared->rows.shape()[0];
+  const std::vector<int64_t> counts = {1, model->scheduler->num_options() / 2, model->scheduler->num_options() / 2};
+  const auto kv_pool = std::make_shared<KvBlockPool>(config.kv_shape(DType::kF32), uint64_t{1} << 32);
+  // The prompt of each, then a token of each, in one forward for those of `members`: the token's logits.
+  const auto run = [&](const std::vector<size_t>& members) {
+    std::vector<KvSequence> caches;
+    std::vector<SequencePlan> plans(members.size());
+    Tensor logits;
+    for (size_t i = 0; i < members.size(); ++i) {
+      caches.push_back(model->decoder->make_sequence(kv_pool));
+      plans[i].scheduler = model->scheduler.get();
+      plans[i].num_scheduled = counts[members[i]];
+      ForwardArgs args;
+      args.rows = &prepared->rows;
+      args.positions = prepared->prompt.positions;
+      const SequenceRows sequence = {&caches[i], num_rows, &plans[i]};
+      args.sequences = {&sequence, 1};
+      logits = model->decoder->forward(pool_, args).value();
+    }
+    Tensor rows({std::ssize(members), config.model_dim});
+    std::vector<TokenPosition> positions;
+    std::vector<SequenceRows> sequences;
+    for (size_t i = 0; i < members.size(); ++i) {
+      model->decoder->embed(100, rows.row(static_cast<int64_t>(i)));
+      const int32_t position = prepared->prompt.next_position;
+      positions.push_back({position, position, position});
+      sequences.push_back({&caches[i], 1, &plans[i]});
+    }
+    ForwardArgs args;
+    args.rows = &rows;
+    args.positions = positions;
+    args.sequences = sequences;
+    args.num_logit_rows = std::ssize(members);
+    return model->decoder->forward(pool_, args).value();
+  };
+  const Tensor together = run({0, 1, 2});
+  for (size_t i = 0; i < counts.size(); ++i) {
+    EXPECT_LE(relative_error(run({i}).floats(), together.row(static_cast<int64_t>(i))), kTolerance) << i;
+  }
+  const Tensor same = run({1, 2});
+  EXPECT_LE(relative_error(same.row(0), together.row(1)), kTolerance);
+  EXPECT_LE(relative_error(same.row(1), together.row(2)), kTolerance);
+}
+
 /// The checkpoint, had it been trained with PruMerge.
 std::string with_token_selecting(const std::string& dir, const std::string& name) {
   const auto copy = std::filesystem::path(::testing::TempDir()) /
