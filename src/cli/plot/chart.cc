@@ -181,9 +181,10 @@ class ChartPainter {
       double dy;
       Align align;
     };
-    constexpr Place kPlaces[] = {{8, -7, Align::kLeft},     {8, 4, Align::kLeft},    {-8, -7, Align::kRight},
-                                 {0, -10, Align::kCenter},  {8, 14, Align::kLeft},   {-8, 4, Align::kRight},
-                                 {0, 18, Align::kCenter},   {-8, 14, Align::kRight}, {12, -20, Align::kLeft},
+    // Beside the point last: lines often leave it there.
+    constexpr Place kPlaces[] = {{8, -7, Align::kLeft},     {-8, -7, Align::kRight}, {8, 14, Align::kLeft},
+                                 {0, -10, Align::kCenter},  {0, 18, Align::kCenter}, {-8, 14, Align::kRight},
+                                 {8, 4, Align::kLeft},      {-8, 4, Align::kRight},  {12, -20, Align::kLeft},
                                  {-12, -20, Align::kRight}, {12, 27, Align::kLeft},  {-12, 27, Align::kRight}};
     for (const Place& tried : kPlaces) {
       const Words words = {

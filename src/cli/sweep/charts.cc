@@ -72,6 +72,8 @@ bool is_joined(const std::string& series) {
 std::vector<plot::Series> series_of_rows(const SweepSummary& summary, CostAxis axis) {
   std::vector<plot::Series> all;
   Looks looks;
+  constexpr size_t kFew = 12;  // that all can have their names beside them
+  const bool has_few = summary.rows.size() <= kFew;
   for (const SweepRow& row : summary.rows) {
     auto series = std::ranges::find(all, row.series, &plot::Series::name);
     if (series == all.end()) {
@@ -80,7 +82,7 @@ std::vector<plot::Series> series_of_rows(const SweepSummary& summary, CostAxis a
       series = std::prev(all.end());
       looks.give(*series, row.series);
     }
-    const bool is_named = is_on_front(row, axis) || row.series == "full";
+    const bool is_named = has_few || is_on_front(row, axis) || row.series == "full";
     series->points.push_back({cost_of(row, axis), row.quality, is_named ? one_line(row.plan.name) : "", title_of(row)});
   }
   for (plot::Series& series : all) {
