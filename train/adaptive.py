@@ -19,18 +19,21 @@ from torch import nn
 from train import tokenizer
 from train.data import EVEN, NEAR
 from train.model import ModelConfig, SaccadeMini, cast_once, rope_table
-from train.plans import BLOCK_PATCHES, BLOCK_SIDE, CLASS_ATTENTION, DIVERSE, GROWN, UNITS_A_LAYER
+from train.plans import BLOCK_PATCHES, BLOCK_SIDE, CLASS_ATTENTION, DIVERSE, GROWN, LEARNED, UNITS_A_LAYER
 from train.scheduler import NUM_PREFIX, SLOTS, Scheduler
+from train.token_scorer import TokenScorer
 from train.whole import heads_of, queries_keys_values, text_mask
 
 
-def gated_tower_layer(layer, x: torch.Tensor, gate: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """`gate` [batch, 1, 1]. Returns the output and how much the class token looks at each patch [batch, patches]."""
+def gated_tower_layer(layer, x: torch.Tensor, gate: torch.Tensor, bias: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor]:
+    """`gate` [batch, 1, 1], `bias` [batch, 1, 1, tokens] of each key. Returns the output and how much the class token looks at each
+    patch [batch, patches]."""
     own, normed = layer.self_attn, cast_once(layer.layer_norm1(x))
     q, k, v = (heads_of(p(normed), own.head_dim) for p in (own.q_proj, own.k_proj, own.v_proj))
-    x = x + gate * own.out_proj(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
+    x = x + gate * own.out_proj(F.scaled_dot_product_attention(q, k, v, attn_mask=bias).transpose(1, 2).flatten(2))
     with torch.no_grad():
-        seen = ((q[:, :, :1] * own.head_dim**-0.5) @ k[:, :, 1:].mT).float().softmax(-1).mean(1)[:, 0]
+        scores = (q[:, :, :1] * own.head_dim**-0.5) @ k[:, :, 1:].mT
+        seen = (scores if bias is None else scores + bias[..., 1:]).float().softmax(-1).mean(1)[:, 0]
     return x + gate * layer.mlp(layer.layer_norm2(x)), seen
 
 
@@ -53,10 +56,11 @@ def add_gated(layer, x: torch.Tensor, attended: torch.Tensor, gates: torch.Tenso
     return x + gated_mlp(layer, layer.post_attention_layernorm(x), gates[:, UNITS_A_LAYER:])
 
 
-def gated_decoder_layer(layer, x, cos, sin, mask, num_first: int, gates: torch.Tensor):
-    """As `whole.decoder_layer`, with `gates` [batch, SLOTS] of heads and groups. Returns the output and all keys and values."""
+def gated_decoder_layer(layer, x, cos, sin, mask, num_first: int, gates: torch.Tensor, first_mask: torch.Tensor | None = None):
+    """As `whole.decoder_layer`, with `gates` [batch, SLOTS] of heads and groups, and `first_mask` where the first tokens do not all
+    weigh the same. Returns the output and all keys and values."""
     q, k, v = queries_keys_values(layer, x, cos, sin)
-    first = F.scaled_dot_product_attention(*(t[:, :, :num_first] for t in (q, k, v)), is_causal=True)
+    first = F.scaled_dot_product_attention(*(t[:, :, :num_first] for t in (q, k, v)), attn_mask=first_mask, is_causal=first_mask is None)
     text = F.scaled_dot_product_attention(q[:, :, num_first:], k, v, attn_mask=mask)
     return add_gated(layer, x, torch.cat([first, text], dim=2), gates), k, v
 
@@ -87,6 +91,11 @@ def block_places(cfg: ModelConfig, device) -> torch.Tensor:
     return patches.permute(0, 2, 1, 3).reshape(side * side, BLOCK_PATCHES)
 
 
+def patches_of(blocks: torch.Tensor, cfg: ModelConfig) -> torch.Tensor:
+    """The patches [batch, patches] of blocks [batch, blocks], block by block."""
+    return block_places(cfg, blocks.device)[blocks].flatten(1)
+
+
 def fullest_blocks(ink: torch.Tensor, count: int) -> torch.Tensor:
     """[batch, count] blocks with the most ink, in their order on the page; of equal ones the first."""
     return ink.argsort(dim=1, descending=True, stable=True)[:, :count].sort(1).values
@@ -106,6 +115,27 @@ def most_diverse(visual: torch.Tensor, count: int) -> torch.Tensor:
             nearest = torch.maximum(nearest, alike.index_select(0, first + taken[-1])).scatter_(1, taken[-1][:, None], 2.0)
             taken.append(nearest.argmin(1))
     return torch.stack(taken, 1)
+
+
+@torch.no_grad()
+def highest_then_diverse(visual: torch.Tensor, scores: torch.Tensor, count: int) -> torch.Tensor:
+    """[batch, count] tokens: half of them those of the highest scores, of equal ones the first; the others by max-min distance from all taken."""
+    with torch.autocast(visual.device.type, enabled=False):
+        taken = scores.argsort(dim=1, descending=True, stable=True)[:, :count // 2]
+        unit = F.normalize(visual.float(), dim=-1)
+        alike = unit @ unit.mT
+        nearest = alike.gather(1, taken[..., None].expand(-1, -1, alike.shape[-1])).amax(1).scatter_(1, taken, 2.0)
+        others, row = [], torch.arange(len(unit), device=unit.device)
+        for _ in range(count - taken.shape[1]):
+            others.append(nearest.argmin(1))
+            nearest = torch.maximum(nearest, alike[row, others[-1]]).scatter_(1, others[-1][:, None], 2.0)
+    return torch.cat([taken, torch.stack(others, 1)], 1)
+
+
+def causal_mask(bias: torch.Tensor) -> torch.Tensor:
+    """[batch, 1, tokens, tokens] from the bias [batch, 1, 1, tokens] of each key."""
+    later = torch.ones(bias.shape[-1], bias.shape[-1], dtype=torch.bool, device=bias.device).triu(1)
+    return bias.expand(-1, -1, len(later), -1).masked_fill(later, float("-inf"))
 
 
 @dataclass
@@ -147,14 +177,14 @@ class AdaptiveMini(nn.Module):
         self.cfg = cfg
         self.model = SaccadeMini(cfg)
         self.scheduler = Scheduler(cfg)
+        self.token_scorer = TokenScorer(cfg)
 
-    def encode(self, pixels: torch.Tensor, blocks: torch.Tensor | None, asked: Asked, run=gated_tower_layer):
-        """Visual tokens [batch, patches, model_dim] of the blocks [batch, blocks], block by block, or of the whole picture, row
-        by row; how much the class token looks at each in the last layer that runs; the gates."""
+    def encode(self, pixels: torch.Tensor, places: torch.Tensor | None, asked: Asked, run=gated_tower_layer, counts: torch.Tensor | None = None):
+        """Visual tokens [batch, patches, model_dim] of the patches at `places` [batch, patches], or of the whole picture; how much the
+        class token looks at each in the last layer that runs; the gates. Where `counts` is given, each patch weighs as so many."""
         tower = self.model.vision_tower
         cls, patches = tower.embeddings(pixels)
-        if blocks is not None:
-            places = block_places(self.cfg, pixels.device)[blocks].flatten(1)
+        if places is not None:
             patches = patches.gather(1, places[..., None].expand(-1, -1, patches.shape[-1]))
         x = tower.pre_layrnorm(torch.cat([cls.expand(len(patches), 1, -1), patches], dim=1))
         gates = asked.tower
@@ -162,19 +192,23 @@ class AdaptiveMini(nn.Module):
             with torch.autocast(x.device.type, enabled=False):
                 gates = self.scheduler.tower_gates(asked.tower, x[:, 1:].detach(), asked.noise)
         looked = torch.zeros(x.shape[0], x.shape[1] - 1, device=x.device)
+        bias = () if counts is None else (F.pad(counts.log(), (1, 0))[:, None, None].to(cast_once(x[:0]).dtype),)
         for i, layer in enumerate(tower.layers):
             if i in asked.tower_skips:
                 continue
-            x, seen = run(layer, x, gates[:, i, None, None].contiguous())
+            x, seen = run(layer, x, gates[:, i, None, None].contiguous(), *bias)
             looked = torch.where(gates[:, i, None] > 0.5, seen, looked)
         return self.model.multi_modal_projector(x[:, 1:]), looked, gates
 
-    def compress(self, visual: torch.Tensor, looked: torch.Tensor, blocks: torch.Tensor, count: int, strategy: str) -> tuple[torch.Tensor, torch.Tensor]:
-        """The tokens that the decoder gets, [batch, tokens, model_dim], no more than `count`, and the patches in whose places they stand."""
-        place = block_places(self.cfg, visual.device)[blocks].flatten(1)
+    def compress(self, visual: torch.Tensor, looked: torch.Tensor, place: torch.Tensor, count: int, strategy: str,
+                 scores: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor]:
+        """The tokens that the decoder gets, [batch, tokens, model_dim], no more than `count`, and the patches in whose places they stand.
+        `scores` [batch, patches] are the learned ones."""
         if count < visual.shape[1]:
             if strategy == DIVERSE:
                 kept = most_diverse(visual, count)
+            elif strategy == LEARNED:
+                kept = highest_then_diverse(visual, scores, count)
             else:
                 score = looked if strategy == CLASS_ATTENTION else torch.rand(looked.shape, device=looked.device)
                 kept = score.argsort(dim=1, descending=True, stable=True)[:, :count]
@@ -197,9 +231,11 @@ class AdaptiveMini(nn.Module):
         place = torch.full((batch, 1), 1 + self.cfg.num_patches, device=device)
         return rope_table(place, self.cfg.head_dim, self.cfg.rope_theta)
 
-    def read(self, visual: torch.Tensor, places: torch.Tensor, text: dict[str, torch.Tensor], asked: Asked, run=gated_decoder_layer, room: int = 0):
+    def read(self, visual: torch.Tensor, places: torch.Tensor, text: dict[str, torch.Tensor], asked: Asked, run=gated_decoder_layer, room: int = 0,
+             counts: torch.Tensor | None = None):
         """Logits [batch, num_text, vocab_size] of packed text after visual tokens that stand in `places`, and the gates. There is
-        room for so many visual tokens that compiled layers meet few shapes; what stands in the rest is seen by nobody."""
+        room for so many visual tokens that compiled layers meet few shapes; what stands in the rest is seen by nobody. Where `counts`
+        [batch, tokens] is given, each token weighs as so many."""
         decoder, device, (batch, num_visual) = self.model.language_model, visual.device, visual.shape[:2]
         embed = decoder.embed_tokens
         num_first, num_empty = 1 + max(room, num_visual), max(room - num_visual, 0)
@@ -211,6 +247,11 @@ class AdaptiveMini(nn.Module):
         seen[:, :, 1 + num_visual:num_first] = False
         # Padding after the text sees itself only, so no row is without a key.
         mask = torch.zeros(seen[:, None].shape, dtype=cast_once(x[:0]).dtype, device=device).masked_fill_(~seen[:, None], float("-inf"))
+        first_mask = ()
+        if counts is not None:
+            bias = F.pad(F.pad(counts.log(), (1, 0)), (0, num_empty), value=float("-inf"))[:, None, None].to(mask.dtype)
+            mask[..., :num_first] += bias
+            first_mask = (causal_mask(bias),)
         gates, latency = asked.decoder, None
         if not asked.decoder_is_given:
             latency, gates = self.begin_latency(asked, visual)
@@ -220,7 +261,7 @@ class AdaptiveMini(nn.Module):
                 gates = self.late_gates(gates, asked, latency)
             if i in asked.decoder_skips:
                 continue
-            x, k, v = run(layer, x, cos, sin, mask, num_first, gates[:, i].contiguous())
+            x, k, v = run(layer, x, cos, sin, mask, num_first, gates[:, i].contiguous(), *first_mask)
             if i < NUM_PREFIX and latency is not None:
                 latency = read_on(layer, latency, *rope, k[:, :, :1 + num_visual], v[:, :, :1 + num_visual], gates[:, i])
         return self.model.logits(decoder.norm(x[:, num_first:])), gates
@@ -247,7 +288,8 @@ def save_tensors(tensors: dict[str, torch.Tensor], folder: Path, cfg: ModelConfi
 
 
 def load_adaptive(folder: Path) -> AdaptiveMini:
-    """What `save_tensors` wrote of the grown model."""
+    """What `save_tensors` wrote of the grown model; schedulers and scorer that are not there begin anew."""
     adaptive = AdaptiveMini(GROWN)
-    adaptive.load_state_dict({name: value.float() for file in folder.glob("*.safetensors") for name, value in load_file(str(file)).items()})
+    own = {name: value.float() for file in folder.glob("*.safetensors") for name, value in load_file(str(file)).items()}
+    adaptive.load_state_dict({name: value for name, value in adaptive.state_dict().items() if not name.startswith("model.")} | own)
     return adaptive

@@ -1,4 +1,5 @@
-"""Writes an adaptive model as a Hugging Face directory: that of `export_hf.py`, with the order in which its added layers may be left out.
+"""Writes an adaptive model as a Hugging Face directory: that of `export_hf.py`, with the order in which its added layers may be left out
+and the head that chooses tokens, `token_scorer.*`.
 
     python -m train.export_adaptive ~/saccade-train/adaptive/averaged ~/saccade-train/saccade-mini
 
@@ -12,18 +13,18 @@ import argparse
 import json
 from pathlib import Path
 
+from safetensors.torch import load_file, save_file
+
 from train.adaptive import AdaptiveMini, load_adaptive
 from train.export_hf import export
-from train.plans import originals
-
-
-def skip_order(num_layers: int) -> list[int]:
-    """The added layers, the last first."""
-    return [layer for layer in reversed(range(num_layers)) if layer not in originals(num_layers)]
+from train.plans import skip_order
 
 
 def export_adaptive(adaptive: AdaptiveMini, out: Path) -> None:
     export(adaptive.model, out)
+    weights = out / "model.safetensors"
+    scorer = {f"token_scorer.{name}": p.detach().float().contiguous() for name, p in adaptive.token_scorer.named_parameters()}
+    save_file(load_file(str(weights)) | scorer, str(weights), metadata={"format": "pt"})
     config = json.loads((out / "config.json").read_text(encoding="utf-8"))
     config["saccade_skip_order"] = {"vision": skip_order(adaptive.cfg.vision_layers), "text": skip_order(adaptive.cfg.num_layers)}
     (out / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")

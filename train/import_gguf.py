@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -50,9 +51,11 @@ def halves_rows(weight: np.ndarray, head_dim: int) -> np.ndarray:
 
 
 def read_model(path: Path, cfg: ModelConfig) -> SaccadeMini:
-    model = SaccadeMini(cfg)
+    """`cfg` with as many layers as the file has."""
+    reader = GGUFReader(path)
+    model = SaccadeMini(replace(cfg, vision_layers=reader.get_field("clip.vision.block_count").contents(), num_layers=reader.get_field("llama.block_count").contents()))
     params = dict(model.named_parameters())
-    for tensor in GGUFReader(path).tensors:
+    for tensor in reader.tensors:
         values = dequantize(tensor.data, tensor.tensor_type)
         if re.fullmatch(r"blk\.\d+\.attn_[qk]\.weight", tensor.name):
             values = halves_rows(values, cfg.head_dim)

@@ -41,7 +41,7 @@ class MuonAdamW:
 
     @staticmethod
     def is_hidden_matrix(name: str, p: torch.Tensor) -> bool:
-        return p.ndim == 2 and not any(part in name for part in ("embed", "heads.", "scheduler."))
+        return p.ndim == 2 and not any(part in name for part in ("embed", "heads.", "scheduler.", "scorer."))
 
     def boost(self, name: str) -> float:
         """The decoder starts later than the tower, so it may learn faster."""

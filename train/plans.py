@@ -16,13 +16,24 @@ BLOCK_PATCHES = BLOCK_SIDE * BLOCK_SIDE
 UNITS_A_LAYER = 4
 # Tokens of text that a cost is stated for: question and answer.
 USUAL_TEXT = 32
-DIVERSE, CLASS_ATTENTION, RANDOM = STRATEGIES = ("diverse", "class_attention", "random")
+DIVERSE, CLASS_ATTENTION, RANDOM, LEARNED = STRATEGIES = ("diverse", "class_attention", "random", "learned")
 # The small model with layers to spare: the original ones at even places, an added one after each (`grow.py`).
 GROWN = replace(ModelConfig(), vision_layers=12, num_layers=10)
 
 
 def originals(num_layers: int) -> tuple[int, ...]:
     return tuple(range(0, num_layers, 2))
+
+
+def skip_order(num_layers: int) -> list[int]:
+    """The added layers, the last first."""
+    return [layer for layer in reversed(range(num_layers)) if layer % 2]
+
+
+def nested(num_layers: int, count: int) -> tuple[int, ...]:
+    """The layers that are left when so many run, by that order."""
+    left_out = skip_order(num_layers)[:num_layers - count]
+    return tuple(layer for layer in range(num_layers) if layer not in left_out)
 
 
 @dataclass(frozen=True)
@@ -36,6 +47,7 @@ class Plan:
     units: int | None = None  # variant H: quarters of layers, in place of `decoder`
     strategy: str = DIVERSE  # which tokens, where there are more
     fits_ink: bool = True  # no more blocks than the picture fills, rounded up
+    tolerance: float | None = None  # in place of blocks, patches that differ by more levels (`equal_patches.py`), at most as many as the blocks have
 
     def num_tokens(self, blocks: int | None = None) -> int:
         return min(self.tokens, BLOCK_PATCHES * (self.blocks if blocks is None else blocks))

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Grows the shipped model and makes it adaptive on a machine with a GPU, then scores its plans: sh train/run_adaptive.sh OUT [SECONDS [SCORING_SECONDS]]
-# To go on from an earlier run: BASE=OUT/averaged FIRST=20000000, for pictures that it did not see.
+# A grown model goes on as it is. To go on from an earlier run: FIRST=20000000, for pictures that it did not see, and perhaps BASE=OUT/averaged.
 set -e
 out=$1 seconds=${2:-480} scoring=${3:-60}
 pages=${PAGES:-/dev/shm/pages}

@@ -21,8 +21,8 @@ TEMPERATURE = 5.0
 # Decoder layers that are picked before the latency token has been read.
 NUM_PREFIX = 4
 SLOTS = 2 * UNITS_A_LAYER  # heads, then groups
-# How far the original layers begin before the added ones, as a logit: more than noise and learning make up for, so they are always picked first.
-LEAD = 32.0
+# Learned logits are between -BOUND and BOUND, and the original layers' is LEAD: neither learning nor Gumbel noise (-5 to 18.5) makes up for that.
+BOUND, LEAD = 16.0, 128.0
 
 
 def latency_embedding(share: torch.Tensor, dim: int) -> torch.Tensor:
@@ -41,7 +41,17 @@ def pick_one(logits: torch.Tensor, free: torch.Tensor) -> torch.Tensor:
 
 
 def gumbel_like(logits: torch.Tensor, noise: bool) -> torch.Tensor:
-    return -torch.empty_like(logits).exponential_().log() if noise else torch.zeros_like(logits)
+    return -torch.empty_like(logits).exponential_().clamp(min=1e-8).log() if noise else torch.zeros_like(logits)
+
+
+def lead_of(num_layers: int, first: int = 0) -> torch.Tensor:
+    """Of the original layers from `first` on; 0 of the added ones."""
+    return LEAD * torch.tensor([float(i % 2 == 0) for i in range(first, num_layers)])
+
+
+def ranks(lead: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
+    """What picks go by: learned logits of the added layers only, far below the original ones."""
+    return torch.where(lead > 0, lead, BOUND * torch.tanh(logits / BOUND))
 
 
 def pick_layers(logits: torch.Tensor, count: torch.Tensor, noise: bool) -> torch.Tensor:
@@ -96,12 +106,8 @@ class Scheduler(nn.Module):
         for head in (self.mlp_head, self.unit_head, self.early_head, self.early_unit_head, self.tower_head):
             nn.init.normal_(head.weight, std=0.02)
             nn.init.zeros_(head.bias)
-        lead = LEAD * torch.tensor([i % 2 == 0 for i in range(max(cfg.num_layers, cfg.vision_layers))])
-        with torch.no_grad():
-            for head, first, num_layers in ((self.tower_head, 0, cfg.vision_layers), (self.early_head, 0, cfg.num_layers), (self.mlp_head, NUM_PREFIX, cfg.num_layers)):
-                head.bias.copy_(lead[first:num_layers])
-            for head, first in ((self.early_unit_head, 0), (self.unit_head, NUM_PREFIX)):
-                head.bias.copy_(lead[first:cfg.num_layers].repeat_interleave(SLOTS))
+        self.register_buffer("tower_lead", lead_of(cfg.vision_layers), persistent=False)
+        self.register_buffer("lead", lead_of(cfg.num_layers), persistent=False)
 
     def token(self, share: torch.Tensor) -> torch.Tensor:
         return self.scheduler_up_proj(latency_embedding(share, self.cfg.model_dim))
@@ -114,24 +120,25 @@ class Scheduler(nn.Module):
     def tower_gates(self, count: torch.Tensor, patches: torch.Tensor, noise: bool) -> torch.Tensor:
         """Gates [batch, vision_layers] from the number of layers [batch] and the patches that enter the first one."""
         logits = self.ranked(self.tower_head, count / (self.cfg.vision_layers + 1), patches)
-        return pick_layers(logits, count, noise)
+        return pick_layers(ranks(self.tower_lead, logits), count, noise)
 
     def early_gates(self, count: torch.Tensor, by_unit: bool, visual: torch.Tensor, noise: bool) -> torch.Tensor:
         """A first choice of all decoder layers, [batch, num_layers, SLOTS]; it holds for the first NUM_PREFIX."""
         share, num_layers = self.share(count, by_unit), self.cfg.num_layers
         if by_unit:
-            return pick_units(self.ranked(self.early_unit_head, share, visual).view(-1, num_layers, SLOTS), count, noise)
-        return pick_layers(self.ranked(self.early_head, share, visual), count, noise)[..., None].expand(-1, -1, SLOTS)
+            logits = self.ranked(self.early_unit_head, share, visual).view(-1, num_layers, SLOTS)
+            return pick_units(ranks(self.lead[:, None], logits), count, noise)
+        return pick_layers(ranks(self.lead, self.ranked(self.early_head, share, visual)), count, noise)[..., None].expand(-1, -1, SLOTS)
 
     def late_gates(self, early: torch.Tensor, count: torch.Tensor, by_unit: bool, latency: torch.Tensor, noise: bool) -> torch.Tensor:
         """The final choice: the first layers as they were, what is left of `count` picked by the latency token's hidden state [batch, model_dim]."""
-        first = early[:, :NUM_PREFIX]
+        first, lead = early[:, :NUM_PREFIX], self.lead[NUM_PREFIX:]
         if by_unit:
             left = count - first.detach()[..., :UNITS_A_LAYER].sum((1, 2)).round().long()
-            late = pick_units(self.unit_head(latency).view(len(latency), -1, SLOTS), left, noise)
+            late = pick_units(ranks(lead[:, None], self.unit_head(latency).view(len(latency), -1, SLOTS)), left, noise)
         else:
             left = count - first.detach()[..., 0].sum(1).round().long()
-            late = pick_layers(self.mlp_head(latency), left, noise)[..., None].expand(-1, -1, SLOTS)
+            late = pick_layers(ranks(lead, self.mlp_head(latency)), left, noise)[..., None].expand(-1, -1, SLOTS)
         return torch.cat([first, late], dim=1)
 
     def share(self, count: torch.Tensor, by_unit: bool) -> torch.Tensor:

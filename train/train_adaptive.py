@@ -14,30 +14,40 @@ import argparse
 import random
 import time
 from collections import defaultdict, deque
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
-from train.adaptive import AdaptiveMini, Asked, block_ink, everything, fullest_blocks, gated_decoder_layer, gated_tower_layer, given_layers, load_adaptive, save_tensors
+from train.adaptive import AdaptiveMini, Asked, block_ink, everything, fullest_blocks, gated_decoder_layer, gated_tower_layer, given_layers, load_adaptive, patches_of, save_tensors
 from train.data import to_pixels
+from train.equal_patches import room_of, seen_patches, stand_ins
 from train.grow import grow, is_added
 from train.import_gguf import read_model
 from train.model import ModelConfig
 from train.optimizer import Average, MuonAdamW
 from train.packing import EMPTY, IGNORED
-from train.plans import CLASS_ATTENTION, DIVERSE, GROWN, LADDER, RANDOM, UNITS_A_LAYER, Plan, num_layers, originals
+from train.plans import CLASS_ATTENTION, DIVERSE, GROWN, LADDER, LEARNED, RANDOM, UNITS_A_LAYER, Plan, nested, num_layers, originals
+from train.token_scorer import asked_words, attention_on_picture, draw_questions, scorer_loss, scores_of_questions
 from train.train_whole import Leash, Pool, add_loop_options, clip_finite, exact_by_kind, rate_at, vary
 
 # The emptiest, the middle and the fullest third of a batch: how many blocks hold nearly all that is on such pages.
 THIRDS = ((48, 64), (80, 96), (144,))
-INKED, QUARTER, RUNG, FREE = KINDS = ("inked", "quarter", "rung", "free")
-KIND_WEIGHTS = {INKED: 0.35, QUARTER: 0.3, RUNG: 0.1, FREE: 0.25}
+INKED, UNEQUAL, QUARTER, ASKED, RUNG, FREE = KINDS = ("inked", "unequal", "quarter", "asked", "rung", "free")
+# Tokens chosen for questions have not been better than diverse ones yet: the scorer learns, the model does not learn with its choice.
+KIND_WEIGHTS = {INKED: 0.15, UNEQUAL: 0.2, QUARTER: 0.35, ASKED: 0.0, RUNG: 0.1, FREE: 0.2}
+# Levels up to which patches count as equal, and the blocks that make room for what is left in each third by it.
+TOLERANCES, UNEQUAL_THIRDS = (0, 2, 4, 8), (48, 96, 144)
+# Questions of each picture that share the tokens which are chosen for them; pictures of a batch whose questions teach the scorer.
+SHARING, SCORED = 3, 16
+# More questions than most pictures are asked.
+ASKED_OF_A_PICTURE = 20
 # Of free combinations: tokens, how they are chosen, and which layers run (all, added ones by chance, as many as the scheduler is told).
 TOKENS = {576: 1, 288: 1, 144: 2, 96: 1, 72: 0.5}
 STRATEGIES = {DIVERSE: 0.7, CLASS_ATTENTION: 0.2, RANDOM: 0.1}
 LAYERS = {"all": 0.2, "by chance": 0.4, "scheduled": 0.4}
 # Room for visual tokens in the decoder: few shapes, since each is compiled.
-ROOMS = (144, 288, 384, 576)
+ROOMS = (144, 192, 288, 384, 576)
 
 
 def pick(weights: dict, rng: random.Random):
@@ -49,22 +59,35 @@ def by_chance(num_layers: int, rng: random.Random) -> tuple[int, ...]:
     return tuple(i for i in range(num_layers) if i % 2 == 0 or rng.random() < 0.5)
 
 
+def half_in_order(plan: Plan, rng: random.Random) -> Plan:
+    """Half of the time the layers that are left in the fixed order, else as many as the scheduler picks."""
+    if rng.random() < 0.5:
+        return plan
+    return replace(plan, tower=nested(GROWN.vision_layers, plan.tower), decoder=nested(GROWN.num_layers, plan.decoder))
+
+
 def draw_plan(kind: str, third: int, rng: random.Random) -> Plan:
     """A plan for the pictures of a third: a cheaper one than the full one."""
     blocks = rng.choice(THIRDS[third])
     if kind == INKED:
         return Plan(blocks)
+    if kind == UNEQUAL:
+        return Plan(UNEQUAL_THIRDS[third], tolerance=rng.choice(TOLERANCES))
     few = (originals(GROWN.vision_layers), originals(GROWN.num_layers))
     if kind == QUARTER:
-        return Plan(rng.choice((blocks, 144)), few[0], 144, few[1])
+        layers = rng.choice((few, few, (GROWN.vision_layers, GROWN.num_layers)))
+        return Plan(rng.choice((blocks, 144)), layers[0], 144, layers[1])
+    if kind == ASKED:
+        layers = rng.choice((few, (GROWN.vision_layers, GROWN.num_layers)))
+        return Plan(rng.choice((blocks, 144)), layers[0], rng.choice((144, 144, 96)), layers[1], strategy=LEARNED)
     if kind == RUNG:
         rung = rng.choice(LADDER[2:])
-        return Plan(min(rung.blocks, blocks), rung.tower, rung.tokens, rung.decoder)
+        return half_in_order(Plan(min(rung.blocks, blocks), rung.tower, rung.tokens, rung.decoder), rng)
     tokens, strategy, layers = pick(TOKENS, rng), pick(STRATEGIES, rng), pick(LAYERS, rng)
     if layers == "by chance":
         return Plan(blocks, by_chance(GROWN.vision_layers, rng), tokens, by_chance(GROWN.num_layers, rng), strategy=strategy)
     if layers == "scheduled":
-        return Plan(blocks, rng.randint(6, 11), tokens, rng.randint(5, 9), strategy=strategy)
+        return half_in_order(Plan(blocks, rng.randint(6, 11), tokens, rng.randint(5, 9), strategy=strategy), rng)
     return Plan(blocks, tokens=tokens, strategy=strategy)
 
 
@@ -113,7 +136,7 @@ class Lesson:
         self.run_tower, self.run_decoder, self.losses = (torch.compile(f, dynamic=False) for f in functions) if is_compiled else functions
 
     def in_full(self, pixels: torch.Tensor, batch: dict) -> tuple[dict[str, torch.Tensor], torch.Tensor, torch.Tensor]:
-        """Losses, wrong tokens, and the logits that cheaper plans learn from."""
+        """Losses, wrong tokens, and the logits that cheaper plans learn from. The scorer learns from some of the pictures."""
         asked = everything(self.cfg, len(pixels), pixels.device)
         with torch.autocast(pixels.device.type, torch.bfloat16):
             visual, _, _ = self.adaptive.encode(pixels, None, asked, self.run_tower)
@@ -121,18 +144,40 @@ class Lesson:
             logits, _ = self.adaptive.read(visual, places, {name: batch[name] for name in EMPTY}, asked, self.run_decoder)
         answer, _, wrong = self.losses(logits, batch["targets"], batch["weights"], None)
         answer.backward()
-        return {"answer": answer.detach()}, wrong, logits.detach()
+        looks = self.teach_scorer(visual[:SCORED].detach(), {name: batch[name][:SCORED] for name in EMPTY})
+        return {"answer": answer.detach(), "looks": looks}, wrong, logits.detach()
+
+    def teach_scorer(self, visual: torch.Tensor, text: dict[str, torch.Tensor]) -> torch.Tensor:
+        """The scorer's loss on all questions of some pictures."""
+        decoder = self.adaptive.model.language_model
+        chosen = torch.arange(1, 1 + ASKED_OF_A_PICTURE, device=visual.device).expand(len(visual), -1)
+        with torch.autocast(visual.device.type, torch.bfloat16):
+            shares = attention_on_picture(decoder, visual, text, asked_words(text, chosen)[2])
+        loss = scorer_loss(scores_of_questions(self.adaptive.token_scorer, decoder.embed_tokens, text, chosen, visual), shares)
+        loss.backward()
+        return loss.detach()
 
     def by_plan(self, pixels: torch.Tensor, ink: torch.Tensor, batch: dict, full: torch.Tensor, plan: Plan, asked: Asked) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
         if asked.tower_is_given:
             asked.tower.requires_grad_(), asked.decoder.requires_grad_()  # so that compiled layers serve scheduled plans too
+        text, targets = {name: batch[name] for name in EMPTY}, batch["targets"]
         with torch.autocast(pixels.device.type, torch.bfloat16):
-            blocks = fullest_blocks(ink, plan.blocks)
-            visual, looked, _ = self.adaptive.encode(pixels, blocks, asked, self.run_tower)
-            shown, places = self.adaptive.compress(visual, looked, blocks, plan.num_tokens(), plan.strategy)
-            room = next(room for room in ROOMS if room >= shown.shape[1])
-            logits, _ = self.adaptive.read(shown, places, {name: batch[name] for name in EMPTY}, asked, self.run_decoder, room)
-        answer, apart, wrong = self.losses(logits, batch["targets"], batch["weights"], full)
+            if plan.tolerance is None:
+                places, counts = patches_of(fullest_blocks(ink, plan.blocks), self.cfg), None
+            else:
+                places, counts = seen_patches(pixels, self.cfg, plan.tolerance, room_of(plan.blocks))
+            visual, looked, _ = self.adaptive.encode(pixels, places, asked, self.run_tower, counts)
+            if plan.tolerance is None:
+                scores = None
+                if plan.strategy == LEARNED:
+                    chosen = draw_questions(text, SHARING)
+                    with torch.no_grad():
+                        scores = scores_of_questions(self.adaptive.token_scorer, self.adaptive.model.language_model.embed_tokens, text, chosen, visual).softmax(-1).mean(1)
+                    targets = batch["targets"] = targets.where((text["block_ids"][:, None] == chosen[..., None]).any(1), IGNORED)
+                visual, places = self.adaptive.compress(visual, looked, places, plan.num_tokens(), plan.strategy, scores)
+            room = next(room for room in ROOMS if room >= visual.shape[1])
+            logits, _ = self.adaptive.read(visual, places, text, asked, self.run_decoder, room, counts)
+        answer, apart, wrong = self.losses(logits, targets, batch["weights"], full)
         (self.answer_weight * answer + self.apart_weight * apart).backward()
         return {"answer": answer.detach(), "apart": apart.detach()}, wrong
 
@@ -173,13 +218,15 @@ def learn_batch(lesson: Lesson, batch: dict, draws: list[tuple[str, Plan, int]],
         pixels = vary(to_pixels(batch["image"]))
         ink = block_ink(pixels, lesson.cfg)
         thirds = (ink > 1).sum(1).argsort().chunk(3)
+        kept = {plan.tolerance: (stand_ins(pixels, lesson.cfg, plan.tolerance) == torch.arange(lesson.cfg.num_patches, device=device)).sum(1).argsort().chunk(3)
+                for _, plan, _ in draws if plan.tolerance is not None}
     watch.mark("data")
     parts, wrong, full = lesson.in_full(pixels, batch)
     told = [("full", parts)]
     grades = [("full", wrong, batch)]
     watch.mark("full")
     for kind, plan, third in draws:
-        own = thirds[third]
+        own = kept[plan.tolerance][third] if plan.tolerance is not None else thirds[third]
         part = {field: value[own] for field, value in batch.items() if field in EMPTY or field == "kinds"}
         parts, wrong = lesson.by_plan(pixels[own], ink[own], part, full[own], plan, asked_by(plan, len(own), by_unit, rng, device))
         told.append((kind, parts))
@@ -207,8 +254,8 @@ def draw_groups(rng: random.Random) -> list[tuple[str, Plan, int]]:
 def start_of(base: Path) -> AdaptiveMini:
     if base.is_dir():
         return load_adaptive(base)
-    adaptive = AdaptiveMini(GROWN)
-    adaptive.model.load_state_dict(grow(read_model(base, ModelConfig())).state_dict())
+    adaptive, model = AdaptiveMini(GROWN), read_model(base, ModelConfig())
+    adaptive.model.load_state_dict((model if model.cfg == GROWN else grow(model)).state_dict())
     return adaptive
 
 
@@ -233,7 +280,7 @@ def train(args: argparse.Namespace) -> None:
         time.sleep(0.1)
     tell(f"start: {pool.num_read} pictures read")
 
-    params = list(adaptive.parameters())
+    params, scorer = [[p for name, p in adaptive.named_parameters() if name.startswith("token_scorer.") == is_scorer] for is_scorer in (False, True)]
     leash, watch = Leash(device), Stopwatch(device)
     scores: dict[str, list[float]] = defaultdict(lambda: [0, 0])
     started = last_log = last_save = time.time()
@@ -255,6 +302,7 @@ def train(args: argparse.Namespace) -> None:
             lesson.use_compiled(False)
             continue
         norm = clip_finite([p for p in params if p.grad is not None], args.clip)
+        clip_finite(scorer, args.clip)
         optimizer.step(rate := rate_at(share, step, args.warmup, args.hold))
         average.update()
         watch.mark("optimizer")

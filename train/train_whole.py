@@ -118,11 +118,11 @@ def rate_at(share: float, step: int, warmup: int, hold: float) -> float:
 @torch.no_grad()
 def clip_finite(params: list[torch.Tensor], max_norm: float) -> torch.Tensor:
     """Bounds the gradient's norm, which is returned; a gradient that is no number becomes 0. The GPU is not waited for."""
-    norm = torch.stack([p.grad.norm() for p in params]).norm()
-    is_number = norm.isfinite()
-    factor = torch.where(is_number, max_norm / norm.clamp(min=max_norm), 0.0)
-    for p in params:
-        p.grad = torch.where(is_number, p.grad * factor, 0.0)
+    flat = torch.cat([p.grad.flatten() for p in params])
+    norm = flat.norm()
+    flat = torch.where(norm.isfinite(), flat * (max_norm / norm.clamp(min=max_norm)), 0.0)
+    for p, grad in zip(params, flat.split([p.numel() for p in params])):
+        p.grad = grad.view_as(p)
     return norm
 
 

@@ -33,10 +33,11 @@ struct Plan {
   std::optional<double> encoder_layers;  // share of its layers that run; needs a model that learned it
 
   // --- Behind the encoder.
-  std::string strategy;                  // who chooses; empty: "divprune", where `keep` is set
+  // Who chooses; empty: whom the model was trained with (AdaLLaVA with PruMerge), else "tops", where `keep` is set.
+  std::string strategy;
   std::optional<int64_t> keep;           // visual tokens of each picture
   std::optional<double> keep_threshold;  // for strategies that decide how many by themselves
-  bool repacks_positions = false;        // kept tokens stand side by side; for models that were trained so
+  bool repacks_positions = false;        // kept tokens stand side by side, as models trained so always have them
 
   // --- In the decoder.
   // Share of its layers that visual tokens go through, or, of a model with a scheduler (AdaLLaVA), that run at all.

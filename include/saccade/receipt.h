@@ -25,6 +25,7 @@ struct StageTimes {
 struct TokenCounts {
   int64_t text = 0;    // of the prompt, template included
   int64_t visual = 0;  // of the prompt, from pictures
+  int64_t budget = 0;  // of the prompt: 1 where a scheduler's token behind it says how many layers may run
   int64_t cached = 0;  // of the prompt, taken from the conversation's cache
   int64_t generated = 0;
   int64_t guessed = 0;        // computed ahead of being drawn (speculation)

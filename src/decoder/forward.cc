@@ -66,6 +66,8 @@ class Decoder::Forward {
   void rotate(std::span<const int32_t> rows, int64_t num_heads, float* heads) const;
   const float* rows_at(std::span<const int32_t> rows, float* place) const;
   void put_back(std::span<const int32_t> rows, const float* from);
+  const LayerUnits* units_of(size_t sequence_idx, int64_t layer_idx) const;
+  const LayerUnits* common_units(int64_t layer_idx, const LayerRows& rows) const;
   void leave_out_units(int64_t layer_idx, std::span<const int32_t> rows, bool are_heads, float* values) const;
 
   void settle_schedules(int64_t layer_idx);
@@ -73,7 +75,7 @@ class Decoder::Forward {
   void prune_visual(int64_t layer_idx);
   std::vector<float> looked_at(int64_t layer_idx, std::span<const int32_t> rows) const;
   void let_confident_rows_leave(int64_t layer_idx);
-  void count_work(int64_t num_kv, int64_t num_full);
+  void count_work(int64_t layer_idx, const LayerRows& rows, int64_t num_kv, int64_t num_full);
 
   const Decoder& decoder_;
   const DecoderConfig& config_;
@@ -158,6 +160,9 @@ Status Decoder::Forward::attend(int64_t layer_idx, const LayerRows& rows, const 
     args.kv = kv.blocks(layer_idx);
     args.key_bias = kv.biases(layer_idx);
     args.allows_bf16 = args.kv.dtype != DType::kF32;
+    const LayerUnits* units = units_of(segment.sequence_idx, layer_idx);
+    args.kv_heads = units == nullptr || config_.num_kv_heads != config_.num_heads ? std::span<const uint8_t>()
+                                                                                  : std::span(units->heads);
     for (int64_t i = begin; i < end;) {  // runs of full rows
       int64_t run_end = i;
       while (run_end < end && rows.is_full[static_cast<size_t>(run_end)] != 0) ++run_end;
@@ -183,15 +188,32 @@ Status Decoder::Forward::attend(int64_t layer_idx, const LayerRows& rows, const 
   return {};
 }
 
+/// Which heads and MLP groups of the layer the sequence's plan computes; null where that is all.
+const LayerUnits* Decoder::Forward::units_of(size_t sequence_idx, int64_t layer_idx) const {
+  const SequencePlan* plan = args_.sequences[sequence_idx].plan;
+  if (plan == nullptr || plan->units.empty()) return nullptr;
+  const LayerUnits& units = plan->units[static_cast<size_t>(layer_idx)];
+  return units.heads.empty() && units.groups.empty() ? nullptr : &units;
+}
+
+/// The same of all the layer's rows; null where their plans differ, too.
+const LayerUnits* Decoder::Forward::common_units(int64_t layer_idx, const LayerRows& rows) const {
+  const LayerUnits* common = units_of(rows.segments.front().sequence_idx, layer_idx);
+  for (const LayerSegment& segment : rows.segments) {
+    const LayerUnits* units = units_of(segment.sequence_idx, layer_idx);
+    if (common == nullptr || units == nullptr || *units != *common) return nullptr;
+  }
+  return common;
+}
+
 /// Zeros in place of what the rows' plans leave out: of heads [rows, num_heads, head_dim], or of MLP neurons.
 void Decoder::Forward::leave_out_units(int64_t layer_idx, std::span<const int32_t> rows, bool are_heads,
                                        float* values) const {
   const int64_t width = are_heads ? config_.num_heads * config_.head_dim : config_.ffn_dim;
   for (size_t sequence_idx = 0; sequence_idx < args_.sequences.size(); ++sequence_idx) {
-    const SequencePlan* plan = args_.sequences[sequence_idx].plan;
-    if (plan == nullptr || plan->units.empty()) continue;
-    const LayerUnits& layer = plan->units[static_cast<size_t>(layer_idx)];
-    const std::vector<uint8_t>& units = are_heads ? layer.heads : layer.groups;
+    const LayerUnits* layer = units_of(sequence_idx, layer_idx);
+    if (layer == nullptr) continue;
+    const std::vector<uint8_t>& units = are_heads ? layer->heads : layer->groups;
     if (units.empty()) continue;
     const int64_t unit_width = width / static_cast<int64_t>(units.size());
     const int64_t first = tracker_.first_row(sequence_idx);
@@ -215,9 +237,14 @@ Status Decoder::Forward::run_chunk(int64_t layer_idx, const LayerRows& rows, con
   const auto norm = [&](const float* from, const Tensor& weight, int64_t count) {
     rms_norm(pool_, from, weight.floats().data(), config_.rms_epsilon, count, config_.model_dim, normed);
   };
-  const LinearOutput q = {.weight = &layer.q, .bias = layer.q_bias, .y = q_.floats().data()};
-  const LinearOutput k = {.weight = &layer.k, .bias = layer.k_bias, .y = k_.floats().data()};
-  const LinearOutput v = {.weight = &layer.v, .bias = layer.v_bias, .y = v_.floats().data()};
+  // What all rows leave out is not computed; what some of them leave out is zeroed in their own.
+  const LayerUnits* units = common_units(layer_idx, rows);
+  const auto heads = units == nullptr ? std::span<const uint8_t>() : std::span<const uint8_t>(units->heads);
+  const auto groups = units == nullptr ? std::span<const uint8_t>() : std::span<const uint8_t>(units->groups);
+  const auto kv_heads = config_.num_kv_heads == config_.num_heads ? heads : std::span<const uint8_t>();
+  const LinearOutput q = {.weight = &layer.q, .bias = layer.q_bias, .y = q_.floats().data(), .units = heads};
+  const LinearOutput k = {.weight = &layer.k, .bias = layer.k_bias, .y = k_.floats().data(), .units = kv_heads};
+  const LinearOutput v = {.weight = &layer.v, .bias = layer.v_bias, .y = v_.floats().data(), .units = kv_heads};
   if (chunk.is_all_full()) {
     norm(x, layer.attention_norm, num_kv);
     linear(pool_, normed, num_kv, std::array{q, k, v});
@@ -230,6 +257,10 @@ Status Decoder::Forward::run_chunk(int64_t layer_idx, const LayerRows& rows, con
       linear(pool_, normed, num_full, q);
     }
   }
+  if (!kv_heads.empty()) {
+    leave_out_units(layer_idx, chunk.kv, /*are_heads=*/true, k_.floats().data());
+    leave_out_units(layer_idx, chunk.kv, /*are_heads=*/true, v_.floats().data());
+  }
   rotate(chunk.full, config_.num_heads, q_.floats().data());
   rotate(chunk.kv, config_.num_kv_heads, k_.floats().data());
   SACCADE_RETURN_IF_ERROR(attend(layer_idx, rows, chunk));
@@ -237,19 +268,29 @@ Status Decoder::Forward::run_chunk(int64_t layer_idx, const LayerRows& rows, con
   leave_out_units(layer_idx, chunk.full, /*are_heads=*/true, attended_.floats().data());
   linear(pool_, attended_.floats().data(), num_full, {.weight = &layer.o, .y = x, .accumulate = true});
   norm(x, layer.ffn_norm, num_full);
-  linear(pool_, normed, num_full, {.weight = &layer.up, .gate = &layer.gate, .y = gated_.floats().data()});
+  linear(pool_, normed, num_full,
+         {.weight = &layer.up, .gate = &layer.gate, .y = gated_.floats().data(), .units = groups});
   leave_out_units(layer_idx, chunk.full, /*are_heads=*/false, gated_.floats().data());
   linear(pool_, gated_.floats().data(), num_full, {.weight = &layer.down, .y = x, .accumulate = true});
   return {};
 }
 
-void Decoder::Forward::count_work(int64_t num_kv, int64_t num_full) {
+void Decoder::Forward::count_work(int64_t layer_idx, const LayerRows& rows, int64_t num_kv, int64_t num_full) {
   if (args_.trace == nullptr) return;
   const Layer& layer = decoder_.layers_.front();
   const auto size = [](const WeightMatrix& weight) { return static_cast<double>(weight.shape().num_elements()); };
-  args_.trace->multiply_adds += static_cast<double>(num_kv) * (size(layer.k) + size(layer.v));
-  args_.trace->multiply_adds += static_cast<double>(num_full) *
-                                (size(layer.q) + size(layer.o) + size(layer.gate) + size(layer.up) + size(layer.down));
+  const auto share = [](const std::vector<uint8_t>& units) {
+    const auto num_read = static_cast<double>(units.size() - std::ranges::count(units, 0));
+    return units.empty() ? 1.0 : num_read / static_cast<double>(units.size());
+  };
+  const LayerUnits* units = common_units(layer_idx, rows);
+  const double heads = units == nullptr ? 1 : share(units->heads);
+  const double kv_heads = config_.num_kv_heads == config_.num_heads ? heads : 1;
+  const double groups = units == nullptr ? 1 : share(units->groups);
+  args_.trace->multiply_adds += static_cast<double>(num_kv) * kv_heads * (size(layer.k) + size(layer.v));
+  args_.trace->multiply_adds +=
+      static_cast<double>(num_full) *
+      (heads * size(layer.q) + size(layer.o) + groups * (size(layer.gate) + size(layer.up)) + size(layer.down));
 }
 
 Status Decoder::Forward::run_layer(int64_t layer_idx) {
@@ -267,7 +308,7 @@ Status Decoder::Forward::run_layer(int64_t layer_idx) {
     if (!is_in_place) rows_at(chunk.full, x);
     SACCADE_RETURN_IF_ERROR(run_chunk(layer_idx, rows, chunk, x));
     if (!is_in_place) put_back(chunk.full, x);
-    count_work(chunk.end - begin, num_full);
+    count_work(layer_idx, rows, chunk.end - begin, num_full);
     if (args_.trace != nullptr) args_.trace->num_rows[static_cast<size_t>(layer_idx)] += num_full;
     const double layers_done =
         static_cast<double>(layer_idx) + static_cast<double>(chunk.end) / static_cast<double>(num_kv);

@@ -178,7 +178,7 @@ Status Engine::Impl::lay_out(Task& task) {
   for (Picture& picture : task.pictures) {
     const auto& [width, height] = picture.facts.size;
     picture.facts.digest ^= task.look.digest;
-    picture.facts.is_repacked = task.request.plan.repacks_positions;
+    picture.facts.is_repacked = task.look.plan.repacks_positions;
     receipt.pictures.push_back({.name = picture.media.name(), .width = width, .height = height});
     picture.tell_layout(receipt.pictures.back());
   }
@@ -344,7 +344,8 @@ void Engine::Impl::write_receipt(Task& task) {
   }
   receipt.decoder.num_layers = static_cast<int>(model_.decoder->config().num_layers);
   receipt.tokens.visual = task.prompt.num_visual();
-  receipt.tokens.text = task.prompt.num_rows() - receipt.tokens.visual;
+  receipt.tokens.budget = task.prompt.has_budget_row ? 1 : 0;
+  receipt.tokens.text = task.prompt.num_rows() - receipt.tokens.visual - receipt.tokens.budget;
   const double decode_seconds = receipt.stages_ms.decode / 1000;
   const auto after_first = static_cast<double>(receipt.tokens.generated - 1);
   receipt.tokens_per_second = after_first > 0 && decode_seconds > 0 ? after_first / decode_seconds : 0;

@@ -23,6 +23,17 @@ Status check_control_tokens(const Tokenizer& tokenizer, const VisionEncoder& vis
   return optional == tokens.all_or_none.end() ? Status() : missing(*optional);
 }
 
+// The strategy that AdaLLaVA checkpoints name; null where they name none.
+Expected<const Strategy*> read_own_strategy(const Metadata& metadata) {
+  constexpr const char* kKey = "ada.token_selecting";
+  SACCADE_ASSIGN_OR_RETURN(const std::string name, metadata.string_or(kKey, "none"));
+  if (name == "none") return nullptr;
+  if (name != "prumerge" && name != "prumerge+") {
+    return unsupported(format("key %s is %s; known are none, prumerge, prumerge+", kKey, quote(name).c_str()));
+  }
+  return find_strategy(name);
+}
+
 }  // namespace
 
 std::string Model::family() const {
@@ -70,6 +81,9 @@ Expected<Model> Model::load(const std::string& model_path, const std::string& mm
     auto order = read_skip_order(model.files->vision_metadata(), kEncoderSkipOrderKey, model.vision->num_layers());
     if (!order) return in_file(order.status(), model.files->vision_file().path());
     model.encoder_skip_order = *std::move(order);
+    auto own_strategy = read_own_strategy(model.files->vision_metadata());
+    if (!own_strategy) return in_file(own_strategy.status(), model.files->vision_file().path());
+    model.own_strategy = *own_strategy;
     if (model.vision->has_2d_positions() != config.rope.is_multidimensional()) {
       return unsupported(model.files->vision_file().path() + ": is the vision part of another model: a " +
                          model.vision->family() + " encoder does not go with a " + config.architecture +

@@ -22,7 +22,7 @@ namespace {
 // this margin 47.7 dB (docs/decisions/jpegs_are_decoded_small.md).
 constexpr double kReductionMargin = 1.5;
 
-constexpr const char* kDefaultStrategy = "divprune";
+constexpr const char* kDefaultStrategy = "tops";
 
 ImageSize enlarged(ImageSize size, double factor) {
   return {static_cast<int>(size.width * factor), static_cast<int>(size.height * factor)};
@@ -78,6 +78,17 @@ uint64_t digest_of(const LookPlan& look) {
   const std::span<const float> query = look.query.is_empty() ? std::span<const float>() : look.query.floats();
   const uint64_t words = query.empty() ? 0 : XXH3_64bits(query.data(), query.size_bytes());
   return XXH3_64bits_withSeed(text.data(), text.size(), words) | 1;
+}
+
+// What a request leaves unset: the model's own strategy, or ours where some tokens are to be kept.
+Plan with_defaults(const Model& model, Plan plan) {
+  if (model.own_strategy != nullptr) {
+    if (plan.strategy.empty()) plan.strategy = model.own_strategy->name;
+    plan.repacks_positions = true;  // as it was trained, whoever chooses
+  } else if (plan.strategy.empty() && (plan.keep || plan.keep_threshold)) {
+    plan.strategy = kDefaultStrategy;
+  }
+  return plan;
 }
 
 Status check_look(const Plan& plan) {
@@ -243,13 +254,12 @@ bool LookPlan::keeps_layout() const {
 
 Expected<LookPlan> make_look_plan(const Model& model, const Request& request) {
   LookPlan look;
-  look.plan = request.plan;
-  if (request.plan.looks_at_everything()) return look;
-  SACCADE_RETURN_IF_ERROR(check_look(request.plan));
-  if (request.plan.keep || request.plan.keep_threshold || !request.plan.strategy.empty()) {
-    const std::string name = request.plan.strategy.empty() ? kDefaultStrategy : request.plan.strategy;
+  look.plan = with_defaults(model, request.plan);
+  if (look.plan.looks_at_everything()) return look;
+  SACCADE_RETURN_IF_ERROR(check_look(look.plan));
+  if (const std::string& name = look.plan.strategy; !name.empty()) {
     SACCADE_ASSIGN_OR_RETURN(look.strategy, find_strategy(name));
-    if (!request.plan.keep && !look.strategy->decides_count) {
+    if (!look.plan.keep && !look.strategy->decides_count) {
       return invalid_argument("strategy " + quote(name) + " needs to know how many tokens to keep; give keep");
     }
     if (look.strategy->query != Need::kNone) look.query = embed_question(model, request);
@@ -258,7 +268,7 @@ Expected<LookPlan> make_look_plan(const Model& model, const Request& request) {
     }
   }
   if (model.vision == nullptr) return look;  // there is no picture to look at
-  SACCADE_RETURN_IF_ERROR(check_model_can(model, request.plan));
+  SACCADE_RETURN_IF_ERROR(check_model_can(model, look.plan));
   look.digest = digest_of(look);
   return look;
 }

@@ -387,6 +387,8 @@ void run_blocks(ThreadPool& pool, const Leaf& leaf, const AttentionArgs& args, i
   pool.parallel_for(num_items, is_shared ? 1 : num_items, [&](int64_t begin, int64_t end, int) {
     Block block(leaf, args);
     for (int64_t item = begin; item < end; ++item) {
+      const auto kv_head = static_cast<size_t>(item / num_blocks);
+      if (!args.kv_heads.empty() && args.kv_heads[kv_head] == 0) continue;
       const int64_t first_query = item % num_blocks * block_queries;
       block.run(item / num_blocks, first_query, std::min(args.num_queries, first_query + block_queries));
     }

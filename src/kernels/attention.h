@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "platform/thread_pool.h"
 #include "tensor/dtype.h"
@@ -38,6 +39,8 @@ struct AttentionArgs {
   // Query i sees keys [0, first_visible + i + 1) when causal (first_visible = keys before this chunk), else all keys.
   bool is_causal = false;
   int64_t first_visible = 0;
+  // [num_kv_heads]: nobody reads what comes out of the queries of those that are 0. Empty: all are read.
+  std::span<const uint8_t> kv_heads = {};
   // Many queries may be multiplied in bf16, where the active ISA does that faster; else all arithmetic is f32.
   bool allows_bf16 = false;
 };

@@ -30,6 +30,7 @@ struct Case {
   DType dtype = DType::kF32;
   bool allows_bf16 = false;
   bool has_key_bias = false;
+  bool leaves_out_a_head = false;  // nobody reads the first key/value head's
 };
 
 /// Keys or values: contiguous, and the same in blocks scattered over memory in reverse.
@@ -115,6 +116,9 @@ void check(Random& random, const Case& c) {
   args.allows_bf16 = c.allows_bf16;
   const std::vector<float> key_bias = random.normals(c.num_keys, 2);  // as long as what is in use
   if (c.has_key_bias) args.key_bias = key_bias.data();
+  std::vector<uint8_t> kv_heads(static_cast<size_t>(c.num_kv_heads), 1);
+  kv_heads[0] = c.leaves_out_a_head ? 0 : 1;
+  args.kv_heads = kv_heads;
   ThreadPool pool(c.num_threads);
   for (Isa isa : test::runnable_isas()) {
     ScopedIsa scope(isa);
@@ -123,6 +127,7 @@ void check(Random& random, const Case& c) {
     attention(pool, args);
     for (int64_t query = 0; query < c.num_queries; ++query) {
       for (int64_t head = 0; head < c.num_heads; ++head) {
+        if (c.leaves_out_a_head && head / (c.num_heads / c.num_kv_heads) == 0) continue;
         double largest = 1;
         const std::vector<double> expected = exact_attention(c, args, keys, values, query, head, &largest);
         double tolerance = 0x1p-24 * (16 + 4 * largest * std::sqrt(static_cast<double>(c.head_dim))) * 4;
@@ -154,6 +159,20 @@ TEST(Attention, EncoderSeesEverything) {
                  .head_dim = 72,
                  .block_tokens = 67,
                  .num_threads = 2});
+}
+
+TEST(Attention, AHeadThatNobodyReadsChangesNoOther) {
+  Random random(27);
+  for (const int64_t num_queries : {1, 9, 100}) {
+    check(random, {.num_queries = num_queries,
+                   .num_keys = 130,
+                   .num_heads = 6,
+                   .num_kv_heads = 3,
+                   .head_dim = 32,
+                   .is_causal = true,
+                   .num_threads = 2,
+                   .leaves_out_a_head = true});
+  }
 }
 
 TEST(Attention, ChunkOfAPromptIsCausal) {

@@ -29,6 +29,7 @@ PackedOutput packed_output(const LinearOutput& output) {
   packed.y = output.y;
   packed.y_stride = output.weight->n();
   packed.accumulate = output.accumulate;
+  packed.units = output.units;
   return packed;
 }
 

@@ -21,6 +21,8 @@ struct LinearOutput {
   std::optional<Activation> activation = {};
   float* y = nullptr;       // [num_rows, n], contiguous; must not overlap x
   bool accumulate = false;  // y += instead of y =
+  // [num_units], units being equal parts of n: nobody reads the columns of a unit that is 0. Empty: all are read.
+  std::span<const uint8_t> units = {};
 };
 
 /// x [num_rows, k], contiguous; all weights have the same k. Exact to f32 rounding where weights are not packed,

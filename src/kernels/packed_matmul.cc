@@ -30,6 +30,17 @@ int64_t round_up(int64_t value, int64_t multiple) {
   return ceil_div(value, multiple) * multiple;
 }
 
+/// Whether somebody reads a column of the panel.
+bool is_read(const PackedOutput& output, int64_t panel_idx) {
+  if (output.units.empty()) return true;
+  const int64_t n = output.weight->n();
+  const int64_t unit_cols = n / std::ssize(output.units);
+  const int64_t first = panel_idx * kPanelRows / unit_cols;
+  const int64_t last = (std::min((panel_idx + 1) * kPanelRows, n) - 1) / unit_cols;
+  return std::any_of(output.units.begin() + first, output.units.begin() + last + 1,
+                     [](uint8_t unit) { return unit != 0; });
+}
+
 /// Rows of x in the forms that the outputs need.
 struct PreparedRows {
   QuantizedRows quantized;
@@ -95,6 +106,7 @@ class Product {
   int64_t group_panels(int num_threads) const;
   Group group_at(int64_t idx, int64_t panels_to_group) const;
 
+  void multiply(const Group& group) const;
   void multiply_few(const Group& group) const;
   void multiply_many(const Group& group) const;
   void dot_panel(const PackedWeights& weight, int64_t panel_idx, float* tile) const;
@@ -182,10 +194,21 @@ void Product::run(ThreadPool& pool) {
   const bool is_shared = num_bytes * (is_few() ? 1 : 4) >= kMinSharedBytes;
   pool.parallel_for(num_groups, is_shared ? 1 : num_groups, [&](int64_t begin, int64_t end, int) {
     for (int64_t idx = begin; idx < end; ++idx) {
-      const Group group = group_at(idx, panels_to_group);
-      is_few() ? multiply_few(group) : multiply_many(group);
+      multiply(group_at(idx, panels_to_group));
     }
   });
+}
+
+/// The panels of the group that are read, in runs.
+void Product::multiply(const Group& group) const {
+  const int64_t end = group.first_panel + group.num_panels;
+  for (int64_t first = group.first_panel; first < end;) {
+    int64_t run_end = first;
+    while (run_end < end && is_read(*group.output, run_end)) ++run_end;
+    const Group run = {group.output, first, static_cast<int>(run_end - first)};
+    if (run.num_panels > 0) is_few() ? multiply_few(run) : multiply_many(run);
+    first = run_end + 1;
+  }
 }
 
 void Product::dot_panel(const PackedWeights& weight, int64_t panel_idx, float* tile) const {
@@ -307,6 +330,7 @@ void packed_matmul(ThreadPool& pool, const float* x, int64_t x_stride, int64_t m
     assert(output.weight->k() == outputs[0].weight->k());
     assert(output.gate == nullptr ||
            (output.gate->k() == output.weight->k() && output.gate->n() == output.weight->n()));
+    assert(output.units.empty() || output.weight->n() % std::ssize(output.units) == 0);
   }
   Product(active_leaf(), x, x_stride, m, outputs).run(pool);
 }

@@ -20,6 +20,9 @@ struct PackedOutput {
   float* y = nullptr;  // [m, n], rows `y_stride` floats apart; must not overlap x
   int64_t y_stride = 0;
   bool accumulate = false;  // y += instead of y =
+  // [num_units], units being equal parts of n: nobody reads the columns of a unit that is 0, so that they need not be
+  // computed. Empty: all are read.
+  std::span<const uint8_t> units = {};
 };
 
 /// x [m, k] with rows `x_stride` floats apart; all weights have the same k. Activations are rounded: to 8 bits with a

@@ -218,6 +218,36 @@ TEST(PackedMatmul, SeveralOutputsAndAGate) {
   }
 }
 
+TEST(PackedMatmul, UnitsThatNobodyReadsChangeNoOthers) {
+  for (Isa isa : test::runnable_isas()) {
+    SCOPED_TRACE(test::name_of(isa));
+    ScopedIsa scope(isa);
+    for (DType dtype : packable()) {
+      for (const int64_t m : {1, 5, 40}) {
+        Random random(5);
+        ThreadPool pool(2);
+        constexpr int64_t kN = 8 * 12;  // a unit is no whole number of panels
+        const Weight weight(random, pool, dtype, kN, 256);
+        const Weight gate(random, pool, dtype, kN, 256);
+        const std::vector<float> x = random.normals(m * 256);
+        const std::vector<uint8_t> units = {1, 0, 0, 0, 0, 1, 0, 1};
+        std::vector<float> whole(static_cast<size_t>(m * kN));
+        std::vector<float> partial(whole.size(), kUntouched);
+        PackedOutput output = {&weight.packed, &gate.packed, nullptr, {}, whole.data(), kN, false};
+        packed_matmul(pool, x.data(), 256, m, {&output, 1});
+        output.y = partial.data();
+        output.units = units;
+        packed_matmul(pool, x.data(), 256, m, {&output, 1});
+        for (size_t i = 0; i < whole.size(); ++i) {
+          const size_t col = i % kN;
+          if (units[col / 12] != 0) ASSERT_EQ(partial[i], whole[i]) << traits_of(dtype).name << " column " << col;
+          if (col >= 16 && col < 48) ASSERT_EQ(partial[i], kUntouched) << "two panels of no unit that is read";
+        }
+      }
+    }
+  }
+}
+
 TEST(PackedMatmul, KeepsWhatIsNotANumber) {
   for (Isa isa : test::runnable_isas()) {
     ScopedIsa scope(isa);

@@ -65,6 +65,7 @@ Json receipt_json(const Receipt& receipt) {
       {"tokens",
        {{"text", receipt.tokens.text},
         {"visual", receipt.tokens.visual},
+        {"budget", receipt.tokens.budget},
         {"cached", receipt.tokens.cached},
         {"generated", receipt.tokens.generated},
         {"guessed", receipt.tokens.guessed},
@@ -106,6 +107,7 @@ std::string receipt_table(const Receipt& receipt) {
   table += '\n';
   table += format("  tokens: %lld text, %lld visual", static_cast<long long>(receipt.tokens.text),
                   static_cast<long long>(receipt.tokens.visual));
+  if (receipt.tokens.budget > 0) table += format(", %lld of the budget", static_cast<long long>(receipt.tokens.budget));
   if (receipt.tokens.cached > 0) table += format(" (%lld cached)", static_cast<long long>(receipt.tokens.cached));
   table += format(", %lld generated", static_cast<long long>(receipt.tokens.generated));
   if (receipt.tokens_per_second > 0) table += format(", %.1f tokens/s", receipt.tokens_per_second);

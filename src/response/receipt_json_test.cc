@@ -28,6 +28,7 @@ TEST(ReceiptJson, HasEveryStageAndPicture) {
        .encoded_tokens = 200,
        .visual_tokens = 64},
       {.name = "b.png", .num_tiles = 1, .laid_out_tokens = 64, .visual_tokens = 9, .is_cached = true}};
+  answer.receipt.tokens.budget = 1;
   const nlohmann::json json = nlohmann::json::parse(answer_json(answer));
   EXPECT_EQ(json["answer"], answer.text);
   const nlohmann::json& receipt = json["receipt"];
@@ -42,6 +43,7 @@ TEST(ReceiptJson, HasEveryStageAndPicture) {
   EXPECT_EQ(receipt["pictures"][0], first);
   EXPECT_EQ(receipt["pictures"][1]["encoded_tokens"], 0);
   EXPECT_EQ(receipt["pictures"][1]["cached"], true);
+  EXPECT_EQ(receipt["tokens"]["budget"], 1);
   EXPECT_FALSE(receipt.contains("chat_template_note"));
 }
 

@@ -141,6 +141,29 @@ double relative_error(std::span<const float> ours, std::span<const float> expect
   return std::isnan(ratio) ? std::numeric_limits<double>::infinity() : ratio;
 }
 
+Request request_for(const GoldenCase& golden, int64_t max_tokens) {
+  Request request;
+  auto picture = golden.pictures.begin();
+  for (const ChatMessage& chat : golden.messages) {
+    Message message = {chat.role, {}};
+    for (const ChatPart& part : chat.parts) {
+      const bool is_text = part.kind == ChatPart::Kind::kText;
+      message.content.push_back(
+          {is_text ? ContentPart::Kind::kText : ContentPart::Kind::kImage, part.text, is_text ? "" : *picture++, {}});
+    }
+    request.messages.push_back(std::move(message));
+  }
+  request.max_tokens = max_tokens;
+  return request;
+}
+
+std::string text_of(const Tokenizer& tokenizer, std::span<const int32_t> tokens) {
+  DetokenizerStream detokenizer(tokenizer);
+  std::string text;
+  for (const TokenId token : tokens) text += detokenizer.push(token);
+  return text + detokenizer.finish();
+}
+
 Expected<PreparedCase> prepare_case(const Model& model, ThreadPool& pool, const GoldenCase& golden) {
   PreparedCase prepared;
   if (model.vision == nullptr && !golden.pictures.empty()) return invalid_argument("the model takes no pictures");

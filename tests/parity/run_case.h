@@ -1,6 +1,8 @@
 // Runs a question through the program's own stages and compares each with what Transformers made of it.
 #pragma once
 
+#include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -8,7 +10,9 @@
 #include "engine/prompt.h"
 #include "golden.h"
 #include "platform/thread_pool.h"
+#include "saccade/request.h"
 #include "saccade/status.h"
+#include "text/tokenizer.h"
 
 namespace saccade::parity {
 
@@ -23,6 +27,12 @@ struct StageResult {
 
 /// The norm of the difference over the norm of what is expected; infinite if the sizes differ.
 double relative_error(std::span<const float> ours, std::span<const float> expected);
+
+/// The question as a caller of the engine puts it.
+Request request_for(const GoldenCase& golden, int64_t max_tokens);
+
+/// What an answer of these tokens says.
+std::string text_of(const Tokenizer& tokenizer, std::span<const int32_t> tokens);
 
 /// A question as far as the rows that go into the decoder.
 struct PreparedCase {

@@ -111,8 +111,10 @@ def _add_unreachable_words(tokenizer: Tokenizer, lines: list[str]) -> None:
     tokenizer.model = models.BPE(vocab=vocab, merges=merges, ignore_merges=True)
 
 
-def build(kind_name: str, lines: list[str], vocab_size: int, extra: list[str] | None = None):
-    """The tokenizer, and the bytes of a tokenizer.model for the SentencePiece kind (None for the others)."""
+def build(kind_name: str, lines: list[str], vocab_size: int, extra: list[str] | None = None,
+          added: list[str] | None = None):
+    """The tokenizer, and the bytes of a tokenizer.model for the SentencePiece kind (None for the others). `added` stands
+    for the kind's own control tokens."""
     kind = KINDS[kind_name]
     model = None
     if kind_name == "spm":
@@ -120,7 +122,7 @@ def build(kind_name: str, lines: list[str], vocab_size: int, extra: list[str] | 
         tokenizer = _sentencepiece_tokenizer(model)
     else:
         tokenizer = _byte_level_tokenizer(kind_name, lines, vocab_size)
-    tokenizer.add_special_tokens([AddedToken(text, normalized=False, special=True) for text in kind.added + (extra or [])])
+    tokenizer.add_special_tokens([AddedToken(text, normalized=False, special=True) for text in (kind.added if added is None else added) + (extra or [])])
     if kind.adds_bos:
         tokenizer.post_processor = processors.TemplateProcessing(
             single=f"{kind.bos} $A", pair=f"{kind.bos} $A {kind.bos} $B",

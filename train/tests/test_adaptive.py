@@ -3,25 +3,30 @@
 import json
 import random
 from dataclasses import replace
+from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 
-from train.adaptive import AdaptiveMini, Asked, block_ink, block_places, everything, fullest_blocks, given_layers, load_adaptive, most_diverse, save_tensors
+from train.adaptive import AdaptiveMini, Asked, block_ink, everything, fullest_blocks, given_layers, highest_then_diverse, load_adaptive, most_diverse, patches_of, save_tensors
 from train.data import inked_patches, to_pixels
+from train.equal_patches import seen_patches, stand_ins
 from train.evaluate_plans import answer, joined, look
 from train.export_adaptive import export_adaptive
 from train.grow import grow, is_added
+from train.import_gguf import read_model
 from train.model import ModelConfig, SaccadeMini
 from train import tokenizer
 from train.packing import Packer, packed_logits
 from train.pages import make_page
 from train.pages.page import Question
-from train.plans import DIVERSE, FULL, GROWN, LADDER, STRATEGIES, UNITS_A_LAYER, Plan, cost, num_layers, originals, plan_for, seen_blocks
+from train.plans import DIVERSE, FULL, GROWN, LADDER, LEARNED, STRATEGIES, UNITS_A_LAYER, Plan, cost, nested, num_layers, originals, plan_for, seen_blocks, skip_order
 from train.scheduler import SLOTS, latency_embedding, pick_layers, pick_units
-from train.train_adaptive import KINDS, THIRDS, Lesson, asked_by, draw_plan, losses
+from train.token_scorer import asked_words, attention_on_picture, scorer_loss, scores_of_questions
+from train.train_adaptive import KINDS, THIRDS, Lesson, asked_by, draw_plan, losses, start_of
 
 SMALL = ModelConfig(image_size=96, vision_dim=64, vision_ffn_dim=128, vision_layers=4, model_dim=64, ffn_dim=128, num_layers=6, head_dim=16)
 NUM_BLOCKS = SMALL.num_patches // 4
@@ -53,9 +58,9 @@ def all_blocks(batch: int = 2) -> torch.Tensor:
 
 
 def logits_of(adaptive, pixels, asked, count=64, strategy=DIVERSE, blocks=None, room=0):
-    blocks = all_blocks(len(pixels)) if blocks is None else blocks
-    visual, looked, tower = adaptive.encode(pixels, blocks, asked)
-    visual, places = adaptive.compress(visual, looked, blocks, count, strategy)
+    places = patches_of(all_blocks(len(pixels)) if blocks is None else blocks, adaptive.cfg)
+    visual, looked, tower = adaptive.encode(pixels, places, asked)
+    visual, places = adaptive.compress(visual, looked, places, count, strategy)
     logits, gates = adaptive.read(visual, places, columns(packed_text(len(pixels))), asked, room=room)
     return logits, tower, gates, places
 
@@ -142,8 +147,8 @@ def test_the_scheduler_picks_what_is_asked(adaptive, pixels, by_unit, noise):
 @pytest.mark.parametrize("by_unit", [False, True])
 def test_gradients_reach_the_scheduler(adaptive, pixels, by_unit):
     torch.manual_seed(7)
-    count = 2 * (UNITS_A_LAYER if by_unit else 1)
-    logits, *_ = logits_of(adaptive, pixels, Asked(torch.full((2,), 2), torch.full((2,), count), by_unit, True))
+    count = 5 * (UNITS_A_LAYER if by_unit else 1)
+    logits, *_ = logits_of(adaptive, pixels, Asked(torch.full((2,), 3), torch.full((2,), count), by_unit, True))
     adaptive.zero_grad()
     logits.square().mean().backward()
     scheduler = adaptive.scheduler
@@ -155,12 +160,17 @@ def test_gradients_reach_the_scheduler(adaptive, pixels, by_unit):
 
 @torch.no_grad()
 @pytest.mark.parametrize("by_unit", [False, True])
-def test_the_original_layers_are_picked_first(adaptive, pixels, by_unit):
+def test_the_original_layers_are_picked_first(pixels, by_unit):
+    """Whatever the schedulers learned."""
     torch.manual_seed(10)
-    for tower, decoder in ((2, 3), (3, 4), (4, 5)):
-        units = decoder * (UNITS_A_LAYER if by_unit else 1)
-        _, tower_gates, gates, _ = logits_of(adaptive, pixels, Asked(torch.full((2,), tower), torch.full((2,), units), by_unit, True), count=16)
-        assert tower_gates[:, ::2].all() and gates[:, ::2].all()
+    adaptive = AdaptiveMini(SMALL).eval()
+    for spread in (0.0, 1.0, 100.0):
+        for p in adaptive.scheduler.parameters():
+            p.add_(spread * torch.randn(p.shape))
+        for tower, decoder in ((2, 3), (3, 4), (4, 5)):
+            units = decoder * (UNITS_A_LAYER if by_unit else 1)
+            _, tower_gates, gates, _ = logits_of(adaptive, pixels, Asked(torch.full((2,), tower), torch.full((2,), units), by_unit, True), count=16)
+            assert tower_gates[:, ::2].all() and gates[:, ::2].all()
 
 
 @torch.no_grad()
@@ -189,10 +199,10 @@ def test_a_grown_model_answers_as_before(pixels):
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_kept_tokens_stay_in_their_places(adaptive, pixels, strategy):
     blocks = torch.tensor([[0, 3, 5, 9], [1, 2, 8, 15]])
-    visual, looked, _ = adaptive.encode(pixels, blocks, everything(SMALL, 2, pixels.device))
-    seen = block_places(SMALL, pixels.device)[blocks].flatten(1)
+    seen = patches_of(blocks, SMALL)
+    visual, looked, _ = adaptive.encode(pixels, seen, everything(SMALL, 2, pixels.device))
     for count in (5, 16, 20):
-        kept, places = adaptive.compress(visual, looked, blocks, count, strategy)
+        kept, places = adaptive.compress(visual, looked, seen, count, strategy, torch.rand(2, 16))
         assert kept.shape == (2, min(count, 16), SMALL.model_dim) and (places.diff(dim=1) > 0).all()
         for row in range(2):
             where = {int(p): i for i, p in enumerate(seen[row])}
@@ -251,9 +261,9 @@ def test_answers_one_by_one_are_those_of_the_packed_text():
     seen = joined([look(whole, side, plan, 32), look(whole, side[:1], FULL, 144)])
     answers = answer(whole, seen, [0, 1], questions, max_new_tokens=3)
     asked = Asked(torch.full((2,), 7), torch.full((2,), 8))
-    blocks = fullest_blocks(block_ink(side, GROWN), 32)
-    visual, looked, _ = whole.encode(side, blocks, asked)
-    visual, places = whole.compress(visual, looked, blocks, 20, DIVERSE)
+    places = patches_of(fullest_blocks(block_ink(side, GROWN), 32), GROWN)
+    visual, looked, _ = whole.encode(side, places, asked)
+    visual, places = whole.compress(visual, looked, places, 20, DIVERSE)
     packer = Packer(GROWN, 40, everything=True, two_turn_share=0)
     rows = packer.pack([([Question("a", q, "x")], random.Random(0), None) for q in questions])
     logits, gates = whole.read(visual, places, columns(rows), asked)
@@ -281,7 +291,7 @@ def test_plans_of_training_keep_the_original_layers():
         for third in range(3):
             for _ in range(20):
                 plan = draw_plan(kind, third, rng)
-                assert plan.blocks in (*THIRDS[third], 64, 96, 144)
+                assert plan.blocks in (*THIRDS[third], 48, 64, 96, 144)
                 asked = asked_by(plan, 5, False, rng, "cpu")
                 if asked.tower_is_given:
                     assert asked.tower[:, ::2].all() and asked.decoder[:, ::2].all()
@@ -308,9 +318,114 @@ def test_a_cheaper_plan_learns_from_the_full_one():
     assert apart == 0 and answer_loss > 0 and wrong.dtype == torch.bool
 
 
-def test_the_export_has_the_scheduler(tmp_path):
+@pytest.mark.parametrize("plan", [Plan(NUM_BLOCKS, tolerance=4), Plan(NUM_BLOCKS, tokens=16, strategy=LEARNED)])
+def test_every_way_to_leave_out_tokens_is_learned(plan):
+    torch.manual_seed(13)
+    adaptive = AdaptiveMini(SMALL)
+    pixels, text = torch.randn(2, 3, 96, 96).clamp(-1, 1), columns(packed_text())
+    pixels[:, :, 36:] = 0.5
+    lesson = Lesson(adaptive, False, 0.5, 1.0)
+    _, _, full = lesson.in_full(pixels, text)
+    adaptive.zero_grad()
+    parts, wrong = lesson.by_plan(pixels, block_ink(pixels, SMALL), text, full, plan, everything(SMALL, 2, pixels.device))
+    assert 0 < parts["apart"].item() < 1 and wrong.shape == text["targets"].shape
+    grads = [p.grad for p in adaptive.model.parameters() if p.grad is not None]
+    assert grads and all(grad.isfinite().all() for grad in grads)
+    assert all(p.grad is None for p in adaptive.token_scorer.parameters())
+
+
+def test_the_export_has_the_order_and_the_scorer(tmp_path):
     adaptive = AdaptiveMini(GROWN)
     export_adaptive(adaptive, tmp_path)
     tensors = load_file(str(tmp_path / "model.safetensors"))
-    assert not any(name.startswith("scheduler.") for name in tensors) and tensors["language_model.model.norm.weight"].shape == (256,)
+    assert tensors["token_scorer.words.weight"].shape == (128, 256, 5) and not any(name.startswith("scheduler.") for name in tensors)
+    assert tensors["language_model.model.norm.weight"].shape == (256,)
     assert json.loads((tmp_path / "config.json").read_text())["saccade_skip_order"] == {"vision": [11, 9, 7, 5, 3, 1], "text": [9, 7, 5, 3, 1]}
+
+
+def test_layers_leave_in_the_order_that_engines_follow():
+    for total in (12, 10):
+        order = skip_order(total)
+        for count in range(total // 2, total + 1):
+            assert nested(total, count) == tuple(sorted({*range(total)} - {*order[:total - count]}))
+        assert nested(total, total // 2) == originals(total)
+
+
+def test_equal_patches_are_found_one_by_one():
+    """Along diagonals as in the order of reading."""
+    rng = np.random.default_rng(0)
+    cells = rng.choice((0, 3, 100), (3, 8, 8, 1, 1), p=(0.5, 0.3, 0.2)) + rng.integers(0, 3, (3, 8, 8, 1, 1))
+    levels = np.broadcast_to(cells, (3, 8, 8, 12, 12)).transpose(0, 1, 3, 2, 4).reshape(3, 1, 96, 96).repeat(3, 1)
+    for tolerance in (0, 3, 5):
+        told = stand_ins(torch.from_numpy(levels / 127.5 - 1).float(), SMALL, tolerance)
+        for picture, own in zip(cells[..., 0, 0], told):
+            flat, wanted = picture.flatten(), np.arange(64)
+            equal = lambda a, b: abs(int(flat[a]) - int(flat[b])) <= tolerance
+            for i in range(1, 64):
+                row, col = divmod(i, 8)
+                above = col == 0 or row > 0 and equal(i - 1, i - 9) and not equal(i - 8, i - 9)
+                predictor = i - 8 if above else i - 1
+                if equal(i, predictor) and equal(i, wanted[predictor]):
+                    wanted[i] = wanted[predictor]
+            assert own.tolist() == wanted.tolist()
+    places, counts = seen_patches(torch.from_numpy(levels / 127.5 - 1).float(), SMALL, 3, 60)
+    assert (counts.sum(1) == 64).all() and (places[counts > 0].numel() == (counts > 0).sum())
+    for own, weigh in zip(places, counts):
+        kept = own[weigh > 0]
+        assert (kept.diff() > 0).all() and (weigh[len(kept):] == 0).all()
+
+
+@torch.no_grad()
+def test_room_for_more_patches_changes_nothing(adaptive, pixels):
+    places, counts = torch.tensor([[0, 3, 9, 40], [1, 5, 6, 7]]), torch.tensor([[1.0, 5, 2, 3], [2.0, 1, 1, 9]])
+    asked, known = everything(SMALL, 2, pixels.device), packed_text().block_ids >= 0
+
+    def told(places, counts, room):
+        visual, _, _ = adaptive.encode(pixels, places, asked, counts=counts)
+        return adaptive.read(visual, places, columns(packed_text()), asked, room=room, counts=counts)[0][known]
+
+    tight = told(places, counts, 0)
+    wide = told(torch.cat([places, torch.full((2, 3), 63)], 1), torch.cat([counts, torch.zeros(2, 3)], 1), 12)
+    assert torch.allclose(tight, wide, atol=1e-5)
+    assert torch.allclose(told(places, torch.ones(2, 4), 0), told(places, None, 0), atol=1e-5)
+    assert not torch.allclose(tight, told(places, None, 0), atol=1e-4)
+
+
+@torch.no_grad()
+def test_words_of_questions_are_found():
+    text = columns(packed_text())
+    places, is_word, answered = asked_words(text, torch.tensor([[1, 2, 3], [2, 1, 1]]))
+    said = lambda row, n: tokenizer.decode(text["ids"][row][places[row, n][is_word[row, n]]].tolist())
+    assert [said(0, 0), said(0, 1), said(0, 2), said(1, 0), said(1, 2)] == ["What is it?", "How many?", "", "How many?", "What is it?"]
+    assert tokenizer.decode(text["targets"][0][answered[0, 0]].tolist()[:-1]) == "12.50" and not answered[0, 2].any()
+
+
+def test_the_scorer_learns_from_the_attention_of_answers(adaptive, pixels):
+    text, decoder = columns(packed_text()), adaptive.model.language_model
+    visual = adaptive.model.encode(pixels)
+    chosen = torch.tensor([[1, 2, 3], [2, 1, 1]])
+    with mock.patch("train.token_scorer.WATCHED", (2, 4)):
+        shares = attention_on_picture(decoder, visual, text, asked_words(text, chosen)[2])
+    assert torch.allclose(shares.sum(-1), torch.tensor([[1.0, 1, 0], [1, 1, 1]]), atol=1e-5)
+    scores = scores_of_questions(adaptive.token_scorer, decoder.embed_tokens, text, chosen, visual)
+    adaptive.zero_grad()
+    scorer_loss(scores, shares).backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in adaptive.token_scorer.parameters())
+    assert all(p.grad is None for p in adaptive.model.parameters())
+    # Alone and without padding a question has the same scores.
+    words = decoder.embed_tokens(torch.tensor(tokenizer.encode("How many?")))
+    alone = adaptive.token_scorer(words[None, None], torch.ones(1, 1, len(words), dtype=torch.bool), visual[1:])
+    assert torch.allclose(alone[0, 0], scores[1, 0], atol=1e-5)
+    assert sum(p.numel() for p in AdaptiveMini(GROWN).token_scorer.parameters()) < 300_000
+
+
+def test_half_of_the_tokens_are_those_of_the_highest_scores():
+    visual, scores = torch.randn(1, 12, 8), torch.arange(12.0)[None]
+    kept = highest_then_diverse(visual, scores, 6)[0].tolist()
+    assert kept[:3] == [11, 10, 9] and len(set(kept)) == 6
+
+
+def test_a_grown_file_is_read_as_it_is():
+    cfg = read_model(Path("models/saccade-mini.gguf"), ModelConfig()).cfg
+    assert (cfg.vision_layers, cfg.num_layers) in ((6, 5), (12, 10))
+    assert start_of(Path("models/saccade-mini.gguf")).model.cfg == GROWN

@@ -18,13 +18,15 @@ namespace saccade::testing {
 class TemporaryModel {
  public:
   /// Converts the folder with the program's own converter. Errors: those of convert_checkpoint().
-  static Expected<TemporaryModel> convert(const std::string& checkpoint_dir, DType type = DType::kF32) {
+  static Expected<TemporaryModel> convert(const std::string& checkpoint_dir, DType type = DType::kF32,
+                                          const std::string& vision_tower_dir = "") {
     static std::atomic<int> counter = 0;
     const std::string name = format("saccade_test_%d_%d.gguf", static_cast<int>(getpid()), counter++);
     ConvertOptions options;
     options.hf_dir = checkpoint_dir;
     options.out_path = (std::filesystem::temp_directory_path() / name).string();
     options.type = type;
+    options.vision_tower_dir = vision_tower_dir;
     options.num_threads = 1;
     SACCADE_ASSIGN_OR_RETURN(const ConvertReport report, convert_checkpoint(options));
     return TemporaryModel(report.files.front().path);

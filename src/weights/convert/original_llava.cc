@@ -33,6 +33,10 @@ Status plan_scheduler(PlanBuilder& builder, const Config& settings) {
   if (type != "L" && type != "H") {
     return unsupported(settings.path() + ": scheduler_type " + quote(type) + " is not known (known: L, H)");
   }
+  if (selecting != "none" && selecting != "prumerge" && selecting != "prumerge+") {
+    return unsupported(settings.path() + ": token_selecting " + quote(selecting) +
+                       " is not known (known: none, prumerge, prumerge+)");
+  }
   keys.set_u32("ada.num_prefix_layers", static_cast<uint32_t>(num_prefix_layers));
   keys.set_u32("ada.scheduler_rank", static_cast<uint32_t>(rank));
   keys.set_string("ada.scheduler_type", type);
