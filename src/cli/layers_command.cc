@@ -33,12 +33,12 @@ struct LayersOutcome {
   std::vector<LayerNeed> needs;
   int64_t num_items = 0;
   std::string path;
-  bool is_found = true;  // `path` is where an answer looks for it
+  bool is_found = true;             // `path` is where an answer looks for it
+  bool has_learned_layers = false;  // the model needs no such file
 };
 
-Expected<std::vector<LayerNeed>> measure(const LayersOptions& options, const EvalSet& set) {
-  SACCADE_ASSIGN_OR_RETURN(const std::unique_ptr<Engine> engine, load_engine(options.engine));
-  if (!engine->info().takes_pictures) {
+Expected<std::vector<LayerNeed>> measure(Engine& engine, const LayersOptions& options, const EvalSet& set) {
+  if (!engine.info().takes_pictures) {
     return invalid_argument(options.engine.model_path +
                             " is a language model alone: it has no visual tokens whose layers could be measured; give "
                             "its vision part with --mmproj FILE");
@@ -46,7 +46,7 @@ Expected<std::vector<LayerNeed>> measure(const LayersOptions& options, const Eva
   std::vector<Request> requests;
   for (const EvalItem& item : set.items) requests.push_back(set.request_for(item, 1));
   ProgressLine line;
-  return engine->measure_layers(requests, [&](const Progress& now) {
+  return engine.measure_layers(requests, [&](const Progress& now) {
     line.show("measuring", now.fraction);
     return !is_interrupted();
   });
@@ -68,7 +68,9 @@ Expected<LayersOutcome> run(const LayersOptions& options) {
   if (std::filesystem::exists(options.engine.model_path, ignored)) {
     SACCADE_RETURN_IF_ERROR(check_writable(outcome.path));
   }
-  SACCADE_ASSIGN_OR_RETURN(outcome.needs, measure(options, set));
+  SACCADE_ASSIGN_OR_RETURN(const std::unique_ptr<Engine> engine, load_engine(options.engine));
+  outcome.has_learned_layers = engine->info().has_learned_layers;
+  SACCADE_ASSIGN_OR_RETURN(outcome.needs, measure(*engine, options, set));
   outcome.num_items = static_cast<int64_t>(set.items.size());
   const std::string model_name = std::filesystem::path(options.engine.model_path).filename().string();
   SACCADE_RETURN_IF_ERROR(write_layer_order(outcome.path, model_name, outcome.needs, outcome.num_items));
@@ -81,7 +83,8 @@ void print_object(const LayersOptions& options, const LayersOutcome& outcome) {
                                  {"num_items", outcome.num_items},
                                  {"num_layers", outcome.needs.size()},
                                  {"layers", nlohmann::ordered_json::array()},
-                                 {"file", outcome.path}};
+                                 {"file", outcome.path},
+                                 {"is_used", outcome.is_found && !outcome.has_learned_layers}};
   for (const LayerNeed& need : outcome.needs) {
     json["layers"].push_back({{"layer", need.layer}, {"divergence", need.divergence}});
   }
@@ -96,7 +99,9 @@ void print_table(const LayersOptions& options, const LayersOutcome& outcome) {
     std::printf("%5lld  %.3g\n", static_cast<long long>(need.layer), need.divergence);
   }
   std::printf("\nwrote %s\n", one_line(outcome.path).c_str());
-  if (!outcome.is_found) {
+  if (outcome.has_learned_layers) {
+    std::printf("ask --layers goes by what the model learned in training, not by this order\n");
+  } else if (!outcome.is_found) {
     std::printf("ask --layers looks for %s\n", one_line(layer_order_path(options.engine.model_path)).c_str());
   }
 }

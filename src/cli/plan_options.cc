@@ -39,6 +39,7 @@ void add_pruning(CLI::App& command, const char* name, bool ranks_before, const c
           },
           help)
       ->delimiter(',')
+      ->allow_extra_args(false)  // the prompt follows
       ->check(CLI::Validator(
           [](const std::string& text) {
             return parse_pruning(text, false) ? "" : quote(text) + " is not LAYER:SHARE, as in 16:0.5";
@@ -85,11 +86,13 @@ void add_plan_options(CLI::App& command, Plan& plan) {
               ->check(between(0.0, 1.0)));
   grouped(command.add_option("--skip-layers", plan.skipped_layers, "Decoder layers to leave out")
               ->delimiter(',')
+              ->allow_extra_args(false)  // the prompt follows
               ->check(at_least<int64_t>(0))
               ->option_text("LAYER,..."));
   grouped(
       command.add_option("--freeze-layers", plan.frozen_layers, "Decoder layers that visual tokens pass by (ShortV)")
           ->delimiter(',')
+          ->allow_extra_args(false)  // the prompt follows
           ->check(at_least<int64_t>(0))
           ->option_text("LAYER,..."));
   add_pruning(command, "--prune", false, "From LAYER on keep a share of the visual tokens (PyramidDrop)", plan);

@@ -133,7 +133,9 @@ class EncodePlanTest : public ::testing::TestWithParam<FamilyCase> {
       EXPECT_NEAR(sums[cell], tokens.weights[i], 1e-4) << "cell " << cell;
       sums[cell] = 0;
     }
-    if (tokens.is_fixed.empty()) EXPECT_THAT(sums, ::testing::Each(0.0F));
+    if (tokens.is_fixed.empty()) {
+      EXPECT_THAT(sums, ::testing::Each(0.0F));
+    }
   }
 
   static void check_grid(const MediaTokens& tokens, const SlowGrid& expected, const TokenGrid& grid, bool has_weights) {

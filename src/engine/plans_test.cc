@@ -563,7 +563,7 @@ class MiniPlansTest : public ::testing::Test {
 TEST_F(MiniPlansTest, EncoderLayersMergePatches) {
   const Answer full = ask({});
   Plan plan;
-  plan.merge = 24;
+  plan.merge = 8;
   const Answer merged = ask(plan);
   const PictureReceipt& picture = merged.receipt.pictures[0];
   EXPECT_EQ(picture.laid_out_tokens, 576);
@@ -578,7 +578,7 @@ TEST_F(MiniPlansTest, EncoderLayersMergePatches) {
   std::ranges::sort(groups);
   groups.erase(std::ranges::unique(groups).begin(), groups.end());
   EXPECT_LE(static_cast<int64_t>(groups.size()), picture.visual_tokens);
-  EXPECT_GT(count(look, CellState::kMerged), 2 * (576 - picture.visual_tokens) - 100);
+  EXPECT_GT(count(look, CellState::kMerged), 576 - picture.visual_tokens);
 }
 
 TEST_F(MiniPlansTest, AllOfThemTogether) {

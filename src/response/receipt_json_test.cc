@@ -67,9 +67,9 @@ TEST(ReceiptJson, SaysHowMuchOfTheModelRan) {
 
 TEST(ReceiptJson, TheTableNamesPicturesWithFewerTokens) {
   Receipt receipt;
-  receipt.pictures = {{.laid_out_tokens = 64, .encoded_tokens = 64, .visual_tokens = 64},
-                      {.laid_out_tokens = 64, .encoded_tokens = 40, .visual_tokens = 12},
-                      {.laid_out_tokens = 64, .visual_tokens = 10, .is_cached = true}};
+  receipt.pictures = {{.name = "a.png", .laid_out_tokens = 64, .encoded_tokens = 64, .visual_tokens = 64},
+                      {.name = "a.png", .laid_out_tokens = 64, .encoded_tokens = 40, .visual_tokens = 12},
+                      {.name = "a.png", .laid_out_tokens = 64, .visual_tokens = 10, .is_cached = true}};
   const std::string table = receipt_table(receipt);
   EXPECT_THAT(table, Not(HasSubstr("picture 1")));
   EXPECT_THAT(table, HasSubstr("  picture 2: 12 of 64 visual tokens, 40 encoded\n"));
