@@ -33,7 +33,7 @@ struct Plan {
   std::optional<double> encoder_layers;  // share of its layers that run; needs a model that learned it
 
   // --- Behind the encoder.
-  // Who chooses; empty: whom the model was trained with (AdaLLaVA with PruMerge), else "tops", where `keep` is set.
+  // Who chooses; empty: whom the model was trained with (AdaLLaVA with PruMerge), else "divprune", where `keep` is set.
   std::string strategy;
   std::optional<int64_t> keep;           // visual tokens of each picture
   std::optional<double> keep_threshold;  // for strategies that decide how many by themselves

@@ -74,7 +74,7 @@ void add_plan_options(CLI::App& command, Plan& plan) {
               ->check(between(0.0, 1.0)));
   grouped(
       command.add_option("--keep", plan.keep, "Visual tokens to keep of each picture")->check(at_least<int64_t>(1)));
-  grouped(command.add_option("--strategy", plan.strategy, "Who chooses them (default: tops)")
+  grouped(command.add_option("--strategy", plan.strategy, "Who chooses them (default: divprune)")
               ->check(CLI::IsMember(names)));
   grouped(command.add_option("--keep-threshold", plan.keep_threshold,
                              "Let the strategy decide how many, by this threshold"));

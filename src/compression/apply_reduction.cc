@@ -120,7 +120,9 @@ Reduction PictureTokens::with_fixed(Reduction reduction) const {
   all.target.resize(static_cast<size_t>(num_all_));
   std::iota(all.target.begin(), all.target.end(), 0);
   if (!reduction.scores.empty()) all.scores.resize(all.target.size());
-  const auto whole = [&](int32_t token) { return token == kNoTarget ? kNoTarget : tokens_[static_cast<size_t>(token)]; };
+  const auto whole = [&](int32_t token) {
+    return token == kNoTarget ? kNoTarget : tokens_[static_cast<size_t>(token)];
+  };
   for (size_t i = 0; i < tokens_.size(); ++i) {
     const auto token = static_cast<size_t>(tokens_[i]);
     all.target[token] = whole(reduction.target[i]);

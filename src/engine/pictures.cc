@@ -22,7 +22,7 @@ namespace {
 // this margin 47.7 dB (docs/decisions/jpegs_are_decoded_small.md).
 constexpr double kReductionMargin = 1.5;
 
-constexpr const char* kDefaultStrategy = "tops";
+constexpr const char* kDefaultStrategy = "divprune";
 
 ImageSize enlarged(ImageSize size, double factor) {
   return {static_cast<int>(size.width * factor), static_cast<int>(size.height * factor)};
