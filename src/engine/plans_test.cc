@@ -269,6 +269,22 @@ TEST_P(PlansTest, PartsThatEqualTheirNeighboursNeverEnterTheEncoder) {
   expect_as_fresh(answer(*engine, skipped), skipped);
 }
 
+TEST_P(PlansTest, WhatEqualsThePaddingAroundItIsStillShown) {
+  // Black, as LLaVA-1.6 pads; of its tiles, padding comes first and is no token.
+  auto png = encode_png(make_image({170, 60}));
+  ASSERT_TRUE(png) << png.status().message();
+  Plan plan;
+  plan.skip_equal = 0;
+  Request request = ask_by(plan, {{ContentPart::Kind::kImage, "", "black.png", *png}, text_part("What is it?")});
+  request.wants_looks = true;
+  const Answer shown = answer(*load(), request);
+  ASSERT_EQ(shown.looks.size(), 1U);
+  const PictureLook& look = shown.looks[0];
+  EXPECT_NEAR(area(look), 170 * 60, 0.02 * 170 * 60);
+  EXPECT_GT(count(look, CellState::kKept), 0);
+  EXPECT_EQ(count(look, CellState::kDropped), 0);
+}
+
 TEST_P(PlansTest, MarginsAreCutOff) {
   const auto engine = load();
   Request request = ask({drawn_part({300, 240}, {120, 90, {90, 60}}), text_part("What is it?")});
