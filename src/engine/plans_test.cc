@@ -367,7 +367,7 @@ TEST_P(PlansTest, LooksSayWhatBecameOfEveryPart) {
       if (cell.group != -1) groups.push_back(cell.group);
     }
     std::ranges::sort(groups);
-    groups.erase(std::ranges::unique(groups).begin(), groups.end());
+    groups.erase(std::unique(groups.begin(), groups.end()), groups.end());
     EXPECT_LE(groups.size(), 5U);
     if (strategy == std::string("divprune")) {
       EXPECT_EQ(count(look, CellState::kMerged), 0);
@@ -553,7 +553,7 @@ TEST_P(PlansTest, RefusesWhatMakesNoSense) {
 class MiniPlansTest : public ::testing::Test {
  protected:
   static Engine& engine() {
-    static const std::unique_ptr<Engine> engine = [] {
+    static const std::unique_ptr<Engine> kEngine = [] {
       EngineOptions options;
       options.model_path = std::string(SACCADE_SOURCE_DIR) + "/models/saccade-mini.gguf";
       options.threads = 2;
@@ -561,7 +561,7 @@ class MiniPlansTest : public ::testing::Test {
       EXPECT_TRUE(loaded) << loaded.status().message();
       return *std::move(loaded);
     }();
-    return *engine;
+    return *kEngine;
   }
   static Answer ask(const Plan& plan) {
     Request request;
@@ -592,7 +592,7 @@ TEST_F(MiniPlansTest, EncoderLayersMergePatches) {
   std::vector<int32_t> groups;
   for (const LookedCell& cell : look.cells) groups.push_back(cell.group);
   std::ranges::sort(groups);
-  groups.erase(std::ranges::unique(groups).begin(), groups.end());
+  groups.erase(std::unique(groups.begin(), groups.end()), groups.end());
   EXPECT_LE(static_cast<int64_t>(groups.size()), picture.visual_tokens);
   EXPECT_GT(count(look, CellState::kMerged), 576 - picture.visual_tokens);
 }
