@@ -375,8 +375,9 @@ void Decoder::Forward::rank_visual(int64_t layer_idx) {
     if (plan == nullptr) continue;
     const bool is_asked = std::ranges::any_of(
         plan->prunings, [&](const VisualPruning& pruning) { return pruning.rank_layer_idx == layer_idx; });
+    if (!is_asked) continue;
     std::vector<int32_t> visual = tracker_.rows_left(i, /*visual_only=*/true);
-    if (!is_asked || visual.empty()) continue;
+    if (visual.empty()) continue;
     const std::vector<int32_t> rows = tracker_.rows_left(i, /*visual_only=*/false);
     std::erase(visual, rows.back());  // the row that looks stays
     const std::vector<float> looked = looked_at(layer_idx, rows);

@@ -3,7 +3,6 @@
 #include <xxhash.h>
 
 #include <algorithm>
-#include <cmath>
 #include <set>
 
 #include "base/format.h"
@@ -57,19 +56,21 @@ Status add_prunings(const Plan& plan, int64_t num_layers, SequencePlan& sequence
 
 // A share of the layers, without a scheduler: visual tokens stay as they are in those that need them least.
 Status freeze_by_order(const Model& model, double share, SequencePlan& sequence) {
-  const auto num_layers = static_cast<size_t>(model.decoder->config().num_layers);
+  const int64_t num_layers = model.decoder->config().num_layers;
   const std::string& model_path = model.files->language_file().path();
   SACCADE_ASSIGN_OR_RETURN(const std::vector<int64_t> order,
-                           read_layer_order(layer_order_path(model_path), static_cast<int64_t>(num_layers)));
+                           read_layer_order(layer_order_path(model_path), num_layers));
   if (order.empty()) {
     return unsupported(
         "a share of the layers was asked for, but the model has no scheduler (AdaLLaVA), and the order of its layers "
         "was not measured; measure it once with: saccade layers " +
         model_path + " --data SET.jsonl");
   }
-  const auto num_frozen = num_layers - static_cast<size_t>(std::ceil(share * static_cast<double>(num_layers) - 1e-9));
-  sequence.freezes_visual.resize(num_layers, 0);
-  for (size_t i = 0; i < num_frozen; ++i) sequence.freezes_visual[static_cast<size_t>(order[i])] = 1;
+  const std::vector<uint8_t> runs = runs_by_order(order, share, num_layers);
+  sequence.freezes_visual.resize(runs.size(), 0);
+  for (size_t i = 0; i < runs.size(); ++i) {
+    if (runs[i] == 0) sequence.freezes_visual[i] = 1;
+  }
   return {};
 }
 

@@ -14,6 +14,7 @@
 
 #include "kernels/leaf.h"
 #include "kernels/panel_format.h"
+#include "kernels/rounding.h"
 #include "kernels/scratch.h"
 
 namespace saccade {
@@ -27,14 +28,6 @@ constexpr int64_t kMinBf16Queries = 64;  // rows for which making panels of the 
 
 /// Multiply-adds under which one thread does it all.
 constexpr int64_t kMinSharedWork = 200'000;
-
-int64_t ceil_div(int64_t a, int64_t b) {
-  return (a + b - 1) / b;
-}
-
-int64_t round_up(int64_t value, int64_t multiple) {
-  return ceil_div(value, multiple) * multiple;
-}
 
 Scratch& thread_scratch() {
   thread_local Scratch scratch;

@@ -7,6 +7,7 @@
 
 #include "kernels/leaf.h"
 #include "kernels/panel_format.h"
+#include "kernels/rounding.h"
 #include "kernels/scratch.h"
 
 namespace saccade {
@@ -18,14 +19,6 @@ constexpr int64_t kMaxGroupPanels = 4;
 
 /// Multiplications under which one thread does it all: waking another would take longer.
 constexpr int64_t kMinSharedWork = 200'000;
-
-int64_t ceil_div(int64_t a, int64_t b) {
-  return (a + b - 1) / b;
-}
-
-int64_t round_up(int64_t value, int64_t multiple) {
-  return ceil_div(value, multiple) * multiple;
-}
 
 Scratch& thread_scratch() {
   thread_local Scratch scratch;

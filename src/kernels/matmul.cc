@@ -8,6 +8,7 @@
 #include <cstddef>
 
 #include "kernels/leaf.h"
+#include "kernels/rounding.h"
 #include "kernels/scratch.h"
 
 namespace saccade {
@@ -24,10 +25,6 @@ constexpr int64_t kXTileStride = kBlockK + 16;
 /// another would take longer.
 constexpr int64_t kDotGrain = 16;
 constexpr int64_t kMinSharedProducts = 200'000;
-
-int64_t ceil_div(int64_t a, int64_t b) {
-  return (a + b - 1) / b;
-}
 
 Scratch& thread_scratch() {
   thread_local Scratch scratch;

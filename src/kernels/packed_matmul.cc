@@ -7,6 +7,7 @@
 #include <cassert>
 
 #include "kernels/leaf.h"
+#include "kernels/rounding.h"
 #include "kernels/scratch.h"
 
 namespace saccade {
@@ -21,14 +22,6 @@ constexpr int64_t kMaxGroupPanels = 4;
 
 /// Weight bytes under which one thread does a product of few rows alone: waking another would take longer.
 constexpr int64_t kMinSharedBytes = 96 * 1024;
-
-int64_t ceil_div(int64_t a, int64_t b) {
-  return (a + b - 1) / b;
-}
-
-int64_t round_up(int64_t value, int64_t multiple) {
-  return ceil_div(value, multiple) * multiple;
-}
 
 /// Whether somebody reads a column of the panel.
 bool is_read(const PackedOutput& output, int64_t panel_idx) {
