@@ -7,10 +7,10 @@
 #include <fstream>
 #include <iterator>
 #include <span>
-#include <sstream>
 #include <string>
 #include <vector>
 
+#include "base/testing/tab_separated.h"
 #include "media/image.h"
 
 namespace saccade {
@@ -28,16 +28,7 @@ inline std::vector<std::byte> read_golden(const std::string& name) {
 
 /// The rows of a .tsv file, without its comments.
 inline std::vector<std::vector<std::string>> read_golden_table(const std::string& name) {
-  std::ifstream in(golden_path(name));
-  std::vector<std::vector<std::string>> table;
-  for (std::string line; std::getline(in, line);) {
-    if (line.empty() || line[0] == '#') continue;
-    std::vector<std::string> row;
-    std::istringstream cells(line);
-    for (std::string cell; std::getline(cells, cell, '\t');) row.push_back(cell);
-    table.push_back(row);
-  }
-  return table;
+  return read_tab_separated(golden_path(name));
 }
 
 inline uint32_t crc_of(const void* data, size_t num_bytes) {

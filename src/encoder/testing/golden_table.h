@@ -2,27 +2,18 @@
 #pragma once
 
 #include <algorithm>
-#include <fstream>
 #include <sstream>
 #include <string>
 #include <vector>
 
+#include "base/testing/tab_separated.h"
 #include "tensor/tensor.h"
 
 namespace saccade::testing {
 
 /// The rows of a .tsv file, without its comments.
 inline std::vector<std::vector<std::string>> read_golden_table(const std::string& name) {
-  std::ifstream in(std::string(SACCADE_SOURCE_DIR) + "/tests/parity/data/encoder/" + name);
-  std::vector<std::vector<std::string>> table;
-  for (std::string line; std::getline(in, line);) {
-    if (line.empty() || line[0] == '#') continue;
-    std::vector<std::string> row;
-    std::istringstream cells(line);
-    for (std::string cell; std::getline(cells, cell, '\t');) row.push_back(cell);
-    table.push_back(row);
-  }
-  return table;
+  return read_tab_separated(std::string(SACCADE_SOURCE_DIR) + "/tests/parity/data/encoder/" + name);
 }
 
 inline std::vector<float> to_numbers(const std::string& cell) {
