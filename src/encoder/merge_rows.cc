@@ -136,8 +136,8 @@ void merge_means(Tensor& x, std::span<const RowMerge> merges, std::span<const fl
 double match_work(std::span<const RowRange> windows, int64_t head_dim) {
   double work = 0;
   for (const RowRange& window : windows) {
-    const auto half = static_cast<double>((window.end - window.begin) / 2);
-    work += half * half * static_cast<double>(head_dim);
+    const int64_t half = (window.end - window.begin) / 2;
+    work += static_cast<double>(half * half * head_dim);
   }
   return work;
 }
