@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace saccade {
@@ -17,8 +18,22 @@ struct LayerPruning {
   bool ranks_before = false;
 };
 
+/// How finely a picture is looked at, as OpenAI's API calls it.
+enum class Detail : uint8_t {
+  kAuto,  // kLow for a picture that loses no pixels by it, else kHigh
+  kLow,   // one look at the whole picture, of no more than 256 tokens where the model's family can
+  kHigh,  // as the family does it
+};
+
+/// "auto", "low", "high".
+const char* to_string(Detail detail);
+std::optional<Detail> parse_detail(std::string_view text);
+
 struct Plan {
   // --- Before the encoder.
+  Detail detail = Detail::kHigh;  // of pictures that do not say otherwise (ContentPart::detail)
+  // Each picture is looked at as finely as so many visual tokens allow; within what the model's family can take.
+  std::optional<int64_t> picture_tokens;
   // The longest side of what the encoder is given, in pixels; within what the model's family can take.
   std::optional<int> resolution;
   bool crops_margins = false;  // empty margins are cut off first
@@ -52,8 +67,8 @@ struct Plan {
 
   /// Whether pictures become the tokens that the full plan makes of them.
   bool looks_at_everything() const {
-    return !resolution && !crops_margins && !skip_equal && merge == 0 && !encoder_keep && !encoder_layers &&
-           strategy.empty() && !keep && !keep_threshold;
+    return detail == Detail::kHigh && !picture_tokens && !resolution && !crops_margins && !skip_equal && merge == 0 &&
+           !encoder_keep && !encoder_layers && strategy.empty() && !keep && !keep_threshold;
   }
   /// Whether every row goes through all of the decoder.
   bool thinks_in_full() const {

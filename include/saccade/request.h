@@ -15,9 +15,10 @@ namespace saccade {
 struct ContentPart {
   enum class Kind : uint8_t { kText, kImage };
   Kind kind = Kind::kText;
-  std::string text;              // kText: UTF-8
-  std::string path;              // kImage: a file to read, or, with `bytes`, a name for messages
-  std::vector<std::byte> bytes;  // kImage: a JPEG, PNG or WebP file's bytes; empty: read `path`
+  std::string text;                   // kText: UTF-8
+  std::string path;                   // kImage: a file to read, or, with `bytes`, a name for messages
+  std::vector<std::byte> bytes;       // kImage: a JPEG, PNG or WebP file's bytes; empty: read `path`
+  std::optional<Detail> detail = {};  // kImage: absent: the plan's
 };
 
 struct Message {

@@ -55,6 +55,16 @@ void add_plan_options(CLI::App& command, Plan& plan) {
   std::vector<std::string> names;
   for (const StrategyInfo& strategy : known_strategies()) names.push_back(strategy.name);
   const auto grouped = [](CLI::Option* option) { return option->group(kPlanGroup); };
+  grouped(command
+              .add_option_function<std::string>(
+                  "--detail", [&plan](const std::string& text) { plan.detail = *parse_detail(text); },
+                  "How finely pictures are looked at: high as the model's family does it, low once and in at most 256 "
+                  "tokens, auto low where that loses no pixels (default: high)")
+              ->check(CLI::IsMember({"auto", "low", "high"})));
+  grouped(command
+              .add_option("--picture-tokens", plan.picture_tokens,
+                          "Look at each picture as finely as so many visual tokens allow")
+              ->check(at_least<int64_t>(1)));
   grouped(command.add_option("--resolution", plan.resolution, "Longest side of what is looked at, in pixels")
               ->check(at_least(1)));
   grouped(command.add_flag("--crop-margins", plan.crops_margins, "Cut empty margins off first"));

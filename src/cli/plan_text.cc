@@ -118,6 +118,20 @@ constexpr const char* kPrunings = "LAYER:SHARE with plus signs between them, as 
 
 // In the order of the fields of Plan.
 constexpr auto kParts = std::to_array<Part>({
+    {"detail", "auto, low or high",
+     [](std::string_view text, Plan& plan) {
+       const auto detail = parse_detail(text);
+       plan.detail = detail.value_or(plan.detail);
+       return detail.has_value();
+     },
+     [](const Plan& plan) {
+       return plan.detail == Detail::kHigh ? std::nullopt : std::optional<std::string>(to_string(plan.detail));
+     }},
+    {"picture-tokens", kCount,
+     [](std::string_view text, Plan& plan) {
+       return set(plan.picture_tokens, text, int64_t{1}, std::numeric_limits<int64_t>::max());
+     },
+     [](const Plan& plan) { return written(plan.picture_tokens); }},
     {"resolution", kCount,
      [](std::string_view text, Plan& plan) { return set(plan.resolution, text, 1, std::numeric_limits<int>::max()); },
      [](const Plan& plan) { return written(plan.resolution); }},

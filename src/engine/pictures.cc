@@ -39,15 +39,31 @@ Status plan_layout(Picture& picture) {
   return {};
 }
 
-Expected<Picture> open_picture(const ContentPart& part, PixelSpec spec, const ImageLimits& limits) {
+// As finely as the plan, and the picture's own detail, say: the coarsest of what they ask for.
+Expected<PixelSpec> spec_for(const Model& model, const Plan& plan, Detail detail, ImageSize original) {
+  const int side = model.vision->cell_side();
+  SACCADE_ASSIGN_OR_RETURN(PixelSpec spec, with_detail(model.vision->pixel_spec(), original, detail, side));
+  if (plan.picture_tokens) {
+    SACCADE_ASSIGN_OR_RETURN(spec, with_max_tokens(spec, original, *plan.picture_tokens, side));
+  }
+  return plan.resolution ? with_resolution(spec, *plan.resolution, side) : spec;
+}
+
+Expected<Picture> open_picture(const ContentPart& part, const Model& model, const Plan& plan,
+                               const ImageLimits& limits) {
   SACCADE_ASSIGN_OR_RETURN(MediaBytes media, MediaBytes::open(part, limits.max_file_bytes));
-  Picture picture = {.media = std::move(media), .original = {}, .facts = {}, .spec = std::move(spec)};
+  Picture picture = {.media = std::move(media), .original = {}, .facts = {}};
   const auto header = probe_image(picture.media.bytes(), limits);
   if (!header) return in_picture(picture, header.status());
   picture.original = {header->width, header->height};
+  const Detail detail = part.detail.value_or(plan.detail);
+  auto spec = spec_for(model, plan, detail, picture.original);
+  if (!spec) return in_picture(picture, spec.status());
+  picture.spec = *std::move(spec);
   picture.facts.size = picture.original;
   picture.facts.spec = picture.spec;
-  picture.facts.digest = XXH3_64bits(picture.media.bytes().data(), picture.media.bytes().size());
+  const std::span<const std::byte> bytes = picture.media.bytes();
+  picture.facts.digest = XXH3_64bits_withSeed(bytes.data(), bytes.size(), static_cast<uint64_t>(detail));
   SACCADE_RETURN_IF_ERROR(plan_layout(picture));
   return picture;
 }
@@ -70,9 +86,10 @@ uint64_t digest_of(const LookPlan& look) {
   const Plan& plan = look.plan;
   if (plan.looks_at_everything()) return 0;
   std::string text =
-      format("%d %d %d %lld %a %a %s %lld %a %d %llu", plan.resolution.value_or(-1), plan.crops_margins ? 1 : 0,
-             plan.skip_equal.value_or(-1), static_cast<long long>(plan.merge), plan.encoder_keep.value_or(-1),
-             plan.encoder_layers.value_or(-1), look.strategy == nullptr ? "" : std::string(look.strategy->name).c_str(),
+      format("%lld %d %d %d %lld %a %a %s %lld %a %d %llu", static_cast<long long>(plan.picture_tokens.value_or(-1)),
+             plan.resolution.value_or(-1), plan.crops_margins ? 1 : 0, plan.skip_equal.value_or(-1),
+             static_cast<long long>(plan.merge), plan.encoder_keep.value_or(-1), plan.encoder_layers.value_or(-1),
+             look.strategy == nullptr ? "" : std::string(look.strategy->name).c_str(),
              static_cast<long long>(plan.keep.value_or(-1)), plan.keep_threshold.value_or(-1),
              plan.repacks_positions ? 1 : 0, static_cast<unsigned long long>(plan.seed));
   const std::span<const float> query = look.query.is_empty() ? std::span<const float>() : look.query.floats();
@@ -92,6 +109,7 @@ Plan with_defaults(const Model& model, Plan plan) {
 }
 
 Status check_look(const Plan& plan) {
+  if (plan.picture_tokens && *plan.picture_tokens < 1) return invalid_argument("picture_tokens must be 1 or more");
   if (plan.resolution && *plan.resolution < 1) return invalid_argument("resolution must be at least 1 pixel");
   if (plan.skip_equal && (*plan.skip_equal < 0 || *plan.skip_equal > 255)) {
     return invalid_argument(format("skip_equal is %d; it must be 0 to 255 levels", *plan.skip_equal));
@@ -282,9 +300,7 @@ Expected<std::vector<Picture>> open_pictures(const Request& request, const Model
         return invalid_argument("the request has a picture, but " + model.files->language_file().path() +
                                 " is a language model alone; give its vision part with --mmproj FILE");
       }
-      PixelSpec spec = model.vision->pixel_spec();
-      if (request.plan.resolution) spec = with_resolution(spec, *request.plan.resolution, model.vision->cell_side());
-      SACCADE_ASSIGN_OR_RETURN(Picture picture, open_picture(part, std::move(spec), limits));
+      SACCADE_ASSIGN_OR_RETURN(Picture picture, open_picture(part, model, request.plan, limits));
       pictures.push_back(std::move(picture));
     }
   }

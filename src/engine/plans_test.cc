@@ -330,6 +330,33 @@ TEST_P(PlansTest, ResolutionMakesFewerTokens) {
   EXPECT_NEAR(area(coarse.looks[0]), 170 * 150, 1) << "one look at the whole picture, nothing beside it";
 }
 
+TEST_P(PlansTest, DetailAndTokensMakePicturesCoarser) {
+  const auto engine = load();
+  std::vector<ContentPart> content = {drawn_part({170, 150}, {10, 10, {150, 130}}), text_part("What is it?")};
+  const PictureReceipt full = answer(*engine, ask(content)).receipt.pictures[0];
+  const auto looked_at = [&](const Plan& plan) {
+    const Request request = ask_by(plan, content);
+    const Answer coarse = answer(*engine, request);
+    expect_as_fresh(coarse, request);
+    return coarse.receipt.pictures[0];
+  };
+  Plan plan;
+  plan.detail = Detail::kLow;
+  const PictureReceipt low = looked_at(plan);
+  EXPECT_EQ(low.num_tiles, 1);
+  EXPECT_LE(low.laid_out_tokens, full.laid_out_tokens);
+  content[0].detail = Detail::kHigh;  // the picture's own goes first
+  EXPECT_EQ(looked_at(plan).laid_out_tokens, full.laid_out_tokens);
+  content[0].detail = Detail::kLow;
+  EXPECT_EQ(looked_at({}).laid_out_tokens, low.laid_out_tokens);
+  content[0].detail.reset();
+  Plan fewer;
+  fewer.picture_tokens = full.laid_out_tokens - 1;
+  EXPECT_LE(looked_at(fewer).laid_out_tokens, full.laid_out_tokens);
+  fewer.picture_tokens = full.laid_out_tokens;
+  EXPECT_EQ(looked_at(fewer).laid_out_tokens, full.laid_out_tokens);
+}
+
 TEST_P(PlansTest, SomePatchesLeaveTheEncoderEarly) {
   const auto engine = load();
   const Answer full = answer(*engine, ask_by({}));
@@ -495,6 +522,7 @@ TEST_P(PlansTest, RefusesWhatMakesNoSense) {
   using Change = void (*)(Plan&);
   const std::vector<std::tuple<Change, StatusCode, std::string>> cases = {
       {[](Plan& plan) { plan.keep = 0; }, StatusCode::kInvalidArgument, "keep must be 1 or more"},
+      {[](Plan& plan) { plan.picture_tokens = 0; }, StatusCode::kInvalidArgument, "picture_tokens must be 1 or more"},
       {[](Plan& plan) { plan.resolution = 0; }, StatusCode::kInvalidArgument, "resolution must be at least 1"},
       {[](Plan& plan) { plan.skip_equal = 256; }, StatusCode::kInvalidArgument, "skip_equal is 256"},
       {[](Plan& plan) { plan.merge = -1; }, StatusCode::kInvalidArgument, "merge must be 0 or more"},
@@ -600,6 +628,7 @@ TEST_F(MiniPlansTest, EncoderLayersMergePatches) {
 TEST_F(MiniPlansTest, AllOfThemTogether) {
   const Answer full = ask({});
   Plan plan;
+  plan.picture_tokens = 450;  // 21 x 21
   plan.resolution = 240;
   plan.crops_margins = true;
   plan.skip_equal = 0;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "media/pixel_batch.h"
+#include "saccade/plan.h"
 
 namespace saccade {
 
@@ -28,11 +29,7 @@ Expected<PixelSpec> with_max_tokens(const PixelSpec& spec, ImageSize original, i
 /// The longest sides at which with_resolution() gives something else, the finest first, which is `spec` itself.
 std::vector<int> resolution_steps(const PixelSpec& spec, int cell_px);
 
-/// What OpenAI's API calls `detail` of a picture.
-enum class Detail : uint8_t { kAuto, kLow, kHigh };
-
-/// kHigh: `spec`, as the family does it. kLow: one look at the whole picture, of no more than 256 tokens where the
-/// family can. kAuto: kLow for a picture that loses no pixels by it, else kHigh. Errors: those of plan_pixels().
+/// The spec for a picture at this detail (saccade/plan.h). Errors: those of plan_pixels().
 Expected<PixelSpec> with_detail(const PixelSpec& spec, ImageSize original, Detail detail, int cell_px);
 
 }  // namespace saccade

@@ -184,7 +184,7 @@ std::string series_of(const Plan& plan) {
   const auto add = [&](bool is_there, const std::string& name) {
     if (is_there) series = series.empty() ? name : "combined";
   };
-  add(plan.resolution.has_value(), "smaller picture");
+  add(plan.detail != Detail::kHigh || plan.picture_tokens || plan.resolution, "smaller picture");
   add(plan.crops_margins, "margins cut off");
   add(plan.skip_equal.has_value(), "equal parts skipped");
   add(plan.merge > 0, "merged in the encoder");
