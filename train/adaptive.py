@@ -119,9 +119,9 @@ def most_diverse(visual: torch.Tensor, count: int) -> torch.Tensor:
 
 @torch.no_grad()
 def highest_then_diverse(visual: torch.Tensor, scores: torch.Tensor, count: int) -> torch.Tensor:
-    """[batch, count] tokens: half of them those of the highest scores, of equal ones the first; the others by max-min distance from all taken."""
+    """[batch, count] tokens: half of them, of an odd count the larger, those of the highest scores, of equal ones the first; the others by max-min distance from all taken."""
     with torch.autocast(visual.device.type, enabled=False):
-        taken = scores.argsort(dim=1, descending=True, stable=True)[:, :count // 2]
+        taken = scores.argsort(dim=1, descending=True, stable=True)[:, :(count + 1) // 2]
         unit = F.normalize(visual.float(), dim=-1)
         alike = unit @ unit.mT
         nearest = alike.gather(1, taken[..., None].expand(-1, -1, alike.shape[-1])).amax(1).scatter_(1, taken, 2.0)

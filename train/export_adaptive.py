@@ -2,6 +2,7 @@
 and the head that chooses tokens, `token_scorer.*`.
 
     python -m train.export_adaptive ~/saccade-train/adaptive/averaged ~/saccade-train/saccade-mini
+    python -m train.export_adaptive models/saccade-mini.gguf ~/saccade-train/saccade-mini --scorer ~/saccade-train/scorer/token_scorer.safetensors
 
 The schedulers stay behind: where they choose among more than the added layers they lose to this order
 (docs/decisions/one_budget_for_the_small_model.md).
@@ -15,9 +16,10 @@ from pathlib import Path
 
 from safetensors.torch import load_file, save_file
 
-from train.adaptive import AdaptiveMini, load_adaptive
+from train.adaptive import AdaptiveMini
 from train.export_hf import export
 from train.plans import skip_order
+from train.train_adaptive import start_of
 
 
 def export_adaptive(adaptive: AdaptiveMini, out: Path) -> None:
@@ -32,10 +34,14 @@ def export_adaptive(adaptive: AdaptiveMini, out: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, help="written by train.train_adaptive")
+    parser.add_argument("folder", type=Path, help="written by train.train_adaptive, or a finished file")
     parser.add_argument("out", type=Path)
+    parser.add_argument("--scorer", type=Path, help="written by train.train_scorer, in place of the folder's own")
     args = parser.parse_args()
-    export_adaptive(load_adaptive(args.folder), args.out)
+    adaptive = start_of(args.folder)
+    if args.scorer:
+        adaptive.token_scorer.load_state_dict(load_file(str(args.scorer)))
+    export_adaptive(adaptive, args.out)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 // What every strategy may rely on is checked here, once.
 #include <atomic>
 #include <cmath>
+#include <limits>
 #include <string>
 
 #include "base/format.h"
@@ -65,6 +66,8 @@ Status check_input(ThreadPool& pool, const CompressionInput& input) {
   SACCADE_RETURN_IF_ERROR(check_finite(pool, input.vectors, "visual tokens", "token"));
   SACCADE_RETURN_IF_ERROR(check_values(input.weights, "weights", n, 0));
   SACCADE_RETURN_IF_ERROR(check_values(input.class_attention, "class attention", n, 0));
+  SACCADE_RETURN_IF_ERROR(
+      check_values(input.question_scores, "question scores", n, -std::numeric_limits<float>::infinity()));
   if (input.keys) {
     SACCADE_RETURN_IF_ERROR(check_shape(input.keys, "keys", n, 0));
     SACCADE_RETURN_IF_ERROR(check_finite(pool, input.keys, "keys", "token"));
@@ -89,6 +92,10 @@ Status check_needs(const Strategy& strategy, const CompressionInput& input) {
   }
   if (strategy.query == Need::kRequired && !input.query) {
     return unsupported(format("strategy %s needs a question; use divprune where there is none", name.c_str()));
+  }
+  if (strategy.question_scores == Need::kRequired && input.question_scores.empty()) {
+    return unsupported(
+        format("strategy %s needs a model that brings a scorer of its tokens; use divprune", name.c_str()));
   }
   return {};
 }

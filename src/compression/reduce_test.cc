@@ -80,8 +80,9 @@ TEST(Reduce, WhatAStrategyNeedsAndTheTowerLacksIsSaid) {
     input.class_attention = {};
     input.keys = {};
     input.query = {};
+    input.question_scores = {};
     const bool needs_something = strategy.class_attention == Need::kRequired || strategy.keys == Need::kRequired ||
-                                 strategy.query == Need::kRequired;
+                                 strategy.query == Need::kRequired || strategy.question_scores == Need::kRequired;
     const Status status = status_of(strategy.name, input, {.keep = 4});
     EXPECT_EQ(status.code(), needs_something ? StatusCode::kUnsupported : StatusCode::kOk) << strategy.name;
     if (needs_something) {

@@ -14,6 +14,7 @@ StrategyFunction prune_by_attention;
 StrategyFunction prune_by_query;
 StrategyFunction prune_by_attention_and_query;
 StrategyFunction prune_by_distance;
+StrategyFunction prune_by_learned_scores;
 StrategyFunction prune_by_determinant;
 StrategyFunction prune_by_coverage;
 StrategyFunction prune_by_relevance_coverage_diversity;

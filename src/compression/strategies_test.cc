@@ -4,67 +4,31 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cstring>
-#include <map>
 #include <string>
 
 #include "compression/apply_reduction.h"
+#include "compression/golden_file.h"
 #include "compression/strategy.h"
 #include "kernels/kernel_test_data.h"
-#include "platform/mapped_file.h"
-#include "weights/safetensors_file.h"
 
 namespace saccade {
 namespace {
 
-class Golden {
- public:
-  Golden() : file_(MappedFile::open(std::string(SACCADE_SOURCE_DIR) + kPath).value()) {
-    auto tensors = parse_safetensors(file_.bytes());
-    for (SafeTensor& tensor : *tensors) {
-      std::string name = tensor.name;
-      tensors_.emplace(std::move(name), std::move(tensor));
-    }
+using test::GoldenFile;
+
+std::vector<std::string> case_names(const GoldenFile& golden) {
+  std::vector<std::string> names;
+  constexpr std::string_view kSuffix = ".options";
+  for (const std::string& name : golden.names()) {
+    if (name.ends_with(kSuffix)) names.push_back(name.substr(0, name.size() - kSuffix.size()));
   }
-
-  bool has(const std::string& name) const { return tensors_.contains(name); }
-
-  std::vector<std::string> case_names() const {
-    std::vector<std::string> names;
-    constexpr std::string_view kSuffix = ".options";
-    for (const auto& [name, tensor] : tensors_) {
-      if (name.ends_with(kSuffix)) names.push_back(name.substr(0, name.size() - kSuffix.size()));
-    }
-    return names;
-  }
-
-  template <typename T>
-  std::vector<T> values(const std::string& name) const {
-    const auto found = tensors_.find(name);
-    if (found == tensors_.end()) return {};
-    EXPECT_EQ(found->second.dtype_name, (std::is_same_v<T, float> ? "F32" : "I32")) << name;
-    std::vector<T> values(static_cast<size_t>(found->second.num_elements));
-    std::memcpy(values.data(), found->second.data, values.size() * sizeof(T));
-    return values;
-  }
-
-  Tensor matrix(const std::string& name) const {
-    const auto found = tensors_.find(name);
-    if (found == tensors_.end()) return {};
-    Tensor tensor(Shape{found->second.dims[0], found->second.dims[1]});
-    std::ranges::copy(values<float>(name), tensor.floats().begin());
-    return tensor;
-  }
-
- private:
-  static constexpr const char* kPath = "/tests/parity/data/compression/golden.safetensors";
-  MappedFile file_;
-  std::map<std::string, SafeTensor, std::less<>> tensors_;
-};
+  return names;
+}
 
 /// A case's tokens, one grid for each t of the places, as an encoder would hand them over.
 struct GoldenPicture {
-  GoldenPicture(const Golden& golden, const std::string& name) : query(golden.matrix(name + ".query")) {
+  GoldenPicture(const GoldenFile& golden, const std::string& name)
+      : query(golden.matrix(name + ".query")), question_scores(golden.values<float>(name + ".question_scores")) {
     const std::vector<int32_t> options_values = golden.values<int32_t>(name + ".options");
     options.keep = options_values[0];
     options.seed = static_cast<uint64_t>(options_values[1]);
@@ -93,14 +57,16 @@ struct GoldenPicture {
   std::vector<MediaTokens> grids;
   std::vector<const MediaTokens*> pointers;
   Tensor query;
+  std::vector<float> question_scores;
   CompressionOptions options;
 };
 
-void compare(ThreadPool& pool, const Golden& golden, const std::string& name, const GoldenPicture& picture,
+void compare(ThreadPool& pool, const GoldenFile& golden, const std::string& name, const GoldenPicture& picture,
              const Strategy& strategy) {
   const std::string prefix = name + "." + std::string(strategy.name);
   const PictureTokens tokens(picture.pointers);
-  const CompressionInput input = tokens.input(picture.query.is_empty() ? TensorView() : picture.query.view());
+  CompressionInput input = tokens.input(picture.query.is_empty() ? TensorView() : picture.query.view());
+  input.question_scores = picture.question_scores;
   const auto reduction = reduce(pool, strategy, input, picture.options);
   ASSERT_TRUE(reduction) << reduction.status().message();
   EXPECT_EQ(reduction->ranking, golden.values<int32_t>(prefix + ".ranking"));
@@ -117,13 +83,13 @@ void compare(ThreadPool& pool, const Golden& golden, const std::string& name, co
 }
 
 TEST(Strategies, MatchTheReferenceOnEveryIsa) {
-  const Golden golden;
+  const GoldenFile golden("golden.safetensors");
   ThreadPool pool(2);
   int num_compared = 0;
-  ASSERT_GE(golden.case_names().size(), 8u);
+  ASSERT_GE(case_names(golden).size(), 8u);
   for (const Isa isa : test::runnable_isas()) {
     test::ScopedIsa scope(isa);
-    for (const std::string& name : golden.case_names()) {
+    for (const std::string& name : case_names(golden)) {
       const GoldenPicture picture(golden, name);
       for (const Strategy& strategy : strategies()) {
         if (!golden.has(name + "." + std::string(strategy.name) + ".ranking")) continue;
@@ -137,9 +103,9 @@ TEST(Strategies, MatchTheReferenceOnEveryIsa) {
 }
 
 TEST(Strategies, EachHasGoldenCases) {
-  const Golden golden;
+  const GoldenFile golden("golden.safetensors");
   for (const Strategy& strategy : strategies()) {
-    const auto num_cases = std::ranges::count_if(golden.case_names(), [&](const std::string& name) {
+    const auto num_cases = std::ranges::count_if(case_names(golden), [&](const std::string& name) {
       return golden.has(name + "." + std::string(strategy.name) + ".ranking");
     });
     EXPECT_GE(num_cases, 5) << strategy.name;

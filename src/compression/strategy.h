@@ -25,6 +25,8 @@ struct CompressionInput {
   std::span<const float> class_attention = {};  // [n], or empty where the tower has no class row
   TensorView keys = {};                         // [n, key_dim] of the tower's last layer, or empty
   TensorView query = {};  // [m, dim]: the question's words in the decoder's embedding space, or empty
+  // [n]: what each is worth to the question by the model's own scorer, or empty where it has none.
+  std::span<const float> question_scores = {};
 
   int64_t num_tokens() const { return vectors.data == nullptr ? 0 : vectors.shape.num_rows(); }
   float weight(int64_t token) const { return weights.empty() ? 1.0f : weights[static_cast<size_t>(token)]; }
@@ -69,6 +71,7 @@ struct Strategy {
   Need class_attention = Need::kNone;
   Need keys = Need::kNone;
   Need query = Need::kNone;
+  Need question_scores = Need::kNone;
   bool decides_count = false;  // keep = 0 is fine
   bool is_nested = false;
   // The input is as reduce() has found it good.

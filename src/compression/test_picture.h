@@ -26,6 +26,7 @@ struct TestPicture {
     for (int64_t i = 0; i < num_rows * num_cols; ++i) {
       places.push_back({0, static_cast<int32_t>(i / num_cols), static_cast<int32_t>(i % num_cols)});
       class_attention.push_back(std::exp(normal(engine)) / static_cast<float>(num_rows * num_cols));
+      question_scores.push_back(3 * class_attention.back() - 1);
       if (i % num_cols == 0) continue;
       for (int64_t j = 0; j < dim; ++j) vectors.row(i)[j] += 0.7f * vectors.row(i - 1)[j];
     }
@@ -36,6 +37,7 @@ struct TestPicture {
       std::ranges::copy(vectors.row(0), vectors.row(static_cast<int64_t>(i)).begin());
       std::ranges::copy(keys.row(0), keys.row(static_cast<int64_t>(i)).begin());
       class_attention[i] = class_attention[0];
+      question_scores[i] = question_scores[0];
     }
   }
 
@@ -45,7 +47,8 @@ struct TestPicture {
             .weights = {},
             .class_attention = class_attention,
             .keys = keys,
-            .query = query};
+            .query = query,
+            .question_scores = question_scores};
   }
 
   Tensor vectors;  // [n, dim]
@@ -53,6 +56,7 @@ struct TestPicture {
   Tensor query;    // [3, dim]
   std::vector<Place> places;
   std::vector<float> class_attention;
+  std::vector<float> question_scores;
 };
 
 }  // namespace saccade::test

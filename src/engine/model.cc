@@ -81,6 +81,9 @@ Expected<Model> Model::load(const std::string& model_path, const std::string& mm
     auto order = read_skip_order(model.files->vision_metadata(), kEncoderSkipOrderKey, model.vision->num_layers());
     if (!order) return in_file(order.status(), model.files->vision_file().path());
     model.encoder_skip_order = *std::move(order);
+    auto token_scorer = TokenScorer::load(*model.files, config.model_dim);
+    if (!token_scorer) return in_file(token_scorer.status(), model.files->vision_file().path());
+    model.token_scorer = *std::move(token_scorer);
     auto own_strategy = read_own_strategy(model.files->vision_metadata());
     if (!own_strategy) return in_file(own_strategy.status(), model.files->vision_file().path());
     model.own_strategy = *own_strategy;

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "compression/strategy.h"
+#include "compression/token_scorer.h"
 #include "decoder/decoder.h"
 #include "decoder/layer_scheduler.h"
 #include "encoder/vision_encoder.h"
@@ -29,6 +30,7 @@ struct Model {
   std::unique_ptr<const LayerScheduler> scheduler;  // null where the model has none
   // Who chose the visual tokens in its training (PruMerge), which then stood side by side; null where all stayed.
   const Strategy* own_strategy = nullptr;
+  std::unique_ptr<const TokenScorer> token_scorer;  // null where the model has none
   // Layers that the model was trained to do without, those first that it misses least (skip_order.h); empty of others.
   std::vector<int64_t> encoder_skip_order;
   std::vector<int64_t> decoder_skip_order;

@@ -131,6 +131,11 @@ Status check_model_can(const Model& model, const Plan& plan) {
   if (plan.encoder_layers && model.encoder_skip_order.empty()) {
     return unsupported("encoder_layers was asked for, but the vision tower was not trained to leave layers out");
   }
+  if (const auto strategy = find_strategy(plan.strategy);
+      strategy && (*strategy)->question_scores == Need::kRequired && model.token_scorer == nullptr) {
+    return unsupported("strategy " + quote(plan.strategy) +
+                       " needs a model that brings a scorer of its tokens; use divprune");
+  }
   if (plan.repacks_positions && model.decoder->config().rope.is_multidimensional()) {
     return unsupported("positions of rows and columns (M-RoPE) can't be repacked");
   }
@@ -237,12 +242,17 @@ std::vector<int32_t> kept_cells(const MediaTokens& grid) {
   return all;
 }
 
-Status compress(const LookPlan& look, ThreadPool& pool, Picture& picture) {
+Status compress(const Model& model, const LookPlan& look, ThreadPool& pool, Picture& picture) {
   const std::vector<const MediaTokens*> grids = grids_of(picture.pieces);
   const PictureTokens joined(grids);
   const TensorView query = look.query.is_empty() ? TensorView() : look.query.view();
-  const CompressionInput input = joined.input(query);
+  CompressionInput input = joined.input(query);
   if (look.plan.keep && *look.plan.keep >= input.num_tokens() && !look.plan.keep_threshold) return {};
+  std::vector<float> question_scores;
+  if (look.strategy->question_scores != Need::kNone) {
+    question_scores = model.token_scorer->score(pool, input.vectors, query);
+    input.question_scores = question_scores;
+  }
   CompressionOptions options;
   options.keep = std::min(look.plan.keep.value_or(0), input.num_tokens());
   options.threshold = look.plan.keep_threshold;
@@ -359,7 +369,7 @@ Status encode_picture(const Model& model, const PictureOptions& options, const L
   const StageTimer timer(stages.compress);
   follow_merges(grids, picture.fates);
   if (look.strategy != nullptr) {
-    if (Status status = compress(look, pool, picture); !status.is_ok()) return in_picture(picture, status);
+    if (Status status = compress(model, look, pool, picture); !status.is_ok()) return in_picture(picture, status);
   }
   picture.facts.kept.clear();
   for (const MediaTokens* grid : grids) picture.facts.kept.push_back(kept_cells(*grid));

@@ -209,16 +209,23 @@ def hybrid(case):
     return falling(scores, 0.1)[: case["keep"]], {}, {}
 
 
-def divprune(case):
+def farthest(case, chosen):
     s, n = cosines(case["vectors"]), case["n"]
     distance = 1 - s
-    chosen = []
     while len(chosen) < case["keep"]:
         others = [i for i in range(n) if i not in chosen]
         to = chosen if chosen else range(n)
         scores = {i: min([distance[i][j] for j in to if j != i], default=1.0) for i in others}
         chosen.append(argmax(scores, others))
     return chosen, {}, {}
+
+
+def divprune(case):
+    return farthest(case, [])
+
+
+def learned(case):
+    return farthest(case, falling(case["question_scores"])[: math.ceil(case["keep"] / 2)])
 
 
 def cdpruner(case):
@@ -411,6 +418,7 @@ STRATEGIES = {
     "query": (query, "q"),
     "hybrid": (hybrid, "a"),
     "divprune": (divprune, ""),
+    "learned": (learned, "s"),
     "cdpruner": (cdpruner, ""),
     "facility": (facility, ""),
     "tops": (tops, ""),
@@ -447,11 +455,14 @@ def draw_case(name, rng, shape, keep, dim=20, kind="random", with_all=True, with
         "class_attention": None,
         "keys": None,
         "query": None,
+        "question_scores": None,
     }
     if with_all:
         case["class_attention"] = attention_.astype(np.float32).astype(np.float64)
         case["keys"] = to_bf16(keys).astype(np.float64)
         case["query"] = to_bf16(rng.normal(size=(3, dim))).astype(np.float64)
+        scores = 3 * np.log(attention_)
+        case["question_scores"] = scores.astype(np.float32).astype(np.float64)
     return case
 
 
@@ -459,6 +470,8 @@ def results_of(case):
     results = {}
     for name, (function, needs) in STRATEGIES.items():
         if ("a" in needs and case["class_attention"] is None) or ("q" in needs and case["query"] is None):
+            continue
+        if "s" in needs and case["question_scores"] is None:
             continue
         if case["keep"] == 0 and name not in DECIDES_COUNT:
             continue
@@ -524,7 +537,7 @@ def main():
         name = case["name"]
         tensors[f"{name}.options"] = np.array([case["keep"], case["seed"]], dtype=np.int32)
         tensors[f"{name}.places"] = np.array(case["places"], dtype=np.int32)
-        for member in ("vectors", "keys", "query", "class_attention"):
+        for member in ("vectors", "keys", "query", "class_attention", "question_scores"):
             if case[member] is not None:
                 tensors[f"{name}.{member}"] = np.array(case[member], dtype=np.float32)
         if case["has_weights"]:

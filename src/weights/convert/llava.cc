@@ -57,6 +57,18 @@ Status plan_skip_orders(PlanBuilder& builder, const Config& settings) {
   return {};
 }
 
+// The head that says which visual tokens a question needs (train/token_scorer.py). Small, and it decides discretely:
+// f32.
+Status plan_token_scorer(PlanBuilder& builder) {
+  for (const std::string& name : builder.checkpoint().left_over()) {
+    if (!name.starts_with("token_scorer.")) continue;
+    const SafeTensor& tensor = *builder.checkpoint().find(name);
+    SACCADE_RETURN_IF_ERROR(
+        builder.copy(ModelPart::kVision, TensorRole::kExact, "saccade." + name, name, Shape(tensor.dims)));
+  }
+  return {};
+}
+
 Status plan_llava(PlanBuilder& builder) {
   Checkpoint& checkpoint = builder.checkpoint();
   Config settings(checkpoint.config_path());
@@ -69,6 +81,7 @@ Status plan_llava(PlanBuilder& builder) {
   SACCADE_ASSIGN_OR_RETURN(llava.feature_select, settings.string_or("vision_feature_select_strategy", "default"));
   SACCADE_ASSIGN_OR_RETURN(llava.resize_mode, resize_mode(checkpoint));
   SACCADE_RETURN_IF_ERROR(plan_skip_orders(builder, settings));
+  SACCADE_RETURN_IF_ERROR(plan_token_scorer(builder));
   llava.projector_layers = {"projector.linear_1", "projector.linear_2"};
   if (checkpoint.has("image_newline")) llava.pinpoints = settings.find("image_grid_pinpoints");
   return plan_llava_vision(builder, vision_settings(checkpoint), llava);
