@@ -63,7 +63,9 @@ struct ModelInfo {
   std::string family;
   int64_t context_length = 0;  // in force
   bool takes_pictures = false;
-  bool has_learned_layers = false;    // it was trained to do with a share of its layers: Plan::layers goes by that
+  bool has_learned_layers = false;  // it was trained to do with a share of its layers: Plan::layers goes by that
+  std::vector<std::string>
+      strategies;                     // who may choose its visual tokens: known_strategies() that it has all parts for
   bool takes_system_message = false;  // the chat template puts it into the prompt, or refuses it with an error
   int threads = 0;
   std::string isa;

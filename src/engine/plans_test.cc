@@ -119,16 +119,16 @@ TEST_P(PlansTest, EveryStrategyKeepsAsManyAsItIsTold) {
   evenly.keep = 1;
   const int64_t fixed = answer(*engine, ask_by(evenly)).receipt.tokens.visual - 1;
   EXPECT_EQ(fixed > 0, is_llava_next()) << "newlines are no part of the picture, and always there";
-  for (const StrategyInfo& strategy : known_strategies()) {
-    SCOPED_TRACE(strategy.name);
+  for (const std::string& strategy : engine->info().strategies) {
+    SCOPED_TRACE(strategy);
     Plan plan;
-    plan.strategy = strategy.name;
+    plan.strategy = strategy;
     plan.keep = 5;
     const Answer thinned = answer(*engine, ask_by(plan));
     const PictureReceipt& picture = thinned.receipt.pictures[0];
     EXPECT_EQ(picture.laid_out_tokens, full.receipt.pictures[0].laid_out_tokens);
     EXPECT_EQ(picture.encoded_tokens, picture.laid_out_tokens);
-    if (is_merging(strategy.name)) {
+    if (is_merging(strategy)) {
       EXPECT_LE(picture.visual_tokens, 5 + fixed);
     } else {
       EXPECT_EQ(picture.visual_tokens, 5 + fixed);
@@ -557,6 +557,11 @@ TEST_P(PlansTest, RefusesWhatMakesNoSense) {
          plan.prunings = {{0, 0.5, true}};
        },
        StatusCode::kInvalidArgument, "before layer 0"},
+      {[](Plan& plan) {
+         plan.strategy = "learned";
+         plan.keep = 5;
+       },
+       StatusCode::kUnsupported, "needs a model that brings a scorer"},
       {[](Plan& plan) { plan.exit = 1.5; }, StatusCode::kInvalidArgument, "exit is 1.5"},
   };
   for (const auto& [change, code, words] : cases) {
@@ -598,6 +603,7 @@ class MiniPlansTest : public ::testing::Test {
         {"user", {{ContentPart::Kind::kImage, "", picture, {}}, text_part("What is the total?")}});
     request.plan = plan;
     request.wants_looks = true;
+    engine().forget();
     auto answer = engine().answer(request);
     EXPECT_TRUE(answer) << answer.status().message();
     return answer ? *std::move(answer) : Answer();
@@ -623,6 +629,16 @@ TEST_F(MiniPlansTest, EncoderLayersMergePatches) {
   groups.erase(std::unique(groups.begin(), groups.end()), groups.end());
   EXPECT_LE(static_cast<int64_t>(groups.size()), picture.visual_tokens);
   EXPECT_GT(count(look, CellState::kMerged), 576 - picture.visual_tokens);
+}
+
+TEST_F(MiniPlansTest, AScorerKeepsWhatTheQuestionNeeds) {
+  Plan plan;
+  plan.strategy = "learned";
+  plan.keep = 72;
+  const Answer total = ask(plan);
+  EXPECT_EQ(total.text, ask({}).text);
+  EXPECT_EQ(total.receipt.tokens.visual, 72);
+  EXPECT_THAT(engine().info().strategies, ::testing::Contains("learned"));
 }
 
 TEST_F(MiniPlansTest, AllOfThemTogether) {

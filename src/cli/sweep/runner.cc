@@ -212,7 +212,7 @@ Expected<GridFacts> find_grid_facts(Engine& engine, const EvalSet& set, int64_t 
   for (const PictureReceipt& picture : answer->receipt.pictures) {
     facts.longest_side = std::max({facts.longest_side, picture.resized_width, picture.resized_height});
   }
-  for (const StrategyInfo& strategy : known_strategies()) facts.strategies.push_back(strategy.name);
+  facts.strategies = engine.info().strategies;
   return facts;
 }
 
