@@ -19,6 +19,7 @@ namespace {
 typedef uint8_t Bytes __attribute__((vector_size(16)));
 typedef uint8_t WideBytes __attribute__((vector_size(32)));
 typedef int16_t Words __attribute__((vector_size(32)));
+typedef uint16_t UnsignedWords __attribute__((vector_size(32)));
 typedef uint32_t Ints __attribute__((vector_size(32)));
 typedef uint64_t Longs __attribute__((vector_size(32)));
 
@@ -40,7 +41,8 @@ struct PlainSteps {
 
   /// sums[i] += words[2 i]^2 + words[2 i + 1]^2; words are at most 255 on either side of 0.
   static void add_squares(const Words& words, Ints& sums) {
-    const Ints squares = (Ints)(words * words);  // two of 16 bits in each
+    const auto factors = (UnsignedWords)words;
+    const Ints squares = (Ints)(factors * factors);  // two of 16 bits in each
     sums += (squares & 0xffff) + (squares >> 16);
   }
 
