@@ -184,9 +184,9 @@ void add_inspect_command(CLI::App& app, int& exit_code) {
   }
   command->add_flag("--json", options->is_json, "Print one JSON object");
   command->footer(
-      "A map shows cells that their neighbours predict exactly greyed and hatched; the others are the redder, the "
-      "more\n"
-      "they are like those beside them.\n\n"
+      "A map shows cells that their neighbours predict within 8 levels hatched, those that they predict exactly "
+      "greyed\n"
+      "too; the others are the redder, the more they are like those beside them.\n\n"
       "Given a model, a picture is encoded and its tokens X are compared in pairs:\n"
       "  unlike those before  share of tokens with a cosine under 0.9 to every such token before them\n"
       "  rank                 participation ratio of the cosines: 1 for copies of one token, their number for\n"
