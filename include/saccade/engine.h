@@ -79,6 +79,27 @@ struct LayerNeed {
   double divergence = 0;
 };
 
+/// How much a picture's tokens say twice behind the encoder, and what a choice among them leaves of it. Fixed tokens
+/// that are no part of the picture do not count. Entropies are estimates: matrix-based Renyi entropy of order 2
+/// (Sanchez Giraldo, Rao and Principe, arXiv 1211.2459) with a kernel over cosines, 0 bits for copies of one token and
+/// log2 of their number for tokens that are all unlike.
+struct TokenFacts {
+  int64_t num_tokens = 0;
+  double neighbour_cosine = 0;  // mean over tokens beside or below one another; 0 where there are none
+  double unique_share = 0;      // of tokens with a cosine under 0.9 to all unique ones before them
+  double effective_rank = 0;    // participation ratio of the cosines: 1 for copies, num_tokens for orthogonal ones
+  double entropy_bits = 0;      // H(X) of the tokens X
+
+  // With Y the vector that stands for each token among the kept ones, zeros where none does. I(X; X) is under H(X) by
+  // this estimate, so that it and H(X | X) are what to hold the others against.
+  std::string strategy;
+  int64_t num_kept = 0;
+  double mutual_bits = 0;              // I(X; Y)
+  double conditional_bits = 0;         // H(X | Y): what is lost
+  double mutual_bits_of_all = 0;       // I(X; X)
+  double conditional_bits_of_all = 0;  // H(X | X)
+};
+
 /// Thread safety: one call at a time.
 class Engine {
  public:
@@ -104,6 +125,15 @@ class Engine {
   /// `on_progress` may be empty; returning false stops. Errors: those of answer(), kCancelled.
   Expected<std::vector<LayerNeed>> measure_layers(
       std::span<const Request> requests, const std::function<bool(const Progress& progress)>& on_progress = {});
+
+  /// Encodes all of a picture and compares its tokens in pairs. Of `plan`, what is done before the encoder but
+  /// skip_equal, and `strategy`, `keep`, `keep_threshold` and `seed` count; a quarter is kept where none of these says
+  /// how many. `on_progress` may be empty; returning false stops.
+  /// Errors: those of answer() for the picture and the plan, kResourceExhausted where there are over
+  /// kMaxComparedTokens, kCancelled.
+  Expected<TokenFacts> measure_tokens(const ContentPart& picture, const Plan& plan = {},
+                                      const std::function<bool(const Progress& progress)>& on_progress = {});
+  static constexpr int64_t kMaxComparedTokens = 8192;
 
  private:
   class Impl;

@@ -9,6 +9,7 @@
 #include "cli/inspect_image.h"
 #include "cli/json_output.h"
 #include "cli/option_checks.h"
+#include "cli/plan_options.h"
 #include "cli/printable_text.h"
 #include "engine/model.h"
 #include "weights/inspect.h"
@@ -164,27 +165,43 @@ int run_inspect(const InspectOptions& options) {
 void add_inspect_command(CLI::App& app, int& exit_code) {
   auto options = std::make_shared<InspectOptions>();
   CLI::App* command = app.add_subcommand("inspect", "Show what a model file holds and needs, or what a picture holds");
-  command->add_option("FILE", options->model_path, "GGUF file; with --image optional");
+  CLI::Option* file = command->add_option("FILE", options->model_path, "GGUF file; with --image optional");
   command->add_option("--mmproj", options->mmproj_path, "GGUF file of the vision part, where the model is a pair");
   command->add_option("-c,--context", options->context_length, "Tokens to reckon memory for (default: up to 4096)")
       ->check(at_least<int64_t>(1));
-  CLI::Option* image = command->add_option("--image", options->image.image_path,
-                                           "Picture: shows how redundant it is instead; to FILE's encoder, if given");
+  CLI::Option* image =
+      command->add_option("--image", options->image.image_path,
+                          "Picture: shows how redundant it is instead; to FILE's encoder and behind it, if given");
   command->add_option("--cell", options->image.cell_px, "Side in pixels of a cell of the picture (default: 28)")
       ->check(between(1, 4096))
       ->needs(image);
   command
       ->add_option("--map", options->image.map_path, "PNG file to write: the picture with its redundant cells marked")
       ->needs(image);
+  add_choice_options(*command, options->image.plan);
+  for (const char* name : {"--keep", "--strategy", "--keep-threshold", "--plan-seed"}) {
+    command->get_option(name)->needs(image)->needs(file);
+  }
   command->add_flag("--json", options->is_json, "Print one JSON object");
   command->footer(
-      "A map shows cells that their neighbours predict exactly greyed and hatched; the others are the redder, the "
-      "more\n"
-      "they are like those beside them.\n\n"
+      "A map shows cells that their neighbours predict within 8 levels hatched, those that they predict exactly "
+      "greyed\n"
+      "too; the others are the redder, the more they are like those beside them.\n\n"
+      "Given a model, a picture is encoded and its tokens X are compared in pairs:\n"
+      "  unlike those before  share of tokens with a cosine under 0.9 to every such token before them\n"
+      "  rank                 participation ratio of the cosines: 1 for copies of one token, their number for\n"
+      "                       orthogonal ones\n"
+      "  information          H(X), the matrix-based Renyi entropy of order 2 with a kernel over cosines: 0 bits for\n"
+      "                       copies of one token, log2 of their number for tokens that are all unlike; an estimate\n"
+      "  I(X; Y), H(X|Y)      bits that the kept tokens say of all, and those they don't: Y is the vector that stands\n"
+      "                       for each token, zeros where none does. Hold them against what all tokens reach by the "
+      "same\n"
+      "                       estimate. Kept are as many as --keep, else a quarter\n\n"
       "Examples:\n"
       "  saccade inspect models/saccade-mini.gguf\n"
       "  saccade inspect llava-q4_0.gguf --mmproj mmproj-f16.gguf --context 8192\n"
-      "  saccade inspect --image samples/demo/receipt.png --map map.png");
+      "  saccade inspect --image samples/demo/receipt.png --map map.png\n"
+      "  saccade inspect models/saccade-mini.gguf --image samples/demo/receipt.png --keep 96 --strategy visionzip");
   command->callback([options, &exit_code] { exit_code = run_inspect(*options); });
 }
 

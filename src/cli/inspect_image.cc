@@ -9,7 +9,9 @@
 #include "base/format.h"
 #include "cli/exit_code.h"
 #include "cli/json_output.h"
+#include "cli/model_options.h"
 #include "cli/printable_text.h"
+#include "cli/terminal.h"
 #include "engine/model.h"
 #include "media/content_crop.h"
 #include "media/paint.h"
@@ -18,9 +20,12 @@
 #include "platform/clock.h"
 #include "platform/thread_pool.h"
 #include "platform/whole_file.h"
+#include "saccade/engine.h"
 
 namespace saccade {
 namespace {
+
+constexpr const char* kEstimator = "matrix-based Renyi entropy of order 2";
 
 /// What a model's encoder would be given, and how much of it PixelPrune would leave.
 struct EncoderFacts {
@@ -34,12 +39,20 @@ struct EncoderFacts {
   ImageSize cell_in_image;  // the first cell beside the global view, in whole pixels of the picture
 };
 
+/// What its tokens are behind the encoder.
+struct MeasuredTokens {
+  TokenFacts facts;
+  std::string problem;  // why they are not measured; empty if they are
+  double elapsed_ms = 0;
+};
+
 struct ImageFacts {
   ImageSize size;
   ImageSize cell;
   Redundancy redundancy;
   ContentCrop content;
   std::optional<EncoderFacts> encoder;
+  std::optional<MeasuredTokens> tokens;
   double decode_ms = 0;
   double measure_ms = 0;
 };
@@ -82,6 +95,31 @@ Expected<EncoderFacts> measure_encoder_input(const DecodedImage& decoded, const 
   return facts;
 }
 
+/// A picture of too many tokens is still one whose pixels can be shown.
+Expected<MeasuredTokens> measure_tokens(const InspectImageOptions& options) {
+  EngineOptions engine_options;
+  engine_options.model_path = options.model_path;
+  engine_options.mmproj_path = options.mmproj_path;
+  SACCADE_ASSIGN_OR_RETURN(const std::unique_ptr<Engine> engine, load_engine(engine_options));
+  const ContentPart picture = {ContentPart::Kind::kImage, "", options.image_path, {}};
+  MeasuredTokens tokens;
+  const Stopwatch clock;
+  ProgressLine line;
+  auto facts = engine->measure_tokens(picture, options.plan, [&](const Progress& now) {
+    line.show(now.stage, now.fraction);
+    return !is_interrupted();
+  });
+  tokens.elapsed_ms = clock.elapsed_ms();
+  if (facts) {
+    tokens.facts = *std::move(facts);
+  } else if (facts.status().code() == StatusCode::kResourceExhausted) {
+    tokens.problem = facts.status().message();
+  } else {
+    return facts.status();
+  }
+  return tokens;
+}
+
 Expected<DecodedImage> read_image(const std::string& path) {
   const ImageLimits limits;
   SACCADE_ASSIGN_OR_RETURN(const std::vector<std::byte> bytes, read_whole_file(path, limits.max_file_bytes));
@@ -101,6 +139,7 @@ Expected<ImageFacts> measure(const InspectImageOptions& options, DecodedImage& d
   if (!options.model_path.empty()) {
     SACCADE_ASSIGN_OR_RETURN(facts.encoder, measure_encoder_input(decoded, options, pool));
     facts.cell = facts.encoder->cell_in_image;
+    SACCADE_ASSIGN_OR_RETURN(facts.tokens, measure_tokens(options));
   }
   const Stopwatch measure_time;
   facts.redundancy = measure_redundancy(decoded.image, facts.cell, pool);
@@ -172,6 +211,25 @@ nlohmann::ordered_json encoder_json(const EncoderFacts& encoder) {
           {"unique_cells_within_8", encoder.within_8.num_seen}};
 }
 
+nlohmann::ordered_json tokens_json(const MeasuredTokens& tokens) {
+  if (!tokens.problem.empty()) return {{"problem", tokens.problem}};
+  const TokenFacts& facts = tokens.facts;
+  return {{"count", facts.num_tokens},
+          {"neighbour_cosine", facts.neighbour_cosine},
+          {"unique_share", facts.unique_share},
+          {"effective_rank", facts.effective_rank},
+          {"entropy_bits", facts.entropy_bits},
+          {"entropy_estimator", kEstimator},
+          {"kept",
+           {{"strategy", facts.strategy},
+            {"count", facts.num_kept},
+            {"mutual_bits", facts.mutual_bits},
+            {"mutual_bits_of_all", facts.mutual_bits_of_all},
+            {"conditional_bits", facts.conditional_bits},
+            {"conditional_bits_of_all", facts.conditional_bits_of_all}}},
+          {"elapsed_ms", tokens.elapsed_ms}};
+}
+
 void print_facts(const InspectImageOptions& options, const ImageFacts& facts) {
   const Redundancy& redundancy = facts.redundancy;
   const Window& content = facts.content.original;
@@ -197,6 +255,7 @@ void print_facts(const InspectImageOptions& options, const ImageFacts& facts) {
         {"is_cut", facts.content.is_cut}}},
   };
   if (facts.encoder) json["encoder"] = encoder_json(*facts.encoder);
+  if (facts.tokens) json["tokens"] = tokens_json(*facts.tokens);
   if (!options.map_path.empty()) json["map"] = options.map_path;
   json["decode_ms"] = facts.decode_ms;
   json["measure_ms"] = facts.measure_ms;
@@ -220,6 +279,25 @@ std::string content_text(const ImageFacts& facts) {
                 content.left, content.top, percent(1 - kept).c_str());
 }
 
+void print_tokens(const MeasuredTokens& tokens) {
+  if (!tokens.problem.empty()) {
+    print_row("tokens", "not measured: " + tokens.problem);
+    return;
+  }
+  const TokenFacts& facts = tokens.facts;
+  const auto as_long = [](int64_t count) { return static_cast<long long>(count); };
+  print_row("tokens", format("%lld, %s of them unlike those before (cosine under 0.9), neighbours' cosine %.3f",
+                             as_long(facts.num_tokens), percent(facts.unique_share).c_str(), facts.neighbour_cosine));
+  print_row("rank", format("%.1f effectively (participation ratio of the cosines), of at most %lld",
+                           facts.effective_rank, as_long(facts.num_tokens)));
+  print_row("information", format("%.2f of at most %.2f bits (%s)", facts.entropy_bits,
+                                  std::log2(static_cast<double>(facts.num_tokens)), kEstimator));
+  print_row("kept", format("%lld by %s: they share I(X; Y) = %.2f bits with all (all: %.2f), H(X|Y) = %.2f are lost "
+                           "(all: %.2f)",
+                           as_long(facts.num_kept), facts.strategy.c_str(), facts.mutual_bits, facts.mutual_bits_of_all,
+                           facts.conditional_bits, facts.conditional_bits_of_all));
+}
+
 void print_table(const InspectImageOptions& options, const ImageFacts& facts) {
   const Redundancy& redundancy = facts.redundancy;
   std::printf("%s\n", one_line(options.image_path).c_str());
@@ -240,12 +318,16 @@ void print_table(const InspectImageOptions& options, const ImageFacts& facts) {
   print_row("content", content_text(facts));
   if (facts.encoder) {
     const EncoderFacts& encoder = *facts.encoder;
-    print_row("encoder", format("%s: %d tiles of %d x %d, %d cells of %d x %d pixels; %d unique, %d within 8 levels",
-                                encoder.family.c_str(), encoder.layout.num_tiles, encoder.layout.tile.width,
-                                encoder.layout.tile.height, encoder.exact.num_cells(), encoder.cell_px, encoder.cell_px,
-                                encoder.exact.num_seen, encoder.within_8.num_seen));
+    print_row("encoder",
+              format("%s: %d %s of %d x %d, %d cells of %d x %d pixels; %d unique, %d within 8 levels",
+                     encoder.family.c_str(), encoder.layout.num_tiles, encoder.layout.num_tiles == 1 ? "tile" : "tiles",
+                     encoder.layout.tile.width, encoder.layout.tile.height, encoder.exact.num_cells(), encoder.cell_px,
+                     encoder.cell_px, encoder.exact.num_seen, encoder.within_8.num_seen));
   }
-  print_row("time", format("decoding %.1f ms, measuring %.1f ms", facts.decode_ms, facts.measure_ms));
+  if (facts.tokens) print_tokens(*facts.tokens);
+  std::string times = format("decoding %.1f ms, measuring %.1f ms", facts.decode_ms, facts.measure_ms);
+  if (facts.tokens) times += format(", encoding and measuring tokens %.1f ms", facts.tokens->elapsed_ms);
+  print_row("time", times);
   if (options.map_path.empty()) {
     print_row("map", "--map FILE.png writes the picture with its redundant cells marked");
   } else {

@@ -3,6 +3,8 @@
 
 #include <string>
 
+#include "saccade/plan.h"
+
 namespace saccade {
 
 struct InspectImageOptions {
@@ -11,6 +13,7 @@ struct InspectImageOptions {
   std::string mmproj_path;  // may be empty
   std::string map_path;     // of the PNG file to write; empty: none
   int cell_px = 28;         // side of what stands for one visual token; of a model its own counts
+  Plan plan;                // who chooses how many of the model's visual tokens
   bool is_json = false;
 };
 

@@ -52,8 +52,6 @@ void add_pruning(CLI::App& command, const char* name, bool ranks_before, const c
 }  // namespace
 
 void add_plan_options(CLI::App& command, Plan& plan) {
-  std::vector<std::string> names;
-  for (const StrategyInfo& strategy : known_strategies()) names.push_back(strategy.name);
   const auto grouped = [](CLI::Option* option) { return option->group(kPlanGroup); };
   grouped(command
               .add_option_function<std::string>(
@@ -82,12 +80,7 @@ void add_plan_options(CLI::App& command, Plan& plan) {
               .add_option("--encoder-layers", plan.encoder_layers,
                           "Share of the encoder's layers that run (models that were trained for it)")
               ->check(between(0.0, 1.0)));
-  grouped(
-      command.add_option("--keep", plan.keep, "Visual tokens to keep of each picture")->check(at_least<int64_t>(1)));
-  grouped(command.add_option("--strategy", plan.strategy, "Who chooses them (default: divprune)")
-              ->check(CLI::IsMember(names)));
-  grouped(command.add_option("--keep-threshold", plan.keep_threshold,
-                             "Let the strategy decide how many, by this threshold"));
+  add_choice_options(command, plan);
   grouped(command.add_flag("--repack", plan.repacks_positions, "Kept tokens stand side by side (models trained so)"));
   grouped(command
               .add_option("--layers", plan.layers,
@@ -109,6 +102,18 @@ void add_plan_options(CLI::App& command, Plan& plan) {
   add_pruning(command, "--prune-fastv", true, "The same, ranked one layer earlier (FastV)", plan);
   grouped(command.add_option("--exit", plan.exit, "Leave the decoder early where the next token is this probable")
               ->check(between(0.0, 1.0)));
+}
+
+void add_choice_options(CLI::App& command, Plan& plan) {
+  std::vector<std::string> names;
+  for (const StrategyInfo& strategy : known_strategies()) names.push_back(strategy.name);
+  const auto grouped = [](CLI::Option* option) { return option->group(kPlanGroup); };
+  grouped(
+      command.add_option("--keep", plan.keep, "Visual tokens to keep of each picture")->check(at_least<int64_t>(1)));
+  grouped(command.add_option("--strategy", plan.strategy, "Who chooses them (default: divprune)")
+              ->check(CLI::IsMember(names)));
+  grouped(command.add_option("--keep-threshold", plan.keep_threshold,
+                             "Let the strategy decide how many, by this threshold"));
   grouped(command.add_option("--plan-seed", plan.seed, "Of the strategy random")->check(at_least<uint64_t>(0)));
 }
 

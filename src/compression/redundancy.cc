@@ -91,12 +91,12 @@ double share_of_unique(const SimilarityMatrix& cosines, double unique_cosine) {
 
 }  // namespace
 
-Redundancy measure_redundancy(ThreadPool& pool, TensorView vectors, std::span<const Place> places,
-                              double unique_cosine) {
+TokenRedundancy measure_token_redundancy(ThreadPool& pool, TensorView vectors, std::span<const Place> places,
+                                         double unique_cosine) {
   const SimilarityMatrix cosines = SimilarityMatrix::cosines(pool, vectors);
   const int64_t n = cosines.num_tokens();
   assert(n > 0 && static_cast<int64_t>(places.size()) == n);
-  Redundancy redundancy;
+  TokenRedundancy redundancy;
   redundancy.neighbour_cosine = mean_neighbour_cosine(cosines, places);
   redundancy.unique_share = share_of_unique(cosines, unique_cosine);
   double trace = 0;

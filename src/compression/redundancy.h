@@ -11,7 +11,7 @@
 
 namespace saccade {
 
-struct Redundancy {
+struct TokenRedundancy {
   double neighbour_cosine = 0;  // mean over tokens beside or below one another in the same grid; 0 if there are none
   double unique_share = 0;      // tokens that are like none of the unique ones before them, of all
   // 1 / tr(A^2), A being the matrix of cosines divided by its trace (participation ratio): n for orthogonal tokens, 1
@@ -21,8 +21,8 @@ struct Redundancy {
 };
 
 /// `vectors` [n, dim] of kF32 and finite, `places` [n]. `unique_cosine`: from which cosine on two tokens are alike.
-Redundancy measure_redundancy(ThreadPool& pool, TensorView vectors, std::span<const Place> places,
-                              double unique_cosine = 0.9);
+TokenRedundancy measure_token_redundancy(ThreadPool& pool, TensorView vectors, std::span<const Place> places,
+                                         double unique_cosine = 0.9);
 
 /// Matrix-based Renyi entropy of order 2 (Sanchez Giraldo, Rao and Principe, arXiv 1211.2459), in bits: -log2 tr(A^2),
 /// A being the kernel matrix divided by n. The kernel is exp(-(1 - cosine) / kEntropyBandwidth), a Gaussian of the

@@ -27,20 +27,20 @@ std::vector<Place> row_of_places(int32_t n) {
   return places;
 }
 
-TEST(Redundancy, CopiesOfOneTokenAreOneToken) {
+TEST(TokenRedundancy, CopiesOfOneTokenAreOneToken) {
   TestPicture picture(4, 4, 20, 1);
   picture.make_all_equal();
-  const Redundancy redundancy = measure_redundancy(pool, picture.vectors, picture.places);
+  const TokenRedundancy redundancy = measure_token_redundancy(pool, picture.vectors, picture.places);
   EXPECT_NEAR(redundancy.neighbour_cosine, 1, 1e-6);
   EXPECT_EQ(redundancy.unique_share, 1.0 / 16);
   EXPECT_NEAR(redundancy.effective_rank, 1, 1e-5);
   EXPECT_NEAR(redundancy.entropy_bits, 0, 1e-5);
 }
 
-TEST(Redundancy, OrthogonalTokensAreAllTheirOwn) {
+TEST(TokenRedundancy, OrthogonalTokensAreAllTheirOwn) {
   constexpr int32_t kNum = 32;
   const Tensor vectors = orthogonal(kNum);
-  const Redundancy redundancy = measure_redundancy(pool, vectors, row_of_places(kNum));
+  const TokenRedundancy redundancy = measure_token_redundancy(pool, vectors, row_of_places(kNum));
   EXPECT_NEAR(redundancy.neighbour_cosine, 0, 1e-6);
   EXPECT_EQ(redundancy.unique_share, 1.0);
   EXPECT_NEAR(redundancy.effective_rank, kNum, 1e-3);
@@ -49,19 +49,19 @@ TEST(Redundancy, OrthogonalTokensAreAllTheirOwn) {
   EXPECT_NEAR(redundancy.entropy_bits, -std::log2((kNum + off) / (kNum * kNum)), 1e-5);
 }
 
-TEST(Redundancy, NeighboursAreThoseOfTheSameGrid) {
+TEST(TokenRedundancy, NeighboursAreThoseOfTheSameGrid) {
   Tensor vectors(Shape{4, 2});
   const float values[] = {1, 0, 1, 0, 0, 1, 0, 1};
   std::ranges::copy(values, vectors.floats().begin());
   const std::vector<Place> apart = {{0, 0, 0}, {0, 0, 1}, {1, 0, 0}, {1, 1, 0}};
-  EXPECT_NEAR(measure_redundancy(pool, vectors, apart).neighbour_cosine, 1, 1e-6);
+  EXPECT_NEAR(measure_token_redundancy(pool, vectors, apart).neighbour_cosine, 1, 1e-6);
   const std::vector<Place> together = {{0, 0, 0}, {0, 0, 1}, {0, 1, 0}, {0, 1, 1}};
-  EXPECT_NEAR(measure_redundancy(pool, vectors, together).neighbour_cosine, 0.5, 1e-6);
+  EXPECT_NEAR(measure_token_redundancy(pool, vectors, together).neighbour_cosine, 0.5, 1e-6);
   const std::vector<Place> alone = {{0, 0, 0}, {1, 0, 0}, {2, 0, 0}, {3, 0, 0}};
-  EXPECT_EQ(measure_redundancy(pool, vectors, alone).neighbour_cosine, 0);
+  EXPECT_EQ(measure_token_redundancy(pool, vectors, alone).neighbour_cosine, 0);
 }
 
-TEST(Redundancy, EntropyMatchesItsFormula) {
+TEST(TokenRedundancy, EntropyMatchesItsFormula) {
   const TestPicture picture(5, 5, 300, 2);
   const auto cosine = [&](int64_t i, int64_t j) {
     double dot = 0, a = 0, b = 0;
@@ -78,7 +78,7 @@ TEST(Redundancy, EntropyMatchesItsFormula) {
   EXPECT_NEAR(entropy_bits(pool, picture.vectors), -std::log2(squares / 625), 0.01);
 }
 
-TEST(Redundancy, SharedEntropyKeepsItsBounds) {
+TEST(TokenRedundancy, SharedEntropyKeepsItsBounds) {
   const TestPicture first(6, 6, 40, 3);
   const TestPicture second(6, 6, 24, 4);
   const SharedEntropy same = shared_entropy(pool, first.vectors, first.vectors);
@@ -96,7 +96,7 @@ TEST(Redundancy, SharedEntropyKeepsItsBounds) {
   EXPECT_NEAR(none.first_given_second_bits(), none.first_bits, 1e-4);
 }
 
-TEST(Redundancy, TheMoreIsKeptTheMoreIsShared) {
+TEST(TokenRedundancy, TheMoreIsKeptTheMoreIsShared) {
   const TestPicture picture(8, 8, 64, 5);
   MediaTokens before;
   before.vectors = picture.vectors.clone();

@@ -20,6 +20,7 @@
 #include "engine/pictures.h"
 #include "engine/prompt.h"
 #include "engine/stage_timer.h"
+#include "engine/token_facts.h"
 #include "kernels/isa.h"
 #include "platform/process_memory.h"
 #include "platform/thread_pool.h"
@@ -85,6 +86,8 @@ class Engine::Impl {
   void forget();
   Expected<std::vector<LayerNeed>> measure_layers(std::span<const Request> requests,
                                                   const std::function<bool(const Progress& progress)>& on_progress);
+  Expected<TokenFacts> measure_tokens(const ContentPart& picture, const Plan& plan,
+                                      const std::function<bool(const Progress& progress)>& on_progress);
 
  private:
   // What one answer works on.
@@ -424,6 +427,13 @@ Expected<std::vector<LayerNeed>> Engine::Impl::measure_layers(
   return needs;
 }
 
+Expected<TokenFacts> Engine::Impl::measure_tokens(const ContentPart& picture, const Plan& plan,
+                                                  const std::function<bool(const Progress& progress)>& on_progress) {
+  ProgressFunction progress;
+  if (on_progress) progress = [&](double fraction) { return on_progress({"encode", fraction}); };
+  return saccade::measure_tokens(model_, picture_options(), *pool_, picture, plan, progress);
+}
+
 std::vector<StrategyInfo> known_strategies() {
   std::vector<StrategyInfo> known;
   for (const Strategy& strategy : strategies()) {
@@ -456,6 +466,12 @@ Expected<std::vector<LayerNeed>> Engine::measure_layers(
     std::span<const Request> requests, const std::function<bool(const Progress& progress)>& on_progress) {
   return catch_exceptions("there is not enough memory for these requests",
                           [&] { return impl_->measure_layers(requests, on_progress); });
+}
+
+Expected<TokenFacts> Engine::measure_tokens(const ContentPart& picture, const Plan& plan,
+                                            const std::function<bool(const Progress& progress)>& on_progress) {
+  return catch_exceptions("there is not enough memory for this picture",
+                          [&] { return impl_->measure_tokens(picture, plan, on_progress); });
 }
 
 Expected<Answer> Engine::answer(const Request& request, const AnswerCallbacks& callbacks) {

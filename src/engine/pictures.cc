@@ -184,19 +184,8 @@ EncodePlan make_encode_plan(const Model& model, const LookPlan& look, const Pixe
     encode.drop->keep_share = *plan.encoder_keep;
     encode.drop->layer_idx = std::max(1, std::min(encode.drop->layer_idx, model.vision->num_layers() / 3));
   }
-  if (look.strategy != nullptr) {
-    encode.wants_class_attention = look.strategy->class_attention != Need::kNone;
-    encode.wants_keys = look.strategy->keys != Need::kNone;
-  }
+  if (look.strategy != nullptr) add_needs(*look.strategy, encode);
   return encode;
-}
-
-std::vector<const MediaTokens*> grids_of(const std::vector<MediaPiece>& pieces) {
-  std::vector<const MediaTokens*> grids;
-  for (const MediaPiece& piece : pieces) {
-    if (const auto* tokens = std::get_if<MediaTokens>(&piece)) grids.push_back(tokens);
-  }
-  return grids;
 }
 
 // Before anything is left out.
@@ -374,6 +363,19 @@ Status encode_picture(const Model& model, const PictureOptions& options, const L
   picture.facts.kept.clear();
   for (const MediaTokens* grid : grids) picture.facts.kept.push_back(kept_cells(*grid));
   return {};
+}
+
+void add_needs(const Strategy& strategy, EncodePlan& encode) {
+  encode.wants_class_attention = strategy.class_attention != Need::kNone;
+  encode.wants_keys = strategy.keys != Need::kNone;
+}
+
+std::vector<const MediaTokens*> grids_of(const std::vector<MediaPiece>& pieces) {
+  std::vector<const MediaTokens*> grids;
+  for (const MediaPiece& piece : pieces) {
+    if (const auto* tokens = std::get_if<MediaTokens>(&piece)) grids.push_back(tokens);
+  }
+  return grids;
 }
 
 LookedAt remember(const Picture& picture) {

@@ -82,6 +82,12 @@ Expected<PixelBatch> read_pixels(const PictureOptions& options, const Plan& plan
 Status encode_picture(const Model& model, const PictureOptions& options, const LookPlan& look, ThreadPool& pool,
                       const ProgressFunction& progress, Picture& picture, PictureReceipt& told, Receipt& receipt);
 
+/// Has the encoder tell what the strategy goes by.
+void add_needs(const Strategy& strategy, EncodePlan& encode);
+
+/// Those of the pieces that are tokens.
+std::vector<const MediaTokens*> grids_of(const std::vector<MediaPiece>& pieces);
+
 /// What became of the picture's cells: of one that was encoded or recalled, or that the plan keeps all tokens of.
 PictureLook make_picture_look(const Model& model, const Picture& picture);
 

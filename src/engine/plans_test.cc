@@ -499,6 +499,52 @@ TEST_P(PlansTest, MeasuringLayersCanBeStopped) {
   expect_as_fresh(answer(*engine, ask_by({})), ask_by({}));
 }
 
+TEST_P(PlansTest, MeasuresWhatAChoiceLeavesOfTheTokens) {
+  const auto engine = load();
+  const auto facts_by = [&](const Plan& plan) {
+    auto facts = engine->measure_tokens(picture_part(0), plan);
+    EXPECT_TRUE(facts) << facts.status().message();
+    return facts ? *facts : TokenFacts();
+  };
+  const TokenFacts quarter = facts_by({});
+  EXPECT_GT(quarter.num_tokens, 0);
+  EXPECT_EQ(quarter.strategy, "divprune");
+  EXPECT_EQ(quarter.num_kept, std::max<int64_t>(1, quarter.num_tokens / 4));
+  EXPECT_TRUE(quarter.effective_rank >= 1 && quarter.effective_rank <= static_cast<double>(quarter.num_tokens) + 1e-3);
+  EXPECT_TRUE(quarter.unique_share > 0 && quarter.unique_share <= 1);
+  EXPECT_LE(quarter.entropy_bits, std::log2(static_cast<double>(quarter.num_tokens)) + 1e-6);
+  EXPECT_NEAR(quarter.mutual_bits + quarter.conditional_bits, quarter.entropy_bits, 1e-9);
+  Plan plan;
+  plan.keep = 1'000'000;
+  const TokenFacts all = facts_by(plan);
+  EXPECT_EQ(all.num_kept, all.num_tokens);
+  EXPECT_EQ(all.num_tokens, quarter.num_tokens);
+  EXPECT_EQ(all.entropy_bits, quarter.entropy_bits);
+  EXPECT_NEAR(all.mutual_bits, all.mutual_bits_of_all, 1e-9);
+  EXPECT_NEAR(all.conditional_bits, all.conditional_bits_of_all, 1e-9);
+  EXPECT_LT(quarter.mutual_bits, all.mutual_bits);
+  plan.keep = 3;
+  plan.strategy = "tome";
+  plan.frozen_layers = {0};  // not looked at
+  const TokenFacts three = facts_by(plan);
+  EXPECT_EQ(three.strategy, "tome");
+  EXPECT_EQ(three.num_kept, std::min<int64_t>(3, three.num_tokens));
+  expect_as_fresh(answer(*engine, ask_by({})), ask_by({}));
+}
+
+TEST_P(PlansTest, RefusesToMeasureWhatHasNoTokens) {
+  const auto engine = load();
+  EXPECT_EQ(engine->measure_tokens(text_part("words")).status().code(), StatusCode::kInvalidArgument);
+  ContentPart missing = picture_part(0);
+  missing.path = "no/such.png";
+  EXPECT_EQ(engine->measure_tokens(missing).status().code(), StatusCode::kNotFound);
+  Plan plan;
+  plan.strategy = "no such";
+  EXPECT_EQ(engine->measure_tokens(picture_part(0), plan).status().code(), StatusCode::kNotFound);
+  const auto stopped = engine->measure_tokens(picture_part(0), {}, [](const Progress&) { return false; });
+  EXPECT_EQ(stopped.status().code(), StatusCode::kCancelled);
+}
+
 TEST_P(PlansTest, AnswersRightAfterBeingCancelledWhileLooking) {
   const auto engine = load();
   Plan plan;

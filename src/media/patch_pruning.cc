@@ -31,51 +31,85 @@ int difference_of(const uint8_t* a, const uint8_t* b, size_t count, int limit) {
   return largest > limit ? kDiffers : largest;
 }
 
-/// Pixels as 8-bit levels, those of a cell together: a cell's rows lie pages apart in a picture.
-struct PackedCells {
+/// Where the cells of all tiles are, row by row in each.
+struct CellGrid {
   int num_tiles = 0;
   int rows = 0;  // of cells, in each tile
   int cols = 0;
-  ImageSize cell;     // in rows and bytes
-  ImageSize last;     // the last of a row and of a column: may be smaller
+
+  int cells_per_tile() const { return rows * cols; }
+  size_t num_cells() const { return static_cast<size_t>(num_tiles) * static_cast<size_t>(cells_per_tile()); }
+  bool is_in_first_col(int64_t cell_idx) const { return cell_idx % cols == 0; }
+  bool is_in_first_row(int64_t cell_idx) const { return cell_idx / cols % rows == 0; }
+};
+
+/// Pixels as 8-bit levels, those of a cell together: they lie pages apart in a batch, and are floats.
+struct PackedCells {
+  CellGrid grid;
   size_t stride = 0;  // of cells, whole vectors
   std::unique_ptr<uint8_t[]> levels;
 
-  PackedCells(int tiles, ImageSize tile_bytes, ImageSize cell_bytes)
-      : num_tiles(tiles),
-        rows((tile_bytes.height + cell_bytes.height - 1) / cell_bytes.height),
-        cols((tile_bytes.width + cell_bytes.width - 1) / cell_bytes.width),
-        cell(cell_bytes),
-        last{tile_bytes.width - (cols - 1) * cell_bytes.width, tile_bytes.height - (rows - 1) * cell_bytes.height},
-        stride((static_cast<size_t>(cell.width) * static_cast<size_t>(cell.height) + kLanes - 1) / kLanes * kLanes),
-        levels(std::make_unique_for_overwrite<uint8_t[]>(stride * num_cells())) {}
+  PackedCells(CellGrid cells, size_t cell_bytes)
+      : grid(cells), stride(cell_bytes), levels(std::make_unique_for_overwrite<uint8_t[]>(stride * grid.num_cells())) {}
 
-  size_t num_cells() const {
-    return static_cast<size_t>(num_tiles) * static_cast<size_t>(rows) * static_cast<size_t>(cols);
-  }
-  int cells_per_tile() const { return rows * cols; }
   uint8_t* at(int64_t cell_idx) const { return levels.get() + static_cast<size_t>(cell_idx) * stride; }
-  /// Of what is behind a cell's bytes, which is compared with them.
-  void clear_slack(int64_t cell_idx) const {
-    const auto size = static_cast<size_t>(cell.width) * static_cast<size_t>(cell.height);
-    std::memset(at(cell_idx) + size, 0, stride - size);
+  int difference(int64_t cell_idx, int64_t other_idx, int limit) const {
+    return difference_of(at(cell_idx), at(other_idx), stride, limit);
   }
-  int width_of(int col) const { return col + 1 < cols ? cell.width : last.width; }
-  int height_of(int row) const { return row + 1 < rows ? cell.height : last.height; }
+  int difference_from_left(int64_t cell_idx, int limit) const { return difference(cell_idx, cell_idx - 1, limit); }
+  int difference_from_above(int64_t cell_idx, int limit) const {
+    return difference(cell_idx, cell_idx - grid.cols, limit);
+  }
+};
+
+/// Cells of a picture, where they are. The last of a row and of a column may be smaller.
+struct ImageCells {
+  const Image& image;
+  const SquaredDifferences* squares;  // null: not known
+  ImageSize cell;
+  CellGrid grid;
+
+  ImageCells(const Image& pixels, ImageSize size, const SquaredDifferences* known)
+      : image(pixels),
+        squares(known),
+        cell{std::min(size.width, image.width), std::min(size.height, image.height)},
+        grid{1, (image.height + cell.height - 1) / cell.height, (image.width + cell.width - 1) / cell.width} {}
+
+  int left_of(int64_t cell_idx) const { return static_cast<int>(cell_idx % grid.cols) * cell.width; }
+  int top_of(int64_t cell_idx) const { return static_cast<int>(cell_idx / grid.cols) * cell.height; }
+  int width_of(int64_t cell_idx) const { return std::min(cell.width, image.width - left_of(cell_idx)); }
+  int height_of(int64_t cell_idx) const { return std::min(cell.height, image.height - top_of(cell_idx)); }
 
   /// Over the first cell's part of the picture; the second is no smaller.
   int difference(int64_t cell_idx, int64_t other_idx, int limit) const {
-    const uint8_t* a = at(cell_idx);
-    const uint8_t* b = at(other_idx);
-    const int width = width_of(static_cast<int>(cell_idx % cols));
-    const int height = height_of(static_cast<int>(cell_idx / cols % rows));
-    if (width == cell.width && height == cell.height) return difference_of(a, b, stride, limit);
+    const auto num_bytes = static_cast<size_t>(width_of(cell_idx)) * 3;
+    const int height = height_of(cell_idx);
     int largest = 0;
     for (int y = 0; y < height && largest < kDiffers; ++y) {
-      const int offset = y * cell.width;
-      largest = std::max(largest, difference_of(a + offset, b + offset, static_cast<size_t>(width), limit));
+      const uint8_t* row = image.pixel(left_of(cell_idx), top_of(cell_idx) + y);
+      const uint8_t* other = image.pixel(left_of(other_idx), top_of(other_idx) + y);
+      largest = std::max(largest, difference_of(row, other, num_bytes, limit));
     }
     return largest;
+  }
+  int difference_from_left(int64_t cell_idx, int limit) const {
+    const int64_t other_idx = cell_idx - 1;
+    if (squares == nullptr) return difference(cell_idx, other_idx, limit);
+    return difference_if_close(cell_idx, other_idx, squares->from_left[static_cast<size_t>(cell_idx)], limit);
+  }
+  int difference_from_above(int64_t cell_idx, int limit) const {
+    const int64_t other_idx = cell_idx - grid.cols;
+    if (squares == nullptr) return difference(cell_idx, other_idx, limit);
+    return difference_if_close(cell_idx, other_idx, squares->from_above[static_cast<size_t>(cell_idx)], limit);
+  }
+
+ private:
+  /// The largest of some values is at least their root mean square.
+  int difference_if_close(int64_t cell_idx, int64_t other_idx, int64_t sum_of_squares, int limit) const {
+    if (sum_of_squares == 0) return 0;
+    const int64_t num_values = int64_t{width_of(cell_idx)} * height_of(cell_idx) * 3;
+    if (sum_of_squares > num_values * limit * limit) return kDiffers;
+    return difference(cell_idx, other_idx, limit);
   }
 };
 
@@ -104,40 +138,23 @@ void pack_row(const float* values, int count, float scale, float offset, uint8_t
 PackedCells pack_cells(const PixelBatch& pixels, ImageSize cell, const Normalization& normalization, ThreadPool& pool) {
   const int rows = pixels.height() / cell.height;
   const int cols = pixels.width() / cell.width;
-  const auto row_bytes = static_cast<int>(packed_row_size(cell.width));
+  const size_t row_bytes = packed_row_size(cell.width);
   // The three planes of a cell one below the other.
-  PackedCells packed(pixels.num_tiles(), {cols * row_bytes, rows * cell.height * 3}, {row_bytes, cell.height * 3});
+  PackedCells packed({pixels.num_tiles(), rows, cols}, row_bytes * static_cast<size_t>(cell.height) * 3);
   const int64_t row_size = pixels.width();
   const int64_t plane_size = row_size * pixels.height();
   const float* values = pixels.pixels.floats().data();
-  pool.parallel_for(int64_t{packed.num_tiles} * rows, 1, [&](int64_t begin, int64_t end, int) {
+  pool.parallel_for(int64_t{packed.grid.num_tiles} * rows, 1, [&](int64_t begin, int64_t end, int) {
     for (int64_t i = begin; i < end; ++i) {
-      for (int col = 0; col < cols; ++col) packed.clear_slack(i * cols + col);
       for (int64_t c = 0; c < 3; ++c) {
         const float scale = 255 * normalization.std[static_cast<size_t>(c)];
         const float offset = 255 * normalization.mean[static_cast<size_t>(c)] + 0.5f;
         for (int64_t y = 0; y < cell.height; ++y) {
           const float* from = values + (i / rows * 3 + c) * plane_size + (i % rows * cell.height + y) * row_size;
           for (int col = 0; col < cols; ++col, from += cell.width) {
-            pack_row(from, cell.width, scale, offset, packed.at(i * cols + col) + (c * cell.height + y) * row_bytes);
+            uint8_t* to = packed.at(i * cols + col) + static_cast<size_t>(c * cell.height + y) * row_bytes;
+            pack_row(from, cell.width, scale, offset, to);
           }
-        }
-      }
-    }
-  });
-  return packed;
-}
-
-PackedCells pack_cells(const Image& image, ImageSize cell, ThreadPool& pool) {
-  PackedCells packed(1, {image.width * 3, image.height}, {cell.width * 3, cell.height});
-  pool.parallel_for(packed.rows, 1, [&](int64_t begin, int64_t end, int) {
-    for (auto row = static_cast<int>(begin); row < end; ++row) {
-      for (int col = 0; col < packed.cols; ++col) packed.clear_slack(int64_t{row} * packed.cols + col);
-      for (int y = 0; y < packed.height_of(row); ++y) {
-        const uint8_t* from = image.pixel(0, row * cell.height + y);
-        for (int col = 0; col < packed.cols; ++col, from += packed.cell.width) {
-          uint8_t* to = packed.at(int64_t{row} * packed.cols + col) + static_cast<ptrdiff_t>(y) * packed.cell.width;
-          std::memcpy(to, from, static_cast<size_t>(packed.width_of(col)));
         }
       }
     }
@@ -152,15 +169,16 @@ struct Differences {
   std::vector<int> up;
 };
 
-Differences compare_neighbours(const PackedCells& cells, int limit, ThreadPool& pool) {
-  const int64_t num_rows = int64_t{cells.num_tiles} * cells.rows;
-  const auto num_cells = static_cast<size_t>(num_rows * cells.cols);
+template <typename Cells>
+Differences compare_neighbours(const Cells& cells, int limit, ThreadPool& pool) {
+  const CellGrid& grid = cells.grid;
+  const size_t num_cells = grid.num_cells();
   Differences differences{std::vector<int>(num_cells, kDiffers), std::vector<int>(num_cells, kDiffers)};
-  pool.parallel_for(num_rows, 1, [&](int64_t begin, int64_t end, int) {
-    for (int64_t cell = begin * cells.cols; cell < end * cells.cols; ++cell) {
+  pool.parallel_for(int64_t{grid.num_tiles} * grid.rows, 1, [&](int64_t begin, int64_t end, int) {
+    for (int64_t cell = begin * grid.cols; cell < end * grid.cols; ++cell) {
       const auto i = static_cast<size_t>(cell);
-      if (cell % cells.cols > 0) differences.left[i] = cells.difference(cell, cell - 1, limit);
-      if (cell / cells.cols % cells.rows > 0) differences.up[i] = cells.difference(cell, cell - cells.cols, limit);
+      if (!grid.is_in_first_col(cell)) differences.left[i] = cells.difference_from_left(cell, limit);
+      if (!grid.is_in_first_row(cell)) differences.up[i] = cells.difference_from_above(cell, limit);
     }
   });
   return differences;
@@ -172,29 +190,31 @@ struct Prediction {
   int difference;  // the cell's from it
 };
 
-Prediction predict(const PackedCells& cells, const Differences& differences, int limit, int64_t cell_idx) {
+Prediction predict(const CellGrid& grid, const Differences& differences, int limit, int64_t cell_idx) {
   const auto i = static_cast<size_t>(cell_idx);
-  const auto cols = static_cast<size_t>(cells.cols);
+  const auto cols = static_cast<size_t>(grid.cols);
   const Prediction from_left = {cell_idx - 1, differences.left[i]};
-  const Prediction from_above = {cell_idx - cells.cols, differences.up[i]};
-  if (i % cols == 0) return from_above;
-  if (cell_idx / cells.cols % cells.rows == 0) return from_left;
+  const Prediction from_above = {cell_idx - grid.cols, differences.up[i]};
+  if (grid.is_in_first_col(cell_idx)) return from_above;
+  if (grid.is_in_first_row(cell_idx)) return from_left;
   const bool left_equals_corner = differences.up[i - 1] <= limit;
   const bool above_equals_corner = differences.left[i - cols] <= limit;
   return left_equals_corner && !above_equals_corner ? from_above : from_left;
 }
 
 /// [num_cells], the kept cell that each stands for.
-std::vector<int32_t> follow_predictions(const PackedCells& cells, const Differences& differences, int limit,
+template <typename Cells>
+std::vector<int32_t> follow_predictions(const Cells& cells, const Differences& differences, int limit,
                                         ThreadPool& pool) {
   std::vector<int32_t> stands_for(differences.left.size());
   std::vector<int> from_kept(differences.left.size());  // at most, in levels
-  pool.parallel_for(cells.num_tiles, 1, [&](int64_t begin, int64_t end, int) {
-    for (int64_t cell = begin * cells.cells_per_tile(); cell < end * cells.cells_per_tile(); ++cell) {
+  const int64_t cells_per_tile = cells.grid.cells_per_tile();
+  pool.parallel_for(cells.grid.num_tiles, 1, [&](int64_t begin, int64_t end, int) {
+    for (int64_t cell = begin * cells_per_tile; cell < end * cells_per_tile; ++cell) {
       const auto i = static_cast<size_t>(cell);
       stands_for[i] = static_cast<int32_t>(cell);
-      if (cell % cells.cells_per_tile() == 0) continue;
-      const Prediction prediction = predict(cells, differences, limit, cell);
+      if (cell % cells_per_tile == 0) continue;
+      const Prediction prediction = predict(cells.grid, differences, limit, cell);
       if (prediction.difference > limit) continue;
       const auto predictor = static_cast<size_t>(prediction.cell_idx);
       int difference = prediction.difference + from_kept[predictor];
@@ -212,7 +232,8 @@ int limit_of(LevelTolerance tolerance) {
   return std::min(tolerance.levels, kDiffers - 1);
 }
 
-PatchPruning prune_cells(const PackedCells& cells, const Differences& differences, int limit, ThreadPool& pool) {
+template <typename Cells>
+PatchPruning prune_cells(const Cells& cells, const Differences& differences, int limit, ThreadPool& pool) {
   PatchPruning pruning;
   pruning.stands_for = follow_predictions(cells, differences, limit, pool);
   pruning.is_seen.resize(pruning.stands_for.size());
@@ -224,6 +245,21 @@ PatchPruning prune_cells(const PackedCells& cells, const Differences& difference
     pruning.num_seen += pruning.is_seen[i];
   }
   return pruning;
+}
+
+std::vector<PatchPruning> prune_image(const Image& image, ImageSize cell, const SquaredDifferences* squares,
+                                      std::span<const LevelTolerance> tolerances, ThreadPool& pool) {
+  assert(cell.width >= 1 && cell.height >= 1);
+  if (image.width == 0 || image.height == 0) return std::vector<PatchPruning>(tolerances.size());
+  const ImageCells cells(image, cell, squares);
+  int widest = 0;
+  for (const LevelTolerance tolerance : tolerances) widest = std::max(widest, limit_of(tolerance));
+  const Differences differences = compare_neighbours(cells, widest, pool);
+  std::vector<PatchPruning> prunings;
+  for (const LevelTolerance tolerance : tolerances) {
+    prunings.push_back(prune_cells(cells, differences, limit_of(tolerance), pool));
+  }
+  return prunings;
 }
 
 }  // namespace
@@ -238,18 +274,12 @@ PatchPruning prune_equal_patches(const PixelBatch& pixels, ImageSize cell, const
 
 std::vector<PatchPruning> prune_equal_patches(const Image& image, ImageSize cell,
                                               std::span<const LevelTolerance> tolerances, ThreadPool& pool) {
-  assert(cell.width >= 1 && cell.height >= 1);
-  if (image.width == 0 || image.height == 0) return std::vector<PatchPruning>(tolerances.size());
-  const PackedCells cells =
-      pack_cells(image, {std::min(cell.width, image.width), std::min(cell.height, image.height)}, pool);
-  int widest = 0;
-  for (const LevelTolerance tolerance : tolerances) widest = std::max(widest, limit_of(tolerance));
-  const Differences differences = compare_neighbours(cells, widest, pool);
-  std::vector<PatchPruning> prunings;
-  for (const LevelTolerance tolerance : tolerances) {
-    prunings.push_back(prune_cells(cells, differences, limit_of(tolerance), pool));
-  }
-  return prunings;
+  return prune_image(image, cell, nullptr, tolerances, pool);
+}
+
+std::vector<PatchPruning> prune_equal_patches(const Image& image, ImageSize cell, const SquaredDifferences& squares,
+                                              std::span<const LevelTolerance> tolerances, ThreadPool& pool) {
+  return prune_image(image, cell, &squares, tolerances, pool);
 }
 
 }  // namespace saccade

@@ -44,4 +44,15 @@ PatchPruning prune_equal_patches(const PixelBatch& pixels, ImageSize cell, const
 std::vector<PatchPruning> prune_equal_patches(const Image& image, ImageSize cell,
                                               std::span<const LevelTolerance> tolerances, ThreadPool& pool);
 
+/// [num_cells]: sums over a cell's values of the squared difference from the cell to its left and from the one above,
+/// which are no smaller than it. Of cells without such a neighbour anything.
+struct SquaredDifferences {
+  std::vector<int64_t> from_left;
+  std::vector<int64_t> from_above;
+};
+
+/// The same where these are known: few cells are compared any more.
+std::vector<PatchPruning> prune_equal_patches(const Image& image, ImageSize cell, const SquaredDifferences& squares,
+                                              std::span<const LevelTolerance> tolerances, ThreadPool& pool);
+
 }  // namespace saccade

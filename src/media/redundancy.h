@@ -51,8 +51,9 @@ struct Redundancy {
   int num_cells() const { return rows * cols; }
 };
 
-/// `cell` is what becomes one visual token. An empty picture has no cells and 0 everywhere. Takes 1 to 2 passes over
-/// the pixels for each fact, all exact.
+/// `cell` is what becomes one visual token. An empty picture has no cells and 0 everywhere. All facts are exact,
+/// whatever the machine and the number of threads. A megapixel takes about a millisecond on one thread with AVX2
+/// (bench/media/redundancy_bench.cc).
 Redundancy measure_redundancy(const Image& image, ImageSize cell, ThreadPool& pool);
 
 }  // namespace saccade

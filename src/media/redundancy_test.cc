@@ -110,6 +110,22 @@ TEST(Redundancy, OfPicturesSmallerThanAWindow) {
   EXPECT_EQ(measure(make_image({0, 7})).unique_share, 0);
 }
 
+TEST(Redundancy, PrunesAsPixelPruneDoes) {
+  std::mt19937 random(2);
+  ThreadPool pool(2);
+  constexpr std::array kTolerances = {LevelTolerance{0}, LevelTolerance{8}};
+  for (int trial = 0; trial < 60; ++trial) {
+    const ImageSize cell = {1 + static_cast<int>(random() % 12), 1 + static_cast<int>(random() % 12)};
+    Image image = make_image({1 + static_cast<int>(random() % 90), 1 + static_cast<int>(random() % 60)});
+    const uint32_t levels = trial % 2 == 0 ? 12 : 30;
+    for (uint8_t& value : image.rgb) value = static_cast<uint8_t>(90 + (random() % 40 == 0 ? random() % levels : 0));
+    const Redundancy redundancy = measure_redundancy(image, cell, pool);
+    const std::vector<PatchPruning> prunings = prune_equal_patches(image, cell, kTolerances, pool);
+    ASSERT_EQ(redundancy.exact.stands_for, prunings[0].stands_for) << trial;
+    ASSERT_EQ(redundancy.within_8.stands_for, prunings[1].stands_for) << trial;
+  }
+}
+
 // What NumPy makes of the same definitions: tools/parity/redundancy.py.
 TEST(Redundancy, IsWhatNumpySays) {
   const auto table = read_golden_table("redundancy.tsv");

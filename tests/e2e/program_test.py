@@ -693,6 +693,32 @@ class Files(ProgramTest):
         self.assertLess(encoder["unique_cells_within_8"], encoder["unique_cells"])
         self.assertIn("576 cells of", run("inspect", MODEL, "--image", PICTURE).stdout)
 
+    def test_inspect_shows_what_tokens_say_twice(self):
+        def tokens(*flags):
+            result = run("inspect", MODEL, "--image", PICTURE, "--json", *flags)
+            self.assertEqual(result.returncode, 0, result.stderr)
+            return json.loads(result.stdout)["tokens"]
+
+        quarter = tokens()
+        self.assertEqual((quarter["count"], quarter["kept"]["count"], quarter["kept"]["strategy"]), (576, 144, "divprune"))
+        self.assertTrue(1 < quarter["effective_rank"] < 576 and 0 < quarter["unique_share"] < 1)
+        self.assertTrue(0 < quarter["neighbour_cosine"] < 1 and 0 < quarter["entropy_bits"] < 9.17)
+        self.assertIn("Renyi", quarter["entropy_estimator"])
+        kept = quarter["kept"]
+        self.assertAlmostEqual(kept["mutual_bits"] + kept["conditional_bits"], quarter["entropy_bits"])
+        self.assertTrue(0 < kept["mutual_bits"] < kept["mutual_bits_of_all"] < quarter["entropy_bits"])
+        few = tokens("--keep", 9, "--strategy", "random", "--plan-seed", 1)
+        self.assertEqual((few["kept"]["count"], few["kept"]["strategy"]), (9, "random"))
+        self.assertLess(few["kept"]["mutual_bits"], kept["mutual_bits"])
+        self.assertEqual(few["entropy_bits"], quarter["entropy_bits"])
+        self.assertLess(tokens("--strategy", "prumerge")["kept"]["count"], 576)
+        table = run("inspect", MODEL, "--image", PICTURE, "--keep", 9).stdout
+        for words in ("9 by divprune", "I(X; Y)", "H(X|Y)", "matrix-based Renyi entropy of order 2", "effective"):
+            self.assertIn(words, table)
+        self.assertNotIn("tokens", json.loads(run("inspect", "--image", PICTURE, "--json").stdout))
+        self.fails(2, "--keep", result=run("inspect", "--image", PICTURE, "--keep", 9))
+        self.fails(2, "question", result=run("inspect", MODEL, "--image", PICTURE, "--strategy", "query"))
+
     def test_inspect_writes_a_map(self):
         path = self.folder / "map.png"
         for _ in range(2):
