@@ -15,7 +15,12 @@ using ::testing::HasSubstr;
 
 class ResultFileTest : public ::testing::Test {
  protected:
-  ResultFileTest() : path_(::testing::TempDir() + "sweep_results_test.jsonl") { std::filesystem::remove(path_); }
+  // Of its own for each test, as they run at the same time.
+  ResultFileTest()
+      : path_(::testing::TempDir() + "sweep_results_test." +
+              ::testing::UnitTest::GetInstance()->current_test_info()->name() + ".jsonl") {
+    std::filesystem::remove(path_);
+  }
   ~ResultFileTest() override { std::filesystem::remove(path_); }
 
   static nlohmann::ordered_json header(const char* model) {
