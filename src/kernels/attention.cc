@@ -20,14 +20,16 @@
 namespace saccade {
 namespace {
 
-constexpr int64_t kFewRowsChunk = 64;    // keys at a time, by the way
-constexpr int64_t kF32Chunk = 128;       // a multiple of every leaf's tile_cols
-constexpr int64_t kBf16Chunk = 512;      // keys and values of a head of 128 elements: 256 KB
-constexpr int64_t kValueRows = 32;       // values made to pairs at a time
+constexpr int64_t kFewRowsChunk = 64;  // keys at a time, by the way
+constexpr int64_t kF32Chunk = 128;     // a multiple of every leaf's tile_cols
+constexpr int64_t kBf16Chunk = 512;    // keys and values of a head of 128 elements: 256 KB
+constexpr int64_t kValueRows = 32;     // values made to pairs at a time
+constexpr int64_t kCacheLine = 64;
+constexpr int64_t kKeysAhead = 8;        // of whose rows the next ones are fetched together
 constexpr int64_t kMinBf16Queries = 64;  // rows for which making panels of the keys pays
 
 /// Multiply-adds under which one thread does it all.
-constexpr int64_t kMinSharedWork = 200'000;
+constexpr int64_t kMinSharedWork = 40'000;
 
 Scratch& thread_scratch() {
   thread_local Scratch scratch;
@@ -161,27 +163,22 @@ class FewRows : RowBlock {
     lay_out_sums(pieces, num_rows_, args_.head_dim);
     q_ = pieces.take<float>(num_rows_ * args_.head_dim);
     scores_ = pieces.take<float>(num_rows_ * kFewRowsChunk);
-    key_ = pieces.take<float>(args_.head_dim);
   }
 
   void add_chunk(int64_t first_key, int64_t num_keys) {
     const std::byte* keys = stored_row(args_.kv.keys, first_key);
     const std::byte* values = stored_row(args_.kv.values, first_key);
-    Leaf::DotRows dot_rows = leaf_.dot_rows[dtype_idx_];
-    const bool is_direct = dot_rows != nullptr;
-    if (!is_direct) dot_rows = leaf_.dot_rows[static_cast<size_t>(DType::kF32)];
-    for (int64_t key = 0; key < num_keys; ++key) {
-      const std::byte* key_row = keys + key * args_.kv.token_stride;
-      if (!is_direct) {
-        leaf_.dequantize[dtype_idx_](key_row, key_, args_.head_dim);
-        key_row = reinterpret_cast<const std::byte*>(key_);
+    // What is read next is in another block, or a head's distance away: no stride that the machine would guess.
+    const int64_t stride = args_.kv.token_stride;
+    const std::byte* next_keys = stored_row(args_.kv.keys, std::min(first_key + num_keys, args_.num_keys - 1));
+    for (int64_t key = 0; key < num_keys; key += kKeysAhead) {
+      const int64_t count = std::min(kKeysAhead, num_keys - key);
+      for (int64_t byte = key * stride; byte < (key + count) * stride; byte += kCacheLine) {
+        __builtin_prefetch(values + byte);
+        __builtin_prefetch(next_keys + byte);
       }
-      for (int64_t row = 0; row < num_rows_; row += kMaxDotRows) {
-        const int count = static_cast<int>(std::min<int64_t>(kMaxDotRows, num_rows_ - row));
-        float dots[kMaxDotRows];
-        dot_rows(key_row, q_ + row * args_.head_dim, args_.head_dim, count, args_.head_dim, dots);
-        for (int i = 0; i < count; ++i) scores_[(row + i) * kFewRowsChunk + key] = dots[i];
-      }
+      leaf_.dot_all[dtype_idx_](keys + key * stride, stride, count, q_, args_.head_dim, num_rows_, args_.head_dim,
+                                scores_ + key, kFewRowsChunk);
     }
     for (int64_t row = 0; row < num_rows_; ++row) {
       float* scores = scores_ + row * kFewRowsChunk;
@@ -194,7 +191,6 @@ class FewRows : RowBlock {
 
   float* q_ = nullptr;       // [num_rows, head_dim], scaled
   float* scores_ = nullptr;  // [num_rows, kFewRowsChunk], then the weights
-  float* key_ = nullptr;     // [head_dim]
 };
 
 /// Many rows in f32: chunks of keys and values as panels of the leaf's gemm_tile.

@@ -151,6 +151,11 @@ struct Leaf {
   /// Rounds a row to the type; by DType, null for those that keys and values are not kept in.
   using Encode = void (*)(const float* source, std::byte* target, int64_t count);
   Encode encode[kNumDTypes] = {};
+  /// out[i * out_stride + j] = dot(row j, x[i, 0:k]), rows `row_stride` bytes apart; for the same types as `encode`.
+  /// The same bits whatever the number of rows and of x.
+  using DotAll = void (*)(const std::byte* rows, int64_t row_stride, int64_t num_rows, const float* x, int64_t x_stride,
+                          int64_t num_x, int64_t k, float* out, int64_t out_stride);
+  DotAll dot_all[kNumDTypes] = {};
   /// sum[0:count] += the rows' weighted sum, rows `row_stride` bytes apart; for the same types as `encode`.
   using AddRows = void (*)(const std::byte* rows, int64_t row_stride, int64_t num_rows, const float* weights,
                            float* sum, int64_t count);

@@ -46,6 +46,13 @@ struct FloatVec : simd::X86<Self> {
   static Reg mul_add_sub(Reg a, Reg b, Reg c) { return _mm512_fmaddsub_ps(a, b, c); }
 
   static float reduce_add(Reg a) { return _mm512_reduce_add_ps(a); }
+  /// target[i] = the sum of a[i]'s lanes, i < 4.
+  static void reduce_add_4(const Reg* a, float* target) {
+    __m256 halves[4];
+    for (int i = 0; i < 4; ++i)
+      halves[i] = _mm256_add_ps(_mm512_castps512_ps256(a[i]), _mm512_extractf32x8_ps(a[i], 1));
+    simd::X86<Self>::reduce_add_4(halves, target);
+  }
   static float reduce_max(Reg a) { return _mm512_reduce_max_ps(a); }
 
   // Weights as they lie in memory, kLanes at a time.

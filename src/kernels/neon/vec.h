@@ -92,6 +92,10 @@ struct ByteVec {
   }
 
   static float reduce_add(Reg a) { return vaddvq_f32(a); }
+  /// target[i] = the sum of a[i]'s lanes, i < 4.
+  static void reduce_add_4(const Reg* a, float* target) {
+    vst1q_f32(target, vpaddq_f32(vpaddq_f32(a[0], a[1]), vpaddq_f32(a[2], a[3])));
+  }
   static float reduce_max(Reg a) { return vmaxvq_f32(a); }
 
   // Weights as they lie in memory, kLanes at a time.

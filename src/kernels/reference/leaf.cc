@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <vector>
 
 #include "kernels/dequantize.h"
 #include "kernels/reference/reference.h"
@@ -152,6 +153,16 @@ void encode(const float* source, std::byte* target, int64_t count) {
 }
 
 template <DType dtype>
+void dot_all(const std::byte* rows, int64_t row_stride, int64_t num_rows, const float* x, int64_t x_stride,
+             int64_t num_x, int64_t k, float* out, int64_t out_stride) {
+  std::vector<float> values(static_cast<size_t>(k));
+  for (int64_t j = 0; j < num_rows; ++j, rows += row_stride) {
+    reference::dequantize<dtype>(rows, values.data(), k);
+    for (int64_t i = 0; i < num_x; ++i) out[i * out_stride + j] = dot(values.data(), x + i * x_stride, k);
+  }
+}
+
+template <DType dtype>
 void add_rows(const std::byte* rows, int64_t row_stride, int64_t num_rows, const float* weights, float* sum,
               int64_t count) {
   constexpr int64_t kBlock = 32;
@@ -186,13 +197,14 @@ Leaf make_leaf() {
   set(DType::kQ5_K, reference::dequantize<DType::kQ5_K>);
   set(DType::kQ6_K, reference::dequantize<DType::kQ6_K>);
   leaf.dot_rows[static_cast<size_t>(DType::kF32)] = dot_rows_f32;
-  const auto set_kept = [&](DType dtype, Leaf::Encode encode_row, Leaf::AddRows add) {
+  const auto set_kept = [&](DType dtype, Leaf::Encode encode_row, Leaf::DotAll dot, Leaf::AddRows add) {
     leaf.encode[static_cast<size_t>(dtype)] = encode_row;
+    leaf.dot_all[static_cast<size_t>(dtype)] = dot;
     leaf.add_rows[static_cast<size_t>(dtype)] = add;
   };
-  set_kept(DType::kF32, encode<DType::kF32>, add_rows<DType::kF32>);
-  set_kept(DType::kF16, encode<DType::kF16>, add_rows<DType::kF16>);
-  set_kept(DType::kQ8_0, encode<DType::kQ8_0>, add_rows<DType::kQ8_0>);
+  set_kept(DType::kF32, encode<DType::kF32>, dot_all<DType::kF32>, add_rows<DType::kF32>);
+  set_kept(DType::kF16, encode<DType::kF16>, dot_all<DType::kF16>, add_rows<DType::kF16>);
+  set_kept(DType::kQ8_0, encode<DType::kQ8_0>, dot_all<DType::kQ8_0>, add_rows<DType::kQ8_0>);
   leaf.add_scaled = add_scaled;
   leaf.scale = scale;
   leaf.max = max;

@@ -33,6 +33,9 @@ void fill_leaf(Leaf& leaf) {
   leaf.add_rows[static_cast<size_t>(DType::kF32)] = Rows<V, F32Block<V>>::add_rows;
   leaf.add_rows[static_cast<size_t>(DType::kF16)] = Rows<V, F16Block<V>>::add_rows;
   leaf.add_rows[static_cast<size_t>(DType::kQ8_0)] = Rows<V, Q8_0Block<V>>::add_rows;
+  leaf.dot_all[static_cast<size_t>(DType::kF32)] = Rows<V, F32Block<V>>::dot_all;
+  leaf.dot_all[static_cast<size_t>(DType::kF16)] = Rows<V, F16Block<V>>::dot_all;
+  leaf.dot_all[static_cast<size_t>(DType::kQ8_0)] = Rows<V, Q8_0Block<V>>::dot_all;
   leaf.encode[static_cast<size_t>(DType::kF16)] = Elementwise<V>::encode_f16;
   leaf.add_scaled = Elementwise<V>::add_scaled;
   leaf.scale = Elementwise<V>::scale;

@@ -110,6 +110,18 @@ struct Rows {
     }
   }
 
+  /// Every sum is one chain of products and is reduced in one way, whichever tile it is in.
+  static void dot_all(const std::byte* rows, int64_t row_stride, int64_t num_rows, const float* x, int64_t x_stride,
+                      int64_t num_x, int64_t k, float* out, int64_t out_stride) {
+    int64_t i = 0;
+    for (; i + 2 <= num_x; i += 2) {
+      dot_tiles<2, 4>(rows, row_stride, num_rows, x + i * x_stride, x_stride, k, out + i * out_stride, out_stride);
+    }
+    if (i < num_x) {
+      dot_tiles<1, 8>(rows, row_stride, num_rows, x + i * x_stride, x_stride, k, out + i * out_stride, out_stride);
+    }
+  }
+
   static void dot_rows(const std::byte* row, const float* x, int64_t x_stride, int num_rows, int64_t k, float* out) {
     switch (num_rows) {
       case 1:
@@ -142,6 +154,59 @@ struct Rows {
       }
     }
     for (int i = 0; i < num_runs * kRegs; ++i) V::store(sum + i * V::kLanes, sums[i]);
+  }
+
+  template <int num_x, int tile_rows>
+  static void dot_tiles(const std::byte* rows, int64_t row_stride, int64_t num_rows, const float* x, int64_t x_stride,
+                        int64_t k, float* out, int64_t out_stride) {
+    for (int64_t first = 0; first < num_rows; first += tile_rows) {
+      const int64_t count = num_rows - first < tile_rows ? num_rows - first : tile_rows;
+      const std::byte* tile[tile_rows];  // the last row again where there are no more
+      for (int64_t i = 0; i < tile_rows; ++i) tile[i] = rows + (first + (i < count ? i : count - 1)) * row_stride;
+      float dots[num_x * tile_rows];
+      dot_tile<num_x, tile_rows>(tile, x, x_stride, k, dots);
+      for (int64_t i = 0; i < num_x; ++i) {
+        for (int64_t j = 0; j < count; ++j) out[i * out_stride + first + j] = dots[i * tile_rows + j];
+      }
+    }
+  }
+
+  /// out [num_x, tile_rows]
+  template <int num_x, int tile_rows>
+  static void dot_tile(const std::byte* const* rows, const float* x, int64_t x_stride, int64_t k, float* out) {
+    Reg sums[num_x * tile_rows];
+    for (Reg& sum : sums) sum = V::zero();
+    const auto add = [&](const Reg* run, int row, const float* source, int64_t stride) {
+      for (int i = 0; i < num_x; ++i) {
+        for (int j = 0; j < kRegs; ++j) {
+          Reg& sum = sums[i * tile_rows + row];
+          sum = V::mul_add(run[j], V::load(source + i * stride + j * V::kLanes), sum);
+        }
+      }
+    };
+    Reg run[kRegs];
+    int64_t first = 0;
+    int64_t byte = 0;
+    for (; first + kBlock <= k; first += kBlock, byte += Block::kBytes) {
+      for (int run_idx = 0; run_idx < Block::kRuns; ++run_idx) {
+#pragma GCC unroll 8
+        for (int row = 0; row < tile_rows; ++row) {
+          Block::decode(rows[row] + byte, run_idx, run);
+          add(run, row, x + first + run_idx * kRun, x_stride);
+        }
+      }
+    }
+    if (first < k) {
+      float padded[num_x * kRun] = {};
+      for (int i = 0; i < num_x; ++i) {
+        for (int64_t j = 0; first + j < k; ++j) padded[i * kRun + j] = x[i * x_stride + first + j];
+      }
+      for (int row = 0; row < tile_rows; ++row) {
+        decode_tail(rows[row] + byte, k - first, run);
+        add(run, row, padded, kRun);
+      }
+    }
+    for (int i = 0; i < num_x * tile_rows; i += 4) V::reduce_add_4(sums + i, out + i);
   }
 
   /// The last `count` < kRun weights of a row of a 16- or 32-bit type, then zeros.

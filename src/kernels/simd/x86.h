@@ -54,6 +54,12 @@ struct X86 {
     asm volatile("" : "+v"(reg));
   }
 
+  /// target[i] = the sum of a[i]'s lanes, i < 4.
+  static void reduce_add_4(const __m256* a, float* target) {
+    const __m256 quarters = _mm256_hadd_ps(_mm256_hadd_ps(a[0], a[1]), _mm256_hadd_ps(a[2], a[3]));
+    _mm_storeu_ps(target, _mm_add_ps(_mm256_castps256_ps128(quarters), _mm256_extractf128_ps(quarters, 1)));
+  }
+
   /// target[i, j] = source[j, i] for eight by eight.
   static void transpose_8x8(const float* source, int64_t source_stride, float* target, int64_t target_stride) {
     __m256 pairs[8];  // of rows 2j and 2j + 1, interleaved
