@@ -70,9 +70,11 @@ eval: configure  ## Print how often the small model is right, on held-out pictur
 	@$(RELEASE)/bin/saccade eval models/saccade-mini.gguf --data samples/heldout/set.jsonl
 	@echo "rendered by a web browser"
 	@$(RELEASE)/bin/saccade eval models/saccade-mini.gguf --data samples/browser/set.jsonl
-	@echo "plans compared, on some of the held-out pictures"
-	@$(RELEASE)/bin/saccade sweep models/saccade-mini.gguf --data samples/heldout/set.jsonl --limit 200 \
-	  --grid samples/plans.txt
+	@echo "plans compared, on all of the held-out pictures"
+	@$(RELEASE)/bin/saccade sweep models/saccade-mini.gguf --data samples/heldout/set.jsonl --grid samples/plans.txt
+	@echo "parts that equal their neighbours, on the pictures that are half empty"
+	@$(RELEASE)/bin/saccade sweep models/saccade-mini.gguf --data samples/half_empty.jsonl --reuse 0 \
+	  --plan skip-equal=0 --plan skip-equal=0,skip-equal-margin=0
 
 .PHONY: bench
 bench: packages  ## Measure the kernels beside oneDNN, the machine's limits, and compression (FILTER=regex chooses)

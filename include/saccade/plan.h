@@ -40,6 +40,8 @@ struct Plan {
   // Parts of the picture that equal what their neighbours say they are, within so many levels of 0..255, never enter
   // the encoder; those that stay count for them. 0: exactly equal.
   std::optional<int> skip_equal;
+  // Of those, parts that have no more than so many between themselves and something else are looked at after all.
+  int skip_equal_margin = 1;
 
   // --- In the encoder.
   int64_t merge = 0;  // pairs of patches that each layer merges, of each tile (ToMe)

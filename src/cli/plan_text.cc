@@ -140,6 +140,16 @@ constexpr auto kParts = std::to_array<Part>({
     {"skip-equal", "a whole number, 0 to 255",
      [](std::string_view text, Plan& plan) { return set(plan.skip_equal, text, 0, 255); },
      [](const Plan& plan) { return written(plan.skip_equal); }},
+    {"skip-equal-margin", "a whole number, 0 to 1000",
+     [](std::string_view text, Plan& plan) {
+       const auto margin = read_number<int>(text, 0, 1000);
+       plan.skip_equal_margin = margin.value_or(plan.skip_equal_margin);
+       return margin.has_value();
+     },
+     [](const Plan& plan) {
+       const bool is_default = plan.skip_equal_margin == Plan().skip_equal_margin;
+       return is_default ? std::nullopt : std::optional(write_number(plan.skip_equal_margin));
+     }},
     {"merge", kCount,
      [](std::string_view text, Plan& plan) {
        const auto merge = read_number<int64_t>(text, 1, std::numeric_limits<int64_t>::max());

@@ -10,7 +10,8 @@ namespace {
 
 // Every part once, in the order of plan_text().
 constexpr const char* kAllParts =
-    "detail=low,picture-tokens=200,resolution=168,crop-margins,skip-equal=0,merge=4,encoder-keep=0.4,encoder-layers=0."
+    "detail=low,picture-tokens=200,resolution=168,crop-margins,skip-equal=0,skip-equal-margin=0,merge=4,encoder-keep=0."
+    "4,encoder-layers=0."
     "75,keep=144,strategy=divprune,"
     "keep-threshold=-0.1,repack,layers=0.6,skip-layers=3+5,freeze-layers=2,prune=8:0.5+16:0.25,prune-fastv=2:0.5,"
     "exit=0.9,plan-seed=7";
@@ -28,6 +29,7 @@ TEST(PlanText, ReadsEveryPart) {
   EXPECT_EQ(plan->resolution, 168);
   EXPECT_TRUE(plan->crops_margins);
   EXPECT_EQ(plan->skip_equal, 0);
+  EXPECT_EQ(plan->skip_equal_margin, 0);
   EXPECT_EQ(plan->merge, 4);
   EXPECT_EQ(plan->encoder_keep, 0.4);
   EXPECT_EQ(plan->encoder_layers, 0.75);
@@ -92,7 +94,7 @@ TEST(PlanText, NamesThePartThatIsWrong) {
   EXPECT_THAT(error_of(": keep=1"), HasSubstr("empty name"));
   for (const char* text : {"layers=0", "layers=1.1", "layers=nan", "skip-equal=256", "prune=8", "prune=8:0",
                            "prune=-1:0.5", "skip-layers=3+", "exit=x", "merge=0", "strategy=", "resolution=1.5",
-                           "detail=fine", "picture-tokens=0", "plan-seed=-1"}) {
+                           "detail=fine", "skip-equal-margin=-1", "picture-tokens=0", "plan-seed=-1"}) {
     EXPECT_THAT(error_of(text), HasSubstr("it must be")) << text;
   }
 }

@@ -86,10 +86,10 @@ uint64_t digest_of(const LookPlan& look) {
   const Plan& plan = look.plan;
   if (plan.looks_at_everything()) return 0;
   std::string text =
-      format("%lld %d %d %d %lld %a %a %s %lld %a %d %llu", static_cast<long long>(plan.picture_tokens.value_or(-1)),
+      format("%lld %d %d %d %d %lld %a %a %s %lld %a %d %llu", static_cast<long long>(plan.picture_tokens.value_or(-1)),
              plan.resolution.value_or(-1), plan.crops_margins ? 1 : 0, plan.skip_equal.value_or(-1),
-             static_cast<long long>(plan.merge), plan.encoder_keep.value_or(-1), plan.encoder_layers.value_or(-1),
-             look.strategy == nullptr ? "" : std::string(look.strategy->name).c_str(),
+             plan.skip_equal_margin, static_cast<long long>(plan.merge), plan.encoder_keep.value_or(-1),
+             plan.encoder_layers.value_or(-1), look.strategy == nullptr ? "" : std::string(look.strategy->name).c_str(),
              static_cast<long long>(plan.keep.value_or(-1)), plan.keep_threshold.value_or(-1),
              plan.repacks_positions ? 1 : 0, static_cast<unsigned long long>(plan.seed));
   const std::span<const float> query = look.query.is_empty() ? std::span<const float>() : look.query.floats();
@@ -113,6 +113,9 @@ Status check_look(const Plan& plan) {
   if (plan.resolution && *plan.resolution < 1) return invalid_argument("resolution must be at least 1 pixel");
   if (plan.skip_equal && (*plan.skip_equal < 0 || *plan.skip_equal > 255)) {
     return invalid_argument(format("skip_equal is %d; it must be 0 to 255 levels", *plan.skip_equal));
+  }
+  if (plan.skip_equal_margin < 0 || plan.skip_equal_margin > 1000) {
+    return invalid_argument(format("skip_equal_margin is %d; it must be 0 to 1000 parts", plan.skip_equal_margin));
   }
   if (plan.merge < 0 || plan.merge > 1 << 14) return invalid_argument("merge must be 0 or more pairs");
   if (plan.keep && *plan.keep < 1) return invalid_argument("keep must be 1 or more tokens");
@@ -144,11 +147,12 @@ Status check_model_can(const Model& model, const Plan& plan) {
 
 // Which tokens are looked at where parts that equal their neighbours are not. Of parts that only padding shows, which
 // is no token (LLaVA-1.6), the first is looked at for the others.
-void skip_equal(const Model& model, int levels, const PixelBatch& pixels, ThreadPool& pool, const Picture& picture,
-                EncodePlan& encode, TokenFates& fates) {
+void skip_equal(const Model& model, const Plan& plan, const PixelBatch& pixels, ThreadPool& pool,
+                const Picture& picture, EncodePlan& encode, TokenFates& fates) {
   const int side = model.vision->cell_side();
   const PatchPruning pruning =
-      prune_equal_patches(pixels, {side, side}, normalization_of(picture.spec), {levels}, pool);
+      with_margin(prune_equal_patches(pixels, {side, side}, normalization_of(picture.spec), {*plan.skip_equal}, pool),
+                  pixels.height() / side, pixels.width() / side, plan.skip_equal_margin);
   const std::vector<int32_t> cells = model.vision->token_cells(picture.facts.size, picture.layout);
   std::vector<int32_t> token_of(pruning.is_seen.size(), kNotShown);  // that shows the cell
   for (size_t i = 0; i < cells.size(); ++i) {
@@ -174,7 +178,7 @@ EncodePlan make_encode_plan(const Model& model, const LookPlan& look, const Pixe
                             Picture& picture) {
   const Plan& plan = look.plan;
   EncodePlan encode;
-  if (plan.skip_equal) skip_equal(model, *plan.skip_equal, pixels, pool, picture, encode, picture.fates);
+  if (plan.skip_equal) skip_equal(model, plan, pixels, pool, picture, encode, picture.fates);
   if (plan.encoder_layers) {
     encode.runs_layer = runs_by_order(model.encoder_skip_order, *plan.encoder_layers, model.vision->num_layers());
   }

@@ -232,10 +232,9 @@ int limit_of(LevelTolerance tolerance) {
   return std::min(tolerance.levels, kDiffers - 1);
 }
 
-template <typename Cells>
-PatchPruning prune_cells(const Cells& cells, const Differences& differences, int limit, ThreadPool& pool) {
+PatchPruning count_kept(std::vector<int32_t> stands_for) {
   PatchPruning pruning;
-  pruning.stands_for = follow_predictions(cells, differences, limit, pool);
+  pruning.stands_for = std::move(stands_for);
   pruning.is_seen.resize(pruning.stands_for.size());
   pruning.weights.resize(pruning.stands_for.size());
   for (size_t i = 0; i < pruning.stands_for.size(); ++i) {
@@ -245,6 +244,26 @@ PatchPruning prune_cells(const Cells& cells, const Differences& differences, int
     pruning.num_seen += pruning.is_seen[i];
   }
   return pruning;
+}
+
+template <typename Cells>
+PatchPruning prune_cells(const Cells& cells, const Differences& differences, int limit, ThreadPool& pool) {
+  return count_kept(follow_predictions(cells, differences, limit, pool));
+}
+
+/// What is seen, or has an edge in common with a cell that is.
+std::vector<uint8_t> widened(const std::vector<uint8_t>& is_seen, int rows, int cols) {
+  std::vector<uint8_t> wide = is_seen;
+  for (size_t i = 0; i < is_seen.size(); ++i) {
+    if (is_seen[i] == 0) continue;
+    const int row = static_cast<int>(i) / cols % rows;
+    const int col = static_cast<int>(i) % cols;
+    if (col > 0) wide[i - 1] = 1;
+    if (col + 1 < cols) wide[i + 1] = 1;
+    if (row > 0) wide[i - static_cast<size_t>(cols)] = 1;
+    if (row + 1 < rows) wide[i + static_cast<size_t>(cols)] = 1;
+  }
+  return wide;
 }
 
 std::vector<PatchPruning> prune_image(const Image& image, ImageSize cell, const SquaredDifferences* squares,
@@ -263,6 +282,29 @@ std::vector<PatchPruning> prune_image(const Image& image, ImageSize cell, const 
 }
 
 }  // namespace
+
+PatchPruning with_margin(PatchPruning pruning, int rows, int cols, int margin) {
+  if (margin <= 0) return pruning;
+  std::vector<uint8_t> is_seen = pruning.is_seen;
+  for (int i = 0; i < margin; ++i) is_seen = widened(is_seen, rows, cols);
+  // The cells that show the same all stand for one, which is in their tile.
+  std::vector<std::vector<int32_t>> alike(is_seen.size());
+  for (size_t i = 0; i < is_seen.size(); ++i) {
+    if (is_seen[i] != 0) alike[static_cast<size_t>(pruning.stands_for[i])].push_back(static_cast<int32_t>(i));
+  }
+  const auto distance = [&](int32_t a, int32_t b) {
+    const int64_t down = a / cols - b / cols;
+    const int64_t right = a % cols - b % cols;
+    return down * down + right * right;
+  };
+  std::vector<int32_t> stands_for(is_seen.size());
+  for (size_t i = 0; i < is_seen.size(); ++i) {
+    const auto cell = static_cast<int32_t>(i);
+    stands_for[i] = *std::ranges::min_element(alike[static_cast<size_t>(pruning.stands_for[i])], {},
+                                              [&](int32_t kept) { return distance(cell, kept); });
+  }
+  return count_kept(std::move(stands_for));
+}
 
 PatchPruning prune_equal_patches(const PixelBatch& pixels, ImageSize cell, const Normalization& normalization,
                                  LevelTolerance tolerance, ThreadPool& pool) {
