@@ -44,6 +44,14 @@ def our_name(name: str) -> str:
     return f"language_model.layers.{layer}.{DECODER_NAMES[part]}.{kind}"
 
 
+SCORER_PREFIX = "saccade.token_scorer."
+
+
+def read_token_scorer(path: Path) -> dict[str, torch.Tensor]:
+    """The parameters of `token_scorer.TokenScorer`; empty where the file has none."""
+    return {tensor.name.removeprefix(SCORER_PREFIX): torch.from_numpy(tensor.data.copy()) for tensor in GGUFReader(path).tensors if tensor.name.startswith(SCORER_PREFIX)}
+
+
 def halves_rows(weight: np.ndarray, head_dim: int) -> np.ndarray:
     """GGUF keeps the rotated pairs of a Llama side by side; ours (and Hugging Face's) stand half a head apart."""
     rows, cols = weight.shape
@@ -56,6 +64,8 @@ def read_model(path: Path, cfg: ModelConfig) -> SaccadeMini:
     model = SaccadeMini(replace(cfg, vision_layers=reader.get_field("clip.vision.block_count").contents(), num_layers=reader.get_field("llama.block_count").contents()))
     params = dict(model.named_parameters())
     for tensor in reader.tensors:
+        if tensor.name.startswith(SCORER_PREFIX):
+            continue
         values = dequantize(tensor.data, tensor.tensor_type)
         if re.fullmatch(r"blk\.\d+\.attn_[qk]\.weight", tensor.name):
             values = halves_rows(values, cfg.head_dim)

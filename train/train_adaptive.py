@@ -23,7 +23,7 @@ from train.adaptive import AdaptiveMini, Asked, block_ink, everything, fullest_b
 from train.data import to_pixels
 from train.equal_patches import room_of, seen_patches, stand_ins
 from train.grow import grow, is_added
-from train.import_gguf import read_model
+from train.import_gguf import read_model, read_token_scorer
 from train.model import ModelConfig
 from train.optimizer import Average, MuonAdamW
 from train.packing import EMPTY, IGNORED
@@ -256,6 +256,8 @@ def start_of(base: Path) -> AdaptiveMini:
         return load_adaptive(base)
     adaptive, model = AdaptiveMini(GROWN), read_model(base, ModelConfig())
     adaptive.model.load_state_dict((model if model.cfg == GROWN else grow(model)).state_dict())
+    if scorer := read_token_scorer(base):
+        adaptive.token_scorer.load_state_dict(scorer)
     return adaptive
 
 

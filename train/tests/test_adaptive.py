@@ -17,7 +17,7 @@ from train.equal_patches import seen_patches, stand_ins
 from train.evaluate_plans import answer, joined, look
 from train.export_adaptive import export_adaptive
 from train.grow import grow, is_added
-from train.import_gguf import read_model
+from train.import_gguf import read_model, read_token_scorer
 from train.model import ModelConfig, SaccadeMini
 from train import tokenizer
 from train.packing import Packer, packed_logits
@@ -428,4 +428,8 @@ def test_half_of_the_tokens_are_those_of_the_highest_scores():
 def test_a_grown_file_is_read_as_it_is():
     cfg = read_model(Path("models/saccade-mini.gguf"), ModelConfig()).cfg
     assert (cfg.vision_layers, cfg.num_layers) in ((6, 5), (12, 10))
-    assert start_of(Path("models/saccade-mini.gguf")).model.cfg == GROWN
+    adaptive = start_of(Path("models/saccade-mini.gguf"))
+    assert adaptive.model.cfg == GROWN
+    shipped = read_token_scorer(Path("models/saccade-mini.gguf"))
+    assert set(shipped) == set(adaptive.token_scorer.state_dict())
+    assert all(torch.equal(adaptive.token_scorer.state_dict()[name], values) for name, values in shipped.items())
