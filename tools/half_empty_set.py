@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes samples/half_empty.jsonl: the held-out questions about pages of which at least half is empty.
 
-A page is half empty where the vision tower, given `--skip-equal 0`, would look at no more than half of its patches
+A page is half empty where the vision tower, given `--skip-equal 0 --skip-equal-margin 0`, would look at no more than half of its patches
 (`saccade inspect MODEL --image F`, `unique_cells`).
 
 usage: half_empty_set.py [SACCADE]     (default: build/release/bin/saccade)

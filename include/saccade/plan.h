@@ -33,6 +33,7 @@ struct Plan {
   // --- Before the encoder.
   Detail detail = Detail::kHigh;  // of pictures that do not say otherwise (ContentPart::detail)
   // Each picture is looked at as finely as so many visual tokens allow; within what the model's family can take.
+  // What it adds beside the picture (LLaVA-1.6's newlines) does not count.
   std::optional<int64_t> picture_tokens;
   // The longest side of what the encoder is given, in pixels; within what the model's family can take.
   std::optional<int> resolution;
@@ -40,7 +41,8 @@ struct Plan {
   // Parts of the picture that equal what their neighbours say they are, within so many levels of 0..255, never enter
   // the encoder; those that stay count for them. 0: exactly equal.
   std::optional<int> skip_equal;
-  // Of those, parts that have no more than so many between themselves and something else are looked at after all.
+  // Of those, parts that are no more than so many steps, across edges, away from one that shows something else are
+  // looked at after all. 1: where something begins or ends.
   int skip_equal_margin = 1;
 
   // --- In the encoder.

@@ -10,11 +10,9 @@ namespace {
 
 // Every part once, in the order of plan_text().
 constexpr const char* kAllParts =
-    "detail=low,picture-tokens=200,resolution=168,crop-margins,skip-equal=0,skip-equal-margin=0,merge=4,encoder-keep=0."
-    "4,encoder-layers=0."
-    "75,keep=144,strategy=divprune,"
-    "keep-threshold=-0.1,repack,layers=0.6,skip-layers=3+5,freeze-layers=2,prune=8:0.5+16:0.25,prune-fastv=2:0.5,"
-    "exit=0.9,plan-seed=7";
+    "detail=low,picture-tokens=200,resolution=168,crop-margins,skip-equal=0,skip-equal-margin=0,merge=4,"
+    "encoder-keep=0.4,encoder-layers=0.75,keep=144,strategy=divprune,keep-threshold=-0.1,repack,layers=0.6,"
+    "skip-layers=3+5,freeze-layers=2,prune=8:0.5+16:0.25,prune-fastv=2:0.5,exit=0.9,plan-seed=7";
 
 std::string error_of(std::string_view text) {
   const auto plan = parse_named_plan(text);

@@ -92,9 +92,10 @@ Tensor TokenScorer::Linear::apply(ThreadPool& pool, const Tensor& x) const {
 Expected<std::unique_ptr<TokenScorer>> TokenScorer::load(const ModelFiles& files, int64_t model_dim) {
   const TensorSource tensors(files.vision_file());
   const std::string prefix = kPrefix;
+  const auto is_part = [&](const NamedTensor& tensor) { return tensor.name.starts_with(prefix); };
+  if (std::ranges::none_of(files.vision_file().tensors(), is_part)) return std::unique_ptr<TokenScorer>();
   const Shape windows = tensors.peek(prefix + "words.weight").shape;
   const Shape keys = tensors.peek(prefix + "key.weight").shape;
-  if (!tensors.has(prefix + "words.weight")) return std::unique_ptr<TokenScorer>();
   if (windows.rank() != 3 || windows[2] % 2 == 0 || keys.rank() != 2) {
     return corrupt_data(prefix + "words.weight or key.weight has a shape that no scorer has");
   }
@@ -110,6 +111,11 @@ Expected<std::unique_ptr<TokenScorer>> TokenScorer::load(const ModelFiles& files
   const auto take = [&](const char* name, const Shape& shape, Linear& linear) -> Status {
     SACCADE_ASSIGN_OR_RETURN(linear.weight, tensors.take_as_f32(prefix + name + ".weight", shape));
     SACCADE_ASSIGN_OR_RETURN(linear.bias, tensors.take_as_f32(prefix + name + ".bias", {shape[0]}));
+    for (const Tensor* values : {&linear.weight, &linear.bias}) {
+      if (!std::ranges::all_of(values->floats(), [](float value) { return std::isfinite(value); })) {
+        return corrupt_data(prefix + name + " holds a value that is not finite");
+      }
+    }
     return {};
   };
   SACCADE_RETURN_IF_ERROR(take("words", {hidden, model_dim, scorer->window_}, scorer->words_));

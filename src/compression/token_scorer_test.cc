@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <string>
 
 #include "compression/golden_file.h"
@@ -69,6 +70,10 @@ TEST(TokenScorer, PartsThatDoNotFitAreNamed) {
   };
   const auto nothing = [](testing::TinyModelFile&) {};
   EXPECT_THAT(error_of(nothing, 32), HasSubstr("saccade.token_scorer.words.weight"));
+  EXPECT_THAT(error_of([](auto& model) { model.tensors.erase("saccade.token_scorer.words.weight"); }, kDim),
+              HasSubstr("saccade.token_scorer.words.weight"));
+  EXPECT_THAT(error_of([](auto& model) { model.tensors["saccade.token_scorer.key.bias"].values[1] = NAN; }, kDim),
+              HasSubstr("saccade.token_scorer.key holds a value that is not finite"));
   EXPECT_THAT(error_of([](auto& model) { model.tensors.erase("saccade.token_scorer.prior.bias"); }, kDim),
               HasSubstr("saccade.token_scorer.prior.bias"));
   EXPECT_THAT(error_of(

@@ -32,21 +32,25 @@ Status in_picture(const Picture& picture, const Status& status) {
   return status.with_context(picture.media.name());
 }
 
+// The coarsest of what is asked for.
+Expected<PixelSpec> spec_for(const Fineness& fineness, ImageSize size) {
+  SACCADE_ASSIGN_OR_RETURN(PixelSpec spec, with_detail(fineness.whole, size, fineness.detail, fineness.cell_px));
+  if (fineness.max_tokens) {
+    SACCADE_ASSIGN_OR_RETURN(spec, with_max_tokens(spec, size, *fineness.max_tokens, fineness.cell_px));
+  }
+  return fineness.longest_side_px ? with_resolution(spec, *fineness.longest_side_px, fineness.cell_px) : spec;
+}
+
+// Of a picture of facts.size, which a crop changes.
 Status plan_layout(Picture& picture) {
+  auto spec = spec_for(picture.fineness, picture.facts.size);
+  if (!spec) return in_picture(picture, spec.status());
+  picture.spec = *std::move(spec);
+  picture.facts.spec = picture.spec;
   const auto layout = plan_pixels(picture.facts.size, picture.spec);
   if (!layout) return in_picture(picture, layout.status());
   picture.layout = *layout;
   return {};
-}
-
-// As finely as the plan, and the picture's own detail, say: the coarsest of what they ask for.
-Expected<PixelSpec> spec_for(const Model& model, const Plan& plan, Detail detail, ImageSize original) {
-  const int side = model.vision->cell_side();
-  SACCADE_ASSIGN_OR_RETURN(PixelSpec spec, with_detail(model.vision->pixel_spec(), original, detail, side));
-  if (plan.picture_tokens) {
-    SACCADE_ASSIGN_OR_RETURN(spec, with_max_tokens(spec, original, *plan.picture_tokens, side));
-  }
-  return plan.resolution ? with_resolution(spec, *plan.resolution, side) : spec;
 }
 
 Expected<Picture> open_picture(const ContentPart& part, const Model& model, const Plan& plan,
@@ -57,11 +61,9 @@ Expected<Picture> open_picture(const ContentPart& part, const Model& model, cons
   if (!header) return in_picture(picture, header.status());
   picture.original = {header->width, header->height};
   const Detail detail = part.detail.value_or(plan.detail);
-  auto spec = spec_for(model, plan, detail, picture.original);
-  if (!spec) return in_picture(picture, spec.status());
-  picture.spec = *std::move(spec);
+  picture.fineness = {model.vision->pixel_spec(), model.vision->cell_side(), detail, plan.picture_tokens,
+                      plan.resolution};
   picture.facts.size = picture.original;
-  picture.facts.spec = picture.spec;
   const std::span<const std::byte> bytes = picture.media.bytes();
   picture.facts.digest = XXH3_64bits_withSeed(bytes.data(), bytes.size(), static_cast<uint64_t>(detail));
   SACCADE_RETURN_IF_ERROR(plan_layout(picture));
@@ -150,9 +152,10 @@ Status check_model_can(const Model& model, const Plan& plan) {
 void skip_equal(const Model& model, const Plan& plan, const PixelBatch& pixels, ThreadPool& pool,
                 const Picture& picture, EncodePlan& encode, TokenFates& fates) {
   const int side = model.vision->cell_side();
+  const LevelTolerance tolerance = {*plan.skip_equal};
   const PatchPruning pruning =
-      with_margin(prune_equal_patches(pixels, {side, side}, normalization_of(picture.spec), {*plan.skip_equal}, pool),
-                  pixels.height() / side, pixels.width() / side, plan.skip_equal_margin);
+      with_margin(prune_equal_patches(pixels, {side, side}, normalization_of(picture.spec), tolerance, pool),
+                  pixels.height() / side, pixels.width() / side, plan.skip_equal_margin, tolerance);
   const std::vector<int32_t> cells = model.vision->token_cells(picture.facts.size, picture.layout);
   std::vector<int32_t> token_of(pruning.is_seen.size(), kNotShown);  // that shows the cell
   for (size_t i = 0; i < cells.size(); ++i) {
@@ -242,7 +245,7 @@ Status compress(const Model& model, const LookPlan& look, ThreadPool& pool, Pict
   CompressionInput input = joined.input(query);
   if (look.plan.keep && *look.plan.keep >= input.num_tokens() && !look.plan.keep_threshold) return {};
   std::vector<float> question_scores;
-  if (look.strategy->question_scores != Need::kNone) {
+  if (look.strategy->question_scores != Need::kNone && model.token_scorer != nullptr) {
     question_scores = model.token_scorer->score(pool, input.vectors, query);
     input.question_scores = question_scores;
   }
@@ -276,8 +279,8 @@ bool LookPlan::keeps_layout() const {
 Expected<LookPlan> make_look_plan(const Model& model, const Request& request) {
   LookPlan look;
   look.plan = with_defaults(model, request.plan);
-  if (look.plan.looks_at_everything()) return look;
   SACCADE_RETURN_IF_ERROR(check_look(look.plan));
+  if (look.plan.looks_at_everything()) return look;
   if (const std::string& name = look.plan.strategy; !name.empty()) {
     SACCADE_ASSIGN_OR_RETURN(look.strategy, find_strategy(name));
     if (!look.plan.keep && !look.strategy->decides_count) {

@@ -22,11 +22,21 @@
 
 namespace saccade {
 
+/// How finely a picture is to be looked at: what its PixelSpec is made by, once its size is known.
+struct Fineness {
+  PixelSpec whole;  // as the model's family looks
+  int cell_px = 1;
+  Detail detail = Detail::kHigh;
+  std::optional<int64_t> max_tokens;
+  std::optional<int> longest_side_px;
+};
+
 struct Picture {
   MediaBytes media;
-  ImageSize original;                   // the file's
-  PictureFacts facts;                   // of what is left where margins are cut off
-  PixelSpec spec = {};                  // as the encoder wants it, at the plan's resolution
+  ImageSize original;  // the file's
+  PictureFacts facts;  // of what is left where margins are cut off
+  Fineness fineness = {};
+  PixelSpec spec = {};                  // as the encoder wants it, so fine
   PixelLayout layout = {};              // of what the encoder is given
   std::optional<Window> crop = {};      // of the original, where margins were cut off
   TokenFates fates = {};                // empty until encoded, and where the plan keeps all tokens

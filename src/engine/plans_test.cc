@@ -352,10 +352,32 @@ TEST_P(PlansTest, DetailAndTokensMakePicturesCoarser) {
   EXPECT_EQ(looked_at({}).laid_out_tokens, low.laid_out_tokens);
   content[0].detail.reset();
   Plan fewer;
-  fewer.picture_tokens = full.laid_out_tokens - 1;
-  EXPECT_LE(looked_at(fewer).laid_out_tokens, full.laid_out_tokens);
-  fewer.picture_tokens = full.laid_out_tokens;
-  EXPECT_EQ(looked_at(fewer).laid_out_tokens, full.laid_out_tokens);
+  fewer.picture_tokens = full.laid_out_tokens / 2;
+  if (std::string(GetParam()) == "llava") {
+    EXPECT_EQ(looked_at(fewer).laid_out_tokens, full.laid_out_tokens) << "its tile is as small as it gets";
+  } else {
+    EXPECT_LT(looked_at(fewer).laid_out_tokens, full.laid_out_tokens);
+  }
+}
+
+TEST_P(PlansTest, ACropIsLookedAtAsFinelyAsAPictureOfItsSize) {
+  const auto engine = load();
+  const ContentPart wide = drawn_part({600, 150}, {10, 10, {130, 130}});
+  Plan cropped;
+  cropped.crops_margins = true;
+  const PictureReceipt whole = answer(*engine, ask_by(cropped, {wide, text_part("?")})).receipt.pictures[0];
+  Plan both = cropped;
+  both.picture_tokens = whole.laid_out_tokens / 2;
+  const Request request = ask_by(both, {wide, text_part("?")});
+  const PictureReceipt fewer = answer(*engine, request).receipt.pictures[0];
+  if (std::string(GetParam()) == "llava") {
+    EXPECT_EQ(fewer.laid_out_tokens, whole.laid_out_tokens);
+  } else {
+    EXPECT_LT(fewer.laid_out_tokens, whole.laid_out_tokens);
+  }
+  const PictureReceipt again = answer(*engine, request).receipt.pictures[0];
+  EXPECT_TRUE(again.is_cached);
+  EXPECT_EQ(again.laid_out_tokens, fewer.laid_out_tokens);
 }
 
 TEST_P(PlansTest, SomePatchesLeaveTheEncoderEarly) {
@@ -676,6 +698,21 @@ TEST_F(MiniPlansTest, EncoderLayersMergePatches) {
   groups.erase(std::unique(groups.begin(), groups.end()), groups.end());
   EXPECT_LE(static_cast<int64_t>(groups.size()), picture.visual_tokens);
   EXPECT_GT(count(look, CellState::kMerged), 576 - picture.visual_tokens);
+}
+
+TEST_F(MiniPlansTest, APictureHasNoMoreTokensThanItMay) {
+  const auto laid_out = [](const Plan& plan) { return ask(plan).receipt.pictures[0].laid_out_tokens; };
+  Plan plan;
+  plan.picture_tokens = 450;
+  EXPECT_EQ(laid_out(plan), 441);  // 21 x 21
+  Plan low;
+  low.detail = Detail::kLow;
+  EXPECT_EQ(laid_out(low), 256);
+  low.skip_equal_margin = -1;
+  Request request;
+  request.messages.push_back({"user", {text_part("?")}});
+  request.plan = low;
+  EXPECT_EQ(engine().answer(request).status().code(), StatusCode::kInvalidArgument);
 }
 
 TEST_F(MiniPlansTest, AScorerKeepsWhatTheQuestionNeeds) {

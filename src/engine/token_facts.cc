@@ -15,6 +15,8 @@ constexpr int64_t kDefaultShare = 4;  // one of so many is kept
 // The part of the plan that counts.
 Plan relevant(const Plan& plan) {
   Plan part;
+  part.detail = plan.detail;
+  part.picture_tokens = plan.picture_tokens;
   part.resolution = plan.resolution;
   part.crops_margins = plan.crops_margins;
   part.strategy = plan.strategy;
