@@ -10,6 +10,7 @@ core): files of 64 pictures in the folder, which a second run finds there. Then 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import math
 import multiprocessing as mp
 import os
@@ -19,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from train import tokenizer
@@ -63,14 +65,24 @@ def look_at_pages(base: Path, folder: Path, files: list[int], first: int) -> Non
                 pixels = to_pixels(torch.from_numpy(np.stack([images[row] for row in rows])))
                 visual.append(adaptive.encode(pixels, None, everything(cfg, len(rows), pixels.device))[0])
                 shares.append(attention_on_picture(decoder, visual[-1], {name: t[rows] for name, t in text.items()}, answered[rows]))
+        made_of = told_of(base, first)
         # The last place is that of the newline behind the question, which is no word.
         save_file({"visual": torch.cat(visual).half(), "shares": torch.cat(shares).half(), "words": ids[..., -MOST_WORDS - 1:-1].short().contiguous(),
-                   "is_word": (is_word & (ids != NEWLINE))[..., -MOST_WORDS - 1:-1].contiguous()}, folder / f"{number}.partial")
+                   "is_word": (is_word & (ids != NEWLINE))[..., -MOST_WORDS - 1:-1].contiguous()}, folder / f"{number}.partial", metadata=made_of)
         os.replace(folder / f"{number}.partial", folder / f"{number:04d}.safetensors")
+
+
+def told_of(base: Path, first: int) -> dict[str, str]:
+    """What the files are made of, which they tell."""
+    return {"base": hashlib.sha256(base.read_bytes()).hexdigest() if base.is_file() else str(base), "first": str(first), "mix": str(MIX)}
 
 
 def look(base: Path, folder: Path, pictures: int, first: int, workers: int) -> None:
     """Until the folder has files of so many pictures."""
+    for path in folder.glob("[0-9]*.safetensors"):
+        with safe_open(path, "pt") as file:
+            if file.metadata() != told_of(base, first):
+                raise SystemExit(f"{path} was made of another model, other pages or another mix; take another folder")
     missing = [n for n in range(-(-pictures // PICTURES_A_FILE)) if not (folder / f"{n:04d}.safetensors").exists()]
     processes = [mp.get_context("spawn").Process(target=look_at_pages, args=(base, folder, missing[i::workers], first)) for i in range(workers)]
     for process in processes:

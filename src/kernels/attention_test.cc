@@ -267,5 +267,50 @@ TEST(Attention, RandomShapesOnEveryIsa) {
   }
 }
 
+TEST(DotAll, GivesTheSameBitsWhateverIsComputedTogether) {
+  constexpr int64_t kRows = 9;
+  constexpr int64_t kX = 5;
+  for (const Isa isa : test::runnable_isas()) {
+    test::ScopedIsa scope(isa);
+    const Leaf& leaf = active_leaf();
+    for (const DType dtype : {DType::kF32, DType::kF16, DType::kQ8_0}) {
+      for (const int64_t k : {32, 72, 80, 128}) {
+        if (dtype == DType::kQ8_0 && k % 32 != 0) continue;  // no such rows are kept
+        SCOPED_TRACE(test::name_of(isa) + " " + std::string(traits_of(dtype).name) + " " + std::to_string(k));
+        test::Random random(5);
+        const std::vector<float> x = random.normals(kX * k);
+        const std::vector<float> values = random.normals(kRows * k);
+        const int64_t stride = row_bytes(dtype, k);
+        std::vector<std::byte> rows(static_cast<size_t>(kRows * stride));
+        std::vector<float> stored(values.size());
+        for (int64_t j = 0; j < kRows; ++j) {
+          leaf.encode[static_cast<size_t>(dtype)](values.data() + j * k, rows.data() + j * stride, k);
+          dequantize_row(dtype, rows.data() + j * stride, stored.data() + j * k, k);
+        }
+        const Leaf::DotAll dot_all = leaf.dot_all[static_cast<size_t>(dtype)];
+        std::vector<float> together(kX * kRows);
+        dot_all(rows.data(), stride, kRows, x.data(), k, kX, k, together.data(), kRows);
+        for (int64_t i = 0; i < kX; ++i) {
+          for (int64_t j = 0; j < kRows; ++j) {
+            float alone = 0;
+            dot_all(rows.data() + j * stride, stride, 1, x.data() + i * k, k, 1, k, &alone, 1);
+            const float own = together[static_cast<size_t>(i * kRows + j)];
+            ASSERT_EQ(own, alone) << i << " " << j;
+            double exact = 0;
+            double size = 0;
+            for (int64_t d = 0; d < k; ++d) {
+              const double term =
+                  double{x[static_cast<size_t>(i * k + d)]} * double{stored[static_cast<size_t>(j * k + d)]};
+              exact += term;
+              size += std::fabs(term);
+            }
+            ASSERT_NEAR(own, exact, 1e-6 * size);
+          }
+        }
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace saccade
