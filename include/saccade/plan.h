@@ -41,8 +41,8 @@ struct Plan {
   // Parts of the picture that equal what their neighbours say they are, within so many levels of 0..255, never enter
   // the encoder; those that stay count for them. 0: exactly equal.
   std::optional<int> skip_equal;
-  // Of those, parts that are no more than so many steps, across edges, away from one that shows something else are
-  // looked at after all. 1: where something begins or ends.
+  // Of those, parts that are no more than so many steps, across edges, away from one that is looked at are looked at
+  // after all. 1: what lies around things, too.
   int skip_equal_margin = 1;
 
   // --- In the encoder.

@@ -71,13 +71,12 @@ void add_plan_options(CLI::App& command, Plan& plan) {
                   .add_option("--skip-equal", plan.skip_equal,
                               "Do not look at parts that equal their neighbours within so many levels of 0 to 255")
                   ->check(between(0, 255)));
-  grouped(
-      command
-          .add_option("--skip-equal-margin", plan.skip_equal_margin,
-                      "Of those, look at what is no more than so many parts away from one that shows something else "
-                      "(default: 1)")
-          ->needs(skip_equal)
-          ->check(between(0, 1000)));
+  grouped(command
+              .add_option("--skip-equal-margin", plan.skip_equal_margin,
+                          "Of those, look at what is no more than so many parts away from one that is looked at "
+                          "(default: 1)")
+              ->needs(skip_equal)
+              ->check(between(0, 1000)));
   grouped(command.add_option("--merge", plan.merge, "Pairs of patches that each encoder layer merges (ToMe)")
               ->check(at_least<int64_t>(0)));
   grouped(command

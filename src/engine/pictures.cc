@@ -152,10 +152,9 @@ Status check_model_can(const Model& model, const Plan& plan) {
 void skip_equal(const Model& model, const Plan& plan, const PixelBatch& pixels, ThreadPool& pool,
                 const Picture& picture, EncodePlan& encode, TokenFates& fates) {
   const int side = model.vision->cell_side();
-  const LevelTolerance tolerance = {*plan.skip_equal};
   const PatchPruning pruning =
-      with_margin(prune_equal_patches(pixels, {side, side}, normalization_of(picture.spec), tolerance, pool),
-                  pixels.height() / side, pixels.width() / side, plan.skip_equal_margin, tolerance);
+      with_margin(prune_equal_patches(pixels, {side, side}, normalization_of(picture.spec), {*plan.skip_equal}, pool),
+                  pixels.height() / side, pixels.width() / side, plan.skip_equal_margin);
   const std::vector<int32_t> cells = model.vision->token_cells(picture.facts.size, picture.layout);
   std::vector<int32_t> token_of(pruning.is_seen.size(), kNotShown);  // that shows the cell
   for (size_t i = 0; i < cells.size(); ++i) {

@@ -251,16 +251,19 @@ PatchPruning prune_cells(const Cells& cells, const Differences& differences, int
   return count_kept(follow_predictions(cells, differences, limit, pool));
 }
 
-/// The up to four cells that have an edge in common with a cell, in its tile.
-std::vector<size_t> neighbours_of(size_t cell, size_t rows, size_t cols) {
-  std::vector<size_t> neighbours;
-  const size_t row = cell / cols % rows;
-  const size_t col = cell % cols;
-  if (row > 0) neighbours.push_back(cell - cols);
-  if (col > 0) neighbours.push_back(cell - 1);
-  if (col + 1 < cols) neighbours.push_back(cell + 1);
-  if (row + 1 < rows) neighbours.push_back(cell + cols);
-  return neighbours;
+/// What is seen, or shares an edge with a cell that is.
+std::vector<uint8_t> widened(const std::vector<uint8_t>& is_seen, int rows, int cols) {
+  std::vector<uint8_t> wide = is_seen;
+  for (size_t i = 0; i < is_seen.size(); ++i) {
+    if (is_seen[i] == 0) continue;
+    const int row = static_cast<int>(i) / cols % rows;
+    const int col = static_cast<int>(i) % cols;
+    if (col > 0) wide[i - 1] = 1;
+    if (col + 1 < cols) wide[i + 1] = 1;
+    if (row > 0) wide[i - static_cast<size_t>(cols)] = 1;
+    if (row + 1 < rows) wide[i + static_cast<size_t>(cols)] = 1;
+  }
+  return wide;
 }
 
 std::vector<PatchPruning> prune_image(const Image& image, ImageSize cell, const SquaredDifferences* squares,
@@ -280,47 +283,12 @@ std::vector<PatchPruning> prune_image(const Image& image, ImageSize cell, const 
 
 }  // namespace
 
-PatchPruning with_margin(const PatchPruning& pruning, int rows, int cols, int margin, LevelTolerance tolerance) {
-  if (margin <= 0) return pruning;
-  const std::vector<int32_t>& shown_by = pruning.stands_for;
-  const auto neighbours = [&](size_t cell) {
-    return neighbours_of(cell, static_cast<size_t>(rows), static_cast<size_t>(cols));
-  };
+PatchPruning with_margin(const PatchPruning& pruning, int rows, int cols, int margin) {
   std::vector<uint8_t> is_seen = pruning.is_seen;
-  std::vector<size_t> ring;  // cells that a step adds
+  for (int i = 0; i < std::min(margin, rows + cols); ++i) is_seen = widened(is_seen, rows, cols);
+  std::vector<int32_t> stands_for = pruning.stands_for;
   for (size_t i = 0; i < is_seen.size(); ++i) {
-    const std::vector<size_t> around = neighbours(i);
-    const bool is_edge = std::ranges::any_of(around, [&](size_t other) { return shown_by[other] != shown_by[i]; });
-    if (is_edge && is_seen[i] == 0) ring.push_back(i);
-  }
-  for (int step = 1; !ring.empty(); ++step) {
-    for (const size_t cell : ring) is_seen[cell] = 1;
-    if (step == margin) break;
-    std::vector<size_t> next;
-    for (const size_t cell : ring) {
-      for (const size_t other : neighbours(cell)) {
-        if (is_seen[other] == 0) next.push_back(other);
-      }
-    }
-    ring = std::move(next);
-  }
-  std::vector<int32_t> stands_for = shown_by;
-  std::vector<size_t> reached;  // in the order of their distance from a kept cell
-  for (size_t i = 0; i < is_seen.size(); ++i) {
-    if (is_seen[i] == 0) continue;
-    stands_for[i] = static_cast<int32_t>(i);
-    reached.push_back(i);
-  }
-  if (tolerance.levels > 0) return count_kept(std::move(stands_for));  // those two may differ by twice as much
-  std::vector<uint8_t> is_reached = is_seen;
-  for (size_t i = 0; i < reached.size(); ++i) {
-    const size_t cell = reached[i];
-    for (const size_t other : neighbours(cell)) {
-      if (is_reached[other] != 0 || shown_by[other] != shown_by[cell]) continue;
-      is_reached[other] = 1;
-      stands_for[other] = stands_for[cell];
-      reached.push_back(other);
-    }
+    if (is_seen[i] != 0) stands_for[i] = static_cast<int32_t>(i);
   }
   return count_kept(std::move(stands_for));
 }

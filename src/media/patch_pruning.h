@@ -44,11 +44,9 @@ PatchPruning prune_equal_patches(const PixelBatch& pixels, ImageSize cell, const
 std::vector<PatchPruning> prune_equal_patches(const Image& image, ImageSize cell,
                                               std::span<const LevelTolerance> tolerances, ThreadPool& pool);
 
-/// Keeps besides what is no more than `margin` steps, across edges, away from cells that show something else: what a
-/// tower has to see around a thing to tell where it ends. At a tolerance of 0 a cell that is still left out then counts
-/// for the nearest kept one that shows the same, by steps over such cells, else for the one that it counted for. Tiles
-/// have `rows` x `cols` cells. One pass over the cells for each step.
-PatchPruning with_margin(const PatchPruning& pruning, int rows, int cols, int margin, LevelTolerance tolerance);
+/// Keeps besides what shares an edge with a kept cell, `margin` times over: what a tower has to see around a thing to
+/// tell where it ends. Tiles have `rows` x `cols` cells.
+PatchPruning with_margin(const PatchPruning& pruning, int rows, int cols, int margin);
 
 /// [num_cells]: sums over a cell's values of the squared difference from the cell to its left and from the one above,
 /// which are no smaller than it. Of cells without such a neighbour anything.
