@@ -64,8 +64,8 @@ struct ModelInfo {
   int64_t context_length = 0;  // in force
   bool takes_pictures = false;
   bool has_learned_layers = false;  // it was trained to do with a share of its layers: Plan::layers goes by that
-  std::vector<std::string>
-      strategies;                     // who may choose its visual tokens: known_strategies() that it has all parts for
+  // Who may choose its visual tokens: those of known_strategies() that it has all parts for.
+  std::vector<std::string> strategies;
   bool takes_system_message = false;  // the chat template puts it into the prompt, or refuses it with an error
   int threads = 0;
   std::string isa;

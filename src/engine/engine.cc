@@ -157,8 +157,7 @@ Engine::Impl::Impl(const EngineOptions& options, Model model, std::unique_ptr<Th
                              : std::min(model_.decoder->config().context_length, kDefaultContext);
   info_.takes_pictures = model_.vision != nullptr;
   for (const Strategy& strategy : strategies()) {
-    const bool has_parts = strategy.question_scores != Need::kRequired || model_.token_scorer != nullptr;
-    if (has_parts) info_.strategies.emplace_back(strategy.name);
+    if (model_.can_choose_by(strategy)) info_.strategies.emplace_back(strategy.name);
   }
   info_.has_learned_layers = model_.scheduler != nullptr || !model_.decoder_skip_order.empty();
   info_.takes_system_message = model_.chat_template->takes_system_message();

@@ -39,6 +39,11 @@ struct Model {
   /// "llama+llava", or "llama" for a language model alone.
   std::string family() const;
 
+  /// Whether it brings what the strategy needs of a model.
+  bool can_choose_by(const Strategy& strategy) const {
+    return strategy.question_scores != Need::kRequired || token_scorer != nullptr;
+  }
+
   /// Errors: those of the files, with their paths in the message; kUnsupported where the two parts do not belong
   /// together, or a control token of the pictures (by name) is missing in the vocabulary.
   /// With a `pool`, weights are packed for the active ISA, which is what makes them fast; `progress` is told the share

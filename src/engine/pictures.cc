@@ -132,12 +132,12 @@ Status check_look(const Plan& plan) {
   return {};
 }
 
-Status check_model_can(const Model& model, const Plan& plan) {
+Status check_model_can(const Model& model, const LookPlan& look) {
+  const Plan& plan = look.plan;
   if (plan.encoder_layers && model.encoder_skip_order.empty()) {
     return unsupported("encoder_layers was asked for, but the vision tower was not trained to leave layers out");
   }
-  if (const auto strategy = find_strategy(plan.strategy);
-      strategy && (*strategy)->question_scores == Need::kRequired && model.token_scorer == nullptr) {
+  if (look.strategy != nullptr && !model.can_choose_by(*look.strategy)) {
     return unsupported("strategy " + quote(plan.strategy) +
                        " needs a model that brings a scorer of its tokens; use divprune");
   }
@@ -197,12 +197,7 @@ EncodePlan make_encode_plan(const Model& model, const LookPlan& look, const Pixe
 // Before anything is left out.
 Status begin_fates(const Model& model, const LookPlan& look, Picture& picture) {
   if (look.keeps_layout()) return {};
-  SACCADE_ASSIGN_OR_RETURN(const std::vector<LayoutPiece> pieces,
-                           model.vision->layout(picture.facts.size, picture.spec));
-  int64_t num_tokens = 0;
-  for (const LayoutPiece& piece : pieces) {
-    if (const auto* grid = std::get_if<TokenGrid>(&piece)) num_tokens += grid->num_tokens;
-  }
+  SACCADE_ASSIGN_OR_RETURN(const int64_t num_tokens, count_laid_out(model, picture));
   picture.fates = all_left(num_tokens);
   return {};
 }
@@ -291,7 +286,7 @@ Expected<LookPlan> make_look_plan(const Model& model, const Request& request) {
     }
   }
   if (model.vision == nullptr) return look;  // there is no picture to look at
-  SACCADE_RETURN_IF_ERROR(check_model_can(model, look.plan));
+  SACCADE_RETURN_IF_ERROR(check_model_can(model, look));
   look.digest = digest_of(look);
   return look;
 }
@@ -382,6 +377,16 @@ std::vector<const MediaTokens*> grids_of(const std::vector<MediaPiece>& pieces) 
     if (const auto* tokens = std::get_if<MediaTokens>(&piece)) grids.push_back(tokens);
   }
   return grids;
+}
+
+Expected<int64_t> count_laid_out(const Model& model, const Picture& picture) {
+  SACCADE_ASSIGN_OR_RETURN(const std::vector<LayoutPiece> pieces,
+                           model.vision->layout(picture.facts.size, picture.spec));
+  int64_t num_tokens = 0;
+  for (const LayoutPiece& piece : pieces) {
+    if (const auto* grid = std::get_if<TokenGrid>(&piece)) num_tokens += grid->num_tokens;
+  }
+  return num_tokens;
 }
 
 LookedAt remember(const Picture& picture) {

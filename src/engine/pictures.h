@@ -95,6 +95,9 @@ Status encode_picture(const Model& model, const PictureOptions& options, const L
 /// Has the encoder tell what the strategy goes by.
 void add_needs(const Strategy& strategy, EncodePlan& encode);
 
+/// The tokens of all its grids, before anything is left out. Errors: those of VisionEncoder::layout().
+Expected<int64_t> count_laid_out(const Model& model, const Picture& picture);
+
 /// Those of the pieces that are tokens.
 std::vector<const MediaTokens*> grids_of(const std::vector<MediaPiece>& pieces);
 

@@ -42,12 +42,7 @@ Expected<LookPlan> make_choice(const Model& model, const Request& request) {
 }
 
 Status check_count(const Model& model, const Picture& picture) {
-  SACCADE_ASSIGN_OR_RETURN(const std::vector<LayoutPiece> pieces,
-                           model.vision->layout(picture.facts.size, picture.spec));
-  int64_t count = 0;
-  for (const LayoutPiece& piece : pieces) {
-    if (const auto* grid = std::get_if<TokenGrid>(&piece)) count += grid->num_tokens;
-  }
+  SACCADE_ASSIGN_OR_RETURN(const int64_t count, count_laid_out(model, picture));
   if (count <= Engine::kMaxComparedTokens) return {};
   return resource_exhausted(format("%s becomes %lld tokens, too many to be compared in pairs (up to %lld)",
                                    picture.media.name().c_str(), static_cast<long long>(count),
