@@ -47,6 +47,7 @@ def look_at_pages(base: Path, folder: Path, files: list[int], first: int) -> Non
     os.nice(5)
     adaptive = start_of(base).eval()
     cfg, decoder, packer = adaptive.cfg, adaptive.model.language_model, Packer(adaptive.cfg, NUM_TEXT, two_turn_share=0.0)
+    made_of = told_of(base, first)
     for number in files:
         images, texts = [], []
         for index in range(first + number * PICTURES_A_FILE, first + (number + 1) * PICTURES_A_FILE):
@@ -65,7 +66,6 @@ def look_at_pages(base: Path, folder: Path, files: list[int], first: int) -> Non
                 pixels = to_pixels(torch.from_numpy(np.stack([images[row] for row in rows])))
                 visual.append(adaptive.encode(pixels, None, everything(cfg, len(rows), pixels.device))[0])
                 shares.append(attention_on_picture(decoder, visual[-1], {name: t[rows] for name, t in text.items()}, answered[rows]))
-        made_of = told_of(base, first)
         # The last place is that of the newline behind the question, which is no word.
         save_file({"visual": torch.cat(visual).half(), "shares": torch.cat(shares).half(), "words": ids[..., -MOST_WORDS - 1:-1].short().contiguous(),
                    "is_word": (is_word & (ids != NEWLINE))[..., -MOST_WORDS - 1:-1].contiguous()}, folder / f"{number}.partial", metadata=made_of)
@@ -79,9 +79,10 @@ def told_of(base: Path, first: int) -> dict[str, str]:
 
 def look(base: Path, folder: Path, pictures: int, first: int, workers: int) -> None:
     """Until the folder has files of so many pictures."""
+    made_of = told_of(base, first)
     for path in folder.glob("[0-9]*.safetensors"):
         with safe_open(path, "pt") as file:
-            if file.metadata() != told_of(base, first):
+            if file.metadata() != made_of:
                 raise SystemExit(f"{path} was made of another model, other pages or another mix; take another folder")
     missing = [n for n in range(-(-pictures // PICTURES_A_FILE)) if not (folder / f"{n:04d}.safetensors").exists()]
     processes = [mp.get_context("spawn").Process(target=look_at_pages, args=(base, folder, missing[i::workers], first)) for i in range(workers)]
