@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "saccade/budget.h"
+
 namespace saccade {
 
 /// Milliseconds per stage; they add up to the latency but for a small rest. `load` is the model's, counted in the first
@@ -62,10 +64,69 @@ struct DecoderUse {
   int64_t last_visual_tokens = 0;  // visual tokens left in the last layer
 };
 
+/// What a plan was expected to take. The p95 values are over in one answer of twenty.
+struct Prediction {
+  double ttft_ms = 0;
+  double ttft_p95_ms = 0;
+  double latency_ms = 0;
+  double latency_p95_ms = 0;
+  double cost_usd = 0;
+  double quality = 1;  // expected share of the full plan's
+  StageTimes stages_ms;
+  double generated_tokens = 0;
+};
+
+/// What stands behind an answer's quality.
+struct QualityClaim {
+  enum class Kind : uint8_t {
+    kFull,       // the full plan: nothing was left out
+    kCertified,  // P(the expected loss is over epsilon) <= delta (Learn then Test, arXiv 2110.01052)
+    kMeasured,   // a mean over a calibration set, without a certificate for this much
+    kPrior,      // published figures of other models: uncertified
+  };
+  Kind kind = Kind::kFull;
+  std::string task_class;  // whose questions were counted
+  double epsilon = 0;
+  double delta = 0;
+  int64_t num_questions = 0;
+};
+
+/// The plan was changed on the way.
+struct PlanChange {
+  double at_ms = 0;   // since the request arrived
+  std::string stage;  // behind which: "media", "encode", "prefill", "decode"
+  std::string reason;
+  std::string plan;  // from there on, as `--plan` writes it
+};
+
+/// What a budget asked for and what became of it. "met" is absent where it was not asked.
+struct BudgetReceipt {
+  Budget asked;
+  std::string task_class;
+  Prediction predicted;  // when the first plan was made
+  Prediction full;       // of the full plan, then
+  QualityClaim claim;
+  std::vector<PlanChange> changes;
+  std::string shortfall;  // what could not be promised, and the best that could; empty: nothing
+  double planning_ms = 0;
+  std::optional<bool> met_latency;
+  std::optional<bool> met_ttft;
+  std::optional<bool> met_cost;
+  std::optional<bool> met_quality;  // promised, that is: certified or, without a calibration, expected
+};
+
+/// By the engine's prices.
+struct CostReceipt {
+  double usd = 0;
+  double full_plan_usd = 0;
+};
+
 struct Receipt {
-  std::string model;   // file name
-  std::string family;  // architecture, with the vision family if there is one: "llama+llava"
-  std::string isa;     // instruction set the kernels ran on
+  std::string request_id;  // unique
+  std::string plan;        // in force at the end, as `--plan` writes it; "full" for the full plan
+  std::string model;       // file name
+  std::string family;      // architecture, with the vision family if there is one: "llama+llava"
+  std::string isa;         // instruction set the kernels ran on
   int threads = 0;
   double latency_ms = 0;          // from the request to the last token (with load, where that is counted)
   std::optional<double> ttft_ms;  // to the first token; absent where the answer was cancelled before it
@@ -76,10 +137,12 @@ struct Receipt {
   double tokens_per_second = 0;    // of the answer after its first token; 0 for a single token
   uint64_t peak_memory_bytes = 0;  // resident, of the process, mapped weights included
   std::vector<PictureReceipt> pictures;
-  std::string chat_template;       // "file", or the family template that stood in for it
-  std::string chat_template_note;  // why the file's template could not be run; empty if it was
-  std::string finish_reason;       // "stop", "length" or "cancelled"
-  uint64_t seed = 0;               // what the sampling was seeded with
+  std::string chat_template;            // "file", or the family template that stood in for it
+  std::string chat_template_note;       // why the file's template could not be run; empty if it was
+  std::string finish_reason;            // "stop", "length" or "cancelled"
+  uint64_t seed = 0;                    // what the sampling was seeded with
+  std::optional<BudgetReceipt> budget;  // of requests that had one
+  std::optional<CostReceipt> cost;      // of engines that have prices
 };
 
 }  // namespace saccade

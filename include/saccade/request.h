@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "saccade/budget.h"
 #include "saccade/plan.h"
 
 namespace saccade {
@@ -39,7 +40,8 @@ struct Sampling {
 struct Request {
   std::vector<Message> messages;
   Sampling sampling;
-  Plan plan;
+  Plan plan;  // what is set of it stays; a budget decides about the rest
+  Budget budget;
   int64_t max_tokens = 512;       // of the answer
   std::vector<std::string> stop;  // the answer ends before the one that is whole first
   bool wants_looks = false;       // Answer::looks is filled

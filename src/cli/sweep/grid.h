@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "cli/plan_text.h"
+#include "request/plan_text.h"
 #include "saccade/status.h"
 
 namespace saccade {

@@ -7,9 +7,9 @@
 #include <vector>
 
 #include "cli/eval_set.h"
-#include "cli/plan_text.h"
 #include "cli/sweep/grid.h"
 #include "cli/sweep/results.h"
+#include "request/plan_text.h"
 #include "saccade/engine.h"
 
 namespace saccade {

@@ -6,9 +6,9 @@
 #include <vector>
 
 #include "cli/eval_set.h"
-#include "cli/plan_text.h"
 #include "cli/sweep/results.h"
 #include "cli/sweep/statistics.h"
+#include "request/plan_text.h"
 
 namespace saccade {
 

@@ -1,4 +1,4 @@
-#include "cli/plan_text.h"
+#include "request/plan_text.h"
 
 #include <algorithm>
 #include <array>

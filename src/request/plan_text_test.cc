@@ -1,9 +1,7 @@
-#include "cli/plan_text.h"
+#include "request/plan_text.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-
-#include "cli/plan_options.h"
 
 namespace saccade {
 namespace {
@@ -55,17 +53,6 @@ TEST(PlanText, WritesWhatItReads) {
   const std::vector<std::string> known = known_plan_parts();
   EXPECT_EQ(plan_parts(*parse_plan(kAllParts)), known);
   EXPECT_TRUE(plan_parts(Plan()).empty());
-}
-
-TEST(PlanText, PartsAreCalledAsTheFlagsAre) {
-  CLI::App app;
-  Plan plan;
-  add_plan_options(app, plan);
-  for (const CLI::Option* option : app.get_options()) {
-    const std::string name = option->get_lnames().front();
-    if (name == "help") continue;
-    EXPECT_THAT(known_plan_parts(), testing::Contains(name));
-  }
 }
 
 TEST(PlanText, TakesANameInFront) {
