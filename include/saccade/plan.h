@@ -35,6 +35,8 @@ struct Plan {
   // Each picture is looked at as finely as so many visual tokens allow; within what the model's family can take.
   // What it adds beside the picture (LLaVA-1.6's newlines) does not count.
   std::optional<int64_t> picture_tokens;
+  // Sides of what the encoder is given, as a share of those it would be; within what the model's family can take.
+  std::optional<double> scale;
   // The longest side of what the encoder is given, in pixels; within what the model's family can take.
   std::optional<int> resolution;
   bool crops_margins = false;  // empty margins are cut off first
@@ -55,6 +57,7 @@ struct Plan {
   // Who chooses; empty: whom the model was trained with (AdaLLaVA with PruMerge), else "divprune", where `keep` is set.
   std::string strategy;
   std::optional<int64_t> keep;           // visual tokens of each picture
+  std::optional<double> keep_share;      // the same as a share of those that it is laid out as; `keep` goes before
   std::optional<double> keep_threshold;  // for strategies that decide how many by themselves
   bool repacks_positions = false;        // kept tokens stand side by side, as models trained so always have them
 
@@ -71,8 +74,9 @@ struct Plan {
 
   /// Whether pictures become the tokens that the full plan makes of them.
   bool looks_at_everything() const {
-    return detail == Detail::kHigh && !picture_tokens && !resolution && !crops_margins && !skip_equal && merge == 0 &&
-           !encoder_keep && !encoder_layers && strategy.empty() && !keep && !keep_threshold;
+    return detail == Detail::kHigh && !picture_tokens && !scale && !resolution && !crops_margins && !skip_equal &&
+           merge == 0 && !encoder_keep && !encoder_layers && strategy.empty() && !keep && !keep_share &&
+           !keep_threshold;
   }
   /// Whether every row goes through all of the decoder.
   bool thinks_in_full() const {

@@ -19,6 +19,7 @@ enum class StatusCode {
   kCorruptData,        // a file or picture whose bytes break its format
   kUnsupported,        // well formed, but not something this program can do
   kResourceExhausted,  // over a limit on bytes, pixels, tokens or memory
+  kBudgetExceeded,     // the request's budget can't be kept, and it is strict
   kCancelled,          // the caller asked to stop
   kIoError,            // the operating system refused or failed
   kInternal,           // an exception nobody foresaw, of a caller's callback or a bug of ours
@@ -46,6 +47,7 @@ Status not_found(std::string message);
 Status corrupt_data(std::string message);
 Status unsupported(std::string message);
 Status resource_exhausted(std::string message);
+Status budget_exceeded(std::string message);
 Status cancelled(std::string message);
 Status io_error(std::string message);
 Status internal_error(std::string message);

@@ -22,6 +22,9 @@ Status unsupported(std::string message) {
 Status resource_exhausted(std::string message) {
   return {StatusCode::kResourceExhausted, std::move(message)};
 }
+Status budget_exceeded(std::string message) {
+  return {StatusCode::kBudgetExceeded, std::move(message)};
+}
 Status cancelled(std::string message) {
   return {StatusCode::kCancelled, std::move(message)};
 }

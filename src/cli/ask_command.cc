@@ -6,6 +6,7 @@
 #include <string>
 
 #include "cli/ask_turn.h"
+#include "cli/budget_options.h"
 #include "cli/chat_session.h"
 #include "cli/commands.h"
 #include "cli/exit_code.h"
@@ -75,6 +76,7 @@ void add_ask_command(CLI::App& app, int& exit_code) {
   command->add_flag("-q,--quiet", options->is_quiet, "No receipt on stderr");
   command->add_flag("-i,--interactive", options->is_interactive, "A conversation: read questions line by line");
   add_sampling_options(*command, options->request);
+  add_budget_options(*command, options->request.budget);
   add_plan_options(*command, options->request.plan);
   command
       ->add_option(

@@ -28,6 +28,7 @@ CodeFacts facts_of(StatusCode code) {
     case StatusCode::kUnsupported:
       return {"unsupported", kExitBadFile};
     case StatusCode::kResourceExhausted:
+    case StatusCode::kBudgetExceeded:
       return {"resource_exhausted", kExitLimit};
     case StatusCode::kCancelled:
       return {"cancelled", kExitInterrupted};

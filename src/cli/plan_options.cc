@@ -63,6 +63,8 @@ void add_plan_options(CLI::App& command, Plan& plan) {
               .add_option("--picture-tokens", plan.picture_tokens,
                           "Look at each picture as finely as so many visual tokens allow")
               ->check(at_least<int64_t>(1)));
+  grouped(command.add_option("--scale", plan.scale, "Sides of what is looked at, as a share of the full ones")
+              ->check(between(0.0, 1.0)));
   grouped(command.add_option("--resolution", plan.resolution, "Longest side of what is looked at, in pixels")
               ->check(at_least(1)));
   grouped(command.add_flag("--crop-margins", plan.crops_margins, "Cut empty margins off first"));
@@ -117,6 +119,8 @@ void add_choice_options(CLI::App& command, Plan& plan) {
   const auto grouped = [](CLI::Option* option) { return option->group(kPlanGroup); };
   grouped(
       command.add_option("--keep", plan.keep, "Visual tokens to keep of each picture")->check(at_least<int64_t>(1)));
+  grouped(command.add_option("--keep-share", plan.keep_share, "The same as a share of all of them")
+              ->check(between(0.0, 1.0)));
   grouped(command.add_option("--strategy", plan.strategy, "Who chooses them (default: divprune)")
               ->check(CLI::IsMember(names)));
   grouped(command.add_option("--keep-threshold", plan.keep_threshold,

@@ -214,7 +214,9 @@ Expected<std::pair<Prompt, Tensor>> Benchmark::picture_prompt() {
   SACCADE_ASSIGN_OR_RETURN(std::vector<Picture> pictures, open_pictures(request, model_, {}));
   PictureReceipt told;
   Receipt receipt;
-  SACCADE_RETURN_IF_ERROR(encode_picture(model_, picture_options(), {}, pool_, {}, pictures[0], told, receipt));
+  SACCADE_ASSIGN_OR_RETURN(const PixelBatch pixels,
+                           read_pixels(picture_options(), {}, pool_, pictures[0], receipt.stages_ms));
+  SACCADE_RETURN_IF_ERROR(encode_picture(model_, {}, pixels, pool_, {}, pictures[0], told, receipt));
   const std::vector<ChatMessage> chat = {{"user", {{ChatPart::Kind::kImage, ""}, {ChatPart::Kind::kText, kQuestion}}}};
   SACCADE_ASSIGN_OR_RETURN(const std::vector<PromptSpan> spans, model_.chat_template->render(chat, true));
   const PictureFacts facts[] = {pictures[0].facts};

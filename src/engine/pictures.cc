@@ -38,6 +38,11 @@ Expected<PixelSpec> spec_for(const Fineness& fineness, ImageSize size) {
   if (fineness.max_tokens) {
     SACCADE_ASSIGN_OR_RETURN(spec, with_max_tokens(spec, size, *fineness.max_tokens, fineness.cell_px));
   }
+  if (fineness.scale) {
+    SACCADE_ASSIGN_OR_RETURN(const PixelLayout layout, plan_pixels(size, spec));
+    const int longest_side = std::max(layout.resized.width, layout.resized.height);
+    spec = with_resolution(spec, static_cast<int>(std::lround(*fineness.scale * longest_side)), fineness.cell_px);
+  }
   return fineness.longest_side_px ? with_resolution(spec, *fineness.longest_side_px, fineness.cell_px) : spec;
 }
 
@@ -56,17 +61,18 @@ Status plan_layout(Picture& picture) {
 Expected<Picture> open_picture(const ContentPart& part, const Model& model, const Plan& plan,
                                const ImageLimits& limits) {
   SACCADE_ASSIGN_OR_RETURN(MediaBytes media, MediaBytes::open(part, limits.max_file_bytes));
-  Picture picture = {.media = std::move(media), .original = {}, .facts = {}};
+  Picture picture = {.media = std::move(media), .original = {}, .media_digest = 0, .facts = {}};
   const auto header = probe_image(picture.media.bytes(), limits);
   if (!header) return in_picture(picture, header.status());
   picture.original = {header->width, header->height};
   const Detail detail = part.detail.value_or(plan.detail);
-  picture.fineness = {model.vision->pixel_spec(), model.vision->cell_side(), detail, plan.picture_tokens,
-                      plan.resolution};
+  picture.fineness.whole = model.vision->pixel_spec();
+  picture.fineness.cell_px = model.vision->cell_side();
+  picture.fineness.detail = detail;
   picture.facts.size = picture.original;
   const std::span<const std::byte> bytes = picture.media.bytes();
-  picture.facts.digest = XXH3_64bits_withSeed(bytes.data(), bytes.size(), static_cast<uint64_t>(detail));
-  SACCADE_RETURN_IF_ERROR(plan_layout(picture));
+  picture.media_digest = XXH3_64bits_withSeed(bytes.data(), bytes.size(), static_cast<uint64_t>(detail));
+  SACCADE_RETURN_IF_ERROR(set_fineness(plan, picture));
   return picture;
 }
 
@@ -87,13 +93,13 @@ Tensor embed_question(const Model& model, const Request& request) {
 uint64_t digest_of(const LookPlan& look) {
   const Plan& plan = look.plan;
   if (plan.looks_at_everything()) return 0;
-  std::string text =
-      format("%lld %d %d %d %d %lld %a %a %s %lld %a %d %llu", static_cast<long long>(plan.picture_tokens.value_or(-1)),
-             plan.resolution.value_or(-1), plan.crops_margins ? 1 : 0, plan.skip_equal.value_or(-1),
-             plan.skip_equal_margin, static_cast<long long>(plan.merge), plan.encoder_keep.value_or(-1),
-             plan.encoder_layers.value_or(-1), look.strategy == nullptr ? "" : std::string(look.strategy->name).c_str(),
-             static_cast<long long>(plan.keep.value_or(-1)), plan.keep_threshold.value_or(-1),
-             plan.repacks_positions ? 1 : 0, static_cast<unsigned long long>(plan.seed));
+  std::string text = format(
+      "%lld %a %d %d %d %d %lld %a %a %s %lld %a %a %d %llu", static_cast<long long>(plan.picture_tokens.value_or(-1)),
+      plan.scale.value_or(-1), plan.resolution.value_or(-1), plan.crops_margins ? 1 : 0, plan.skip_equal.value_or(-1),
+      plan.skip_equal_margin, static_cast<long long>(plan.merge), plan.encoder_keep.value_or(-1),
+      plan.encoder_layers.value_or(-1), look.strategy == nullptr ? "" : std::string(look.strategy->name).c_str(),
+      static_cast<long long>(plan.keep.value_or(-1)), plan.keep_share.value_or(-1), plan.keep_threshold.value_or(-1),
+      plan.repacks_positions ? 1 : 0, static_cast<unsigned long long>(plan.seed));
   const std::span<const float> query = look.query.is_empty() ? std::span<const float>() : look.query.floats();
   const uint64_t words = query.empty() ? 0 : XXH3_64bits(query.data(), query.size_bytes());
   return XXH3_64bits_withSeed(text.data(), text.size(), words) | 1;
@@ -104,7 +110,7 @@ Plan with_defaults(const Model& model, Plan plan) {
   if (model.own_strategy != nullptr) {
     if (plan.strategy.empty()) plan.strategy = model.own_strategy->name;
     plan.repacks_positions = true;  // as it was trained, whoever chooses
-  } else if (plan.strategy.empty() && (plan.keep || plan.keep_threshold)) {
+  } else if (plan.strategy.empty() && (plan.keep || plan.keep_share || plan.keep_threshold)) {
     plan.strategy = kDefaultStrategy;
   }
   return plan;
@@ -120,6 +126,8 @@ Status check_look(const Plan& plan) {
     return invalid_argument(format("skip_equal_margin is %d; it must be 0 to 1000 parts", plan.skip_equal_margin));
   }
   if (plan.merge < 0 || plan.merge > 1 << 14) return invalid_argument("merge must be 0 or more pairs");
+  if (plan.scale) SACCADE_RETURN_IF_ERROR(check_share("scale", *plan.scale));
+  if (plan.keep_share) SACCADE_RETURN_IF_ERROR(check_share("keep_share", *plan.keep_share));
   if (plan.keep && *plan.keep < 1) return invalid_argument("keep must be 1 or more tokens");
   if (plan.keep_threshold && !std::isfinite(*plan.keep_threshold)) {
     return invalid_argument("keep_threshold is not a number");
@@ -181,9 +189,7 @@ EncodePlan make_encode_plan(const Model& model, const LookPlan& look, const Pixe
   const Plan& plan = look.plan;
   EncodePlan encode;
   if (plan.skip_equal) skip_equal(model, plan, pixels, pool, picture, encode, picture.fates);
-  if (plan.encoder_layers) {
-    encode.runs_layer = runs_by_order(model.encoder_skip_order, *plan.encoder_layers, model.vision->num_layers());
-  }
+  set_layers(model, look, encode);
   if (plan.merge > 0) encode.merges = {static_cast<int>(plan.merge)};
   if (plan.encoder_keep) {
     encode.drop = LayerDrop();
@@ -232,19 +238,26 @@ std::vector<int32_t> kept_cells(const MediaTokens& grid) {
   return all;
 }
 
+// Tokens of a picture that the plan keeps; none where that is up to the strategy.
+std::optional<int64_t> num_kept(const Plan& plan, int64_t num_laid_out) {
+  if (plan.keep || !plan.keep_share) return plan.keep;
+  return std::max<int64_t>(1, std::llround(*plan.keep_share * static_cast<double>(num_laid_out)));
+}
+
 Status compress(const Model& model, const LookPlan& look, ThreadPool& pool, Picture& picture) {
   const std::vector<const MediaTokens*> grids = grids_of(picture.pieces);
   const PictureTokens joined(grids);
   const TensorView query = look.query.is_empty() ? TensorView() : look.query.view();
   CompressionInput input = joined.input(query);
-  if (look.plan.keep && *look.plan.keep >= input.num_tokens() && !look.plan.keep_threshold) return {};
+  const std::optional<int64_t> keep = num_kept(look.plan, static_cast<int64_t>(picture.fates.shown_by.size()));
+  if (keep && *keep >= input.num_tokens() && !look.plan.keep_threshold) return {};
   std::vector<float> question_scores;
   if (look.strategy->question_scores != Need::kNone && model.token_scorer != nullptr) {
     question_scores = model.token_scorer->score(pool, input.vectors, query);
     input.question_scores = question_scores;
   }
   CompressionOptions options;
-  options.keep = std::min(look.plan.keep.value_or(0), input.num_tokens());
+  options.keep = std::min(keep.value_or(0), input.num_tokens());
   options.threshold = look.plan.keep_threshold;
   options.seed = look.plan.seed;
   SACCADE_ASSIGN_OR_RETURN(Reduction of_input, reduce(pool, *look.strategy, input, options));
@@ -270,14 +283,14 @@ bool LookPlan::keeps_layout() const {
   return !plan.crops_margins && !plan.skip_equal && plan.merge == 0 && strategy == nullptr;
 }
 
-Expected<LookPlan> make_look_plan(const Model& model, const Request& request) {
+Expected<LookPlan> make_look_plan(const Model& model, const Request& request, const Plan& plan) {
   LookPlan look;
-  look.plan = with_defaults(model, request.plan);
+  look.plan = with_defaults(model, plan);
   SACCADE_RETURN_IF_ERROR(check_look(look.plan));
   if (look.plan.looks_at_everything()) return look;
   if (const std::string& name = look.plan.strategy; !name.empty()) {
     SACCADE_ASSIGN_OR_RETURN(look.strategy, find_strategy(name));
-    if (!look.plan.keep && !look.strategy->decides_count) {
+    if (!look.plan.keep && !look.plan.keep_share && !look.strategy->decides_count) {
       return invalid_argument("strategy " + quote(name) + " needs to know how many tokens to keep; give keep");
     }
     if (look.strategy->query != Need::kNone) look.query = embed_question(model, request);
@@ -289,6 +302,13 @@ Expected<LookPlan> make_look_plan(const Model& model, const Request& request) {
   SACCADE_RETURN_IF_ERROR(check_model_can(model, look));
   look.digest = digest_of(look);
   return look;
+}
+
+Status set_fineness(const Plan& plan, Picture& picture) {
+  picture.fineness.max_tokens = plan.picture_tokens;
+  picture.fineness.scale = plan.scale;
+  picture.fineness.longest_side_px = plan.resolution;
+  return plan_layout(picture);
 }
 
 Expected<std::vector<Picture>> open_pictures(const Request& request, const Model& model, const ImageLimits& limits) {
@@ -334,17 +354,27 @@ Expected<PixelBatch> read_pixels(const PictureOptions& options, const Plan& plan
   return pixels;
 }
 
-Status encode_picture(const Model& model, const PictureOptions& options, const LookPlan& look, ThreadPool& pool,
+Expected<EncodePlan> plan_encoding(const Model& model, const LookPlan& look, const PixelBatch& pixels, ThreadPool& pool,
+                                   Picture& picture, StageTimes& stages) {
+  const StageTimer timer(stages.compress);
+  SACCADE_RETURN_IF_ERROR(begin_fates(model, look, picture));
+  return make_encode_plan(model, look, pixels, pool, picture);
+}
+
+void set_layers(const Model& model, const LookPlan& look, EncodePlan& encode) {
+  encode.runs_layer.clear();
+  if (!look.plan.encoder_layers) return;
+  encode.runs_layer = runs_by_order(model.encoder_skip_order, *look.plan.encoder_layers, model.vision->num_layers());
+}
+
+int64_t num_seen(const EncodePlan& encode, int64_t num_laid_out) {
+  return encode.is_seen.empty() ? num_laid_out : std::ranges::count(encode.is_seen, 1);
+}
+
+Status encode_picture(const Model& model, const EncodePlan& encode, const PixelBatch& pixels, ThreadPool& pool,
                       const ProgressFunction& progress, Picture& picture, PictureReceipt& told, Receipt& receipt) {
   StageTimes& stages = receipt.stages_ms;
-  SACCADE_ASSIGN_OR_RETURN(const PixelBatch pixels, read_pixels(options, look.plan, pool, picture, stages));
   picture.tell_layout(told);
-  EncodePlan encode;
-  {
-    const StageTimer timer(stages.compress);
-    SACCADE_RETURN_IF_ERROR(begin_fates(model, look, picture));
-    encode = make_encode_plan(model, look, pixels, pool, picture);
-  }
   const Stopwatch clock;
   EncodeTrace trace;
   auto pieces = model.vision->encode(pixels, encode, pool, trace, progress);
@@ -353,16 +383,20 @@ Status encode_picture(const Model& model, const PictureOptions& options, const L
   if (!pieces) return in_picture(picture, pieces.status());
   picture.pieces = *std::move(pieces);
   receipt.flops.encode += 2 * trace.multiply_adds;
-  const std::vector<const MediaTokens*> grids = grids_of(picture.pieces);
-  told.encoded_tokens = count_tokens(grids);
+  told.encoded_tokens = count_tokens(grids_of(picture.pieces));
+  return {};
+}
+
+Status compress_picture(const Model& model, const LookPlan& look, ThreadPool& pool, Picture& picture,
+                        StageTimes& stages) {
   if (look.keeps_layout()) return {};
   const StageTimer timer(stages.compress);
-  follow_merges(grids, picture.fates);
+  follow_merges(grids_of(picture.pieces), picture.fates);
   if (look.strategy != nullptr) {
     if (Status status = compress(model, look, pool, picture); !status.is_ok()) return in_picture(picture, status);
   }
   picture.facts.kept.clear();
-  for (const MediaTokens* grid : grids) picture.facts.kept.push_back(kept_cells(*grid));
+  for (const MediaTokens* grid : grids_of(picture.pieces)) picture.facts.kept.push_back(kept_cells(*grid));
   return {};
 }
 

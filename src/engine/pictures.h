@@ -28,13 +28,15 @@ struct Fineness {
   int cell_px = 1;
   Detail detail = Detail::kHigh;
   std::optional<int64_t> max_tokens;
+  std::optional<double> scale;
   std::optional<int> longest_side_px;
 };
 
 struct Picture {
   MediaBytes media;
-  ImageSize original;  // the file's
-  PictureFacts facts;  // of what is left where margins are cut off
+  ImageSize original;         // the file's
+  uint64_t media_digest = 0;  // of the file's bytes, and its detail
+  PictureFacts facts;         // of what is left where margins are cut off
   Fineness fineness = {};
   PixelSpec spec = {};                  // as the encoder wants it, so fine
   PixelLayout layout = {};              // of what the encoder is given
@@ -74,23 +76,42 @@ struct LookPlan {
   bool keeps_layout() const;
 };
 
-/// Errors: kInvalidArgument, kNotFound (no such strategy), kUnsupported (the model can't), with the plan's field.
-Expected<LookPlan> make_look_plan(const Model& model, const Request& request);
+/// `plan` in place of the request's. Errors: kInvalidArgument, kNotFound (no such strategy), kUnsupported (the model
+/// can't), with the plan's field.
+Expected<LookPlan> make_look_plan(const Model& model, const Request& request, const Plan& plan);
 
 /// In the order of the request, which must outlive them. Errors: kInvalidArgument (a model without a vision
 /// part), those of MediaBytes::open(), probe_image() and plan_pixels(), with the picture's name.
 Expected<std::vector<Picture>> open_pictures(const Request& request, const Model& model, const ImageLimits& limits);
+
+/// Looks at an opened picture as finely as the plan says, instead of as the one that it was opened with. Errors: those
+/// of plan_pixels(), with the picture's name.
+Status set_fineness(const Plan& plan, Picture& picture);
 
 /// Decodes, crops, resizes and normalises the picture, and adds the times to `stages`; a crop changes its facts and
 /// layout. Errors: those of decode_reduced() and prepare_pixels(), with the picture's name.
 Expected<PixelBatch> read_pixels(const PictureOptions& options, const Plan& plan, ThreadPool& pool, Picture& picture,
                                  StageTimes& stages);
 
-/// Encodes what read_pixels() reads into the picture's `pieces`, thinned out as the plan says, with the kept tokens in
-/// facts.kept. Tokens, work and times go to the receipts. Errors: those of read_pixels(), VisionEncoder::encode() and
-/// reduce(), kCancelled among them, with the picture's name.
-Status encode_picture(const Model& model, const PictureOptions& options, const LookPlan& look, ThreadPool& pool,
+/// Which of the picture's tokens are looked at and which layers run. Errors: those of VisionEncoder::layout().
+Expected<EncodePlan> plan_encoding(const Model& model, const LookPlan& look, const PixelBatch& pixels, ThreadPool& pool,
+                                   Picture& picture, StageTimes& stages);
+
+/// Has the layers run that the plan says, in place of those that `encode` was made with.
+void set_layers(const Model& model, const LookPlan& look, EncodePlan& encode);
+
+/// Of laid out tokens, how many the encoder is to make.
+int64_t num_seen(const EncodePlan& encode, int64_t num_laid_out);
+
+/// Into the picture's `pieces`. Tokens, work and times go to the receipts. Errors: those of VisionEncoder::encode(),
+/// kCancelled among them, with the picture's name.
+Status encode_picture(const Model& model, const EncodePlan& encode, const PixelBatch& pixels, ThreadPool& pool,
                       const ProgressFunction& progress, Picture& picture, PictureReceipt& told, Receipt& receipt);
+
+/// Thins out what was encoded as the plan says, with the kept tokens in facts.kept. Errors: those of reduce(), with the
+/// picture's name.
+Status compress_picture(const Model& model, const LookPlan& look, ThreadPool& pool, Picture& picture,
+                        StageTimes& stages);
 
 /// Has the encoder tell what the strategy goes by.
 void add_needs(const Strategy& strategy, EncodePlan& encode);

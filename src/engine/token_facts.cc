@@ -1,6 +1,7 @@
 #include "engine/token_facts.h"
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 #include "base/format.h"
@@ -17,10 +18,12 @@ Plan relevant(const Plan& plan) {
   Plan part;
   part.detail = plan.detail;
   part.picture_tokens = plan.picture_tokens;
+  part.scale = plan.scale;
   part.resolution = plan.resolution;
   part.crops_margins = plan.crops_margins;
   part.strategy = plan.strategy;
   part.keep = plan.keep;
+  part.keep_share = plan.keep_share;
   part.keep_threshold = plan.keep_threshold;
   part.seed = plan.seed;
   return part;
@@ -28,15 +31,15 @@ Plan relevant(const Plan& plan) {
 
 Expected<LookPlan> make_choice(const Model& model, const Request& request) {
   const Plan& plan = request.plan;
-  bool says_how_many = plan.keep || plan.keep_threshold;
+  bool says_how_many = plan.keep || plan.keep_share || plan.keep_threshold;
   if (!plan.strategy.empty()) {
     SACCADE_ASSIGN_OR_RETURN(const Strategy* strategy, find_strategy(plan.strategy));
     says_how_many = says_how_many || strategy->decides_count;
   }
-  if (says_how_many) return make_look_plan(model, request);
-  Request of_share = request;
-  of_share.plan.keep = 1;  // a strategy is then chosen; the number follows when the tokens are counted
-  SACCADE_ASSIGN_OR_RETURN(LookPlan look, make_look_plan(model, of_share));
+  if (says_how_many) return make_look_plan(model, request, plan);
+  Plan of_one = plan;
+  of_one.keep = 1;  // a strategy is then chosen; the number follows when the tokens are counted
+  SACCADE_ASSIGN_OR_RETURN(LookPlan look, make_look_plan(model, request, of_one));
   look.plan.keep.reset();
   return look;
 }
@@ -75,6 +78,8 @@ Expected<Reduction> choose(const LookPlan& look, ThreadPool& pool, const Compres
   options.seed = plan.seed;
   if (plan.keep) {
     options.keep = std::min(*plan.keep, num_tokens);
+  } else if (plan.keep_share) {
+    options.keep = std::max<int64_t>(1, std::llround(*plan.keep_share * static_cast<double>(num_tokens)));
   } else if (!plan.keep_threshold && !look.strategy->decides_count) {
     options.keep = std::max<int64_t>(1, num_tokens / kDefaultShare);
   }

@@ -132,6 +132,8 @@ constexpr auto kParts = std::to_array<Part>({
        return set(plan.picture_tokens, text, int64_t{1}, std::numeric_limits<int64_t>::max());
      },
      [](const Plan& plan) { return written(plan.picture_tokens); }},
+    {"scale", kShare, [](std::string_view text, Plan& plan) { return set_share(plan.scale, text); },
+     [](const Plan& plan) { return written(plan.scale); }},
     {"resolution", kCount,
      [](std::string_view text, Plan& plan) { return set(plan.resolution, text, 1, std::numeric_limits<int>::max()); },
      [](const Plan& plan) { return written(plan.resolution); }},
@@ -166,6 +168,8 @@ constexpr auto kParts = std::to_array<Part>({
        return set<int64_t>(plan.keep, text, 1, std::numeric_limits<int64_t>::max());
      },
      [](const Plan& plan) { return written(plan.keep); }},
+    {"keep-share", kShare, [](std::string_view text, Plan& plan) { return set_share(plan.keep_share, text); },
+     [](const Plan& plan) { return written(plan.keep_share); }},
     {"strategy", "the name of a strategy",
      [](std::string_view text, Plan& plan) {
        plan.strategy = text;

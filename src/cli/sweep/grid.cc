@@ -184,13 +184,13 @@ std::string series_of(const Plan& plan) {
   const auto add = [&](bool is_there, const std::string& name) {
     if (is_there) series = series.empty() ? name : "combined";
   };
-  add(plan.detail != Detail::kHigh || plan.picture_tokens || plan.resolution, "smaller picture");
+  add(plan.detail != Detail::kHigh || plan.picture_tokens || plan.scale || plan.resolution, "smaller picture");
   add(plan.crops_margins, "margins cut off");
   add(plan.skip_equal.has_value(), "equal parts skipped");
   add(plan.merge > 0, "merged in the encoder");
   add(plan.encoder_keep.has_value(), "fewer patches encoded");
   add(plan.encoder_layers.has_value(), "fewer encoder layers");
-  add(plan.keep || plan.keep_threshold || !plan.strategy.empty(),
+  add(plan.keep || plan.keep_share || plan.keep_threshold || !plan.strategy.empty(),
       plan.strategy.empty() ? "default strategy" : plan.strategy);
   add(plan.layers || !plan.skipped_layers.empty() || !plan.frozen_layers.empty(), "fewer decoder layers");
   add(!plan.prunings.empty(), "pruned in the decoder");

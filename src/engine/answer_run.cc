@@ -1,0 +1,393 @@
+#include "engine/answer_run.h"
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <numeric>
+#include <random>
+
+#include "base/format.h"
+#include "decoder/sampler.h"
+#include "engine/answer_writer.h"
+#include "engine/continuation.h"
+#include "engine/decoder_plan.h"
+#include "engine/plan_facts.h"
+#include "engine/stage_timer.h"
+#include "platform/process_memory.h"
+#include "request/plan_text.h"
+#include "request/validate_request.h"
+
+namespace saccade {
+namespace {
+
+// Pictures of which is remembered which tokens a plan kept.
+constexpr size_t kMaxLookedAt = 256;
+
+std::vector<ChatMessage> chat_messages(const Request& request) {
+  std::vector<ChatMessage> messages;
+  for (const Message& message : request.messages) {
+    ChatMessage chat = {message.role, {}};
+    for (const ContentPart& part : message.content) {
+      const bool is_text = part.kind == ContentPart::Kind::kText;
+      chat.parts.push_back({is_text ? ChatPart::Kind::kText : ChatPart::Kind::kImage, part.text});
+    }
+    messages.push_back(std::move(chat));
+  }
+  return messages;
+}
+
+double layers_per_token(const ForwardTrace& trace) {
+  const int64_t total = std::reduce(trace.num_rows.begin(), trace.num_rows.end());
+  return trace.num_tokens == 0 ? 0 : static_cast<double>(total) / static_cast<double>(trace.num_tokens);
+}
+
+}  // namespace
+
+// Opens the pictures and lays out the prompt. No pixel is touched yet, but where the plan's number of tokens depends on
+// what a picture shows.
+Status AnswerRun::lay_out() {
+  Receipt& receipt = answer_.receipt;
+  {
+    const StageTimer timer(receipt.stages_ms.media_decode);
+    SACCADE_ASSIGN_OR_RETURN(pictures_, open_pictures(request_, engine_.model, engine_.picture_options().limits));
+  }
+  {
+    const StageTimer timer(receipt.stages_ms.prompt);
+    SACCADE_ASSIGN_OR_RETURN(spans_, engine_.model.chat_template->render(chat_messages(request_), true));
+  }
+  for (const Picture& picture : pictures_) {
+    const auto& [width, height] = picture.facts.size;
+    receipt.pictures.push_back({.name = picture.media.name(), .width = width, .height = height});
+    picture.tell_layout(receipt.pictures.back());
+  }
+  if (request_.budget.is_limited()) {
+    SACCADE_RETURN_IF_ERROR(plan_within_budget());
+    SACCADE_RETURN_IF_ERROR(look_within_budget());
+    SACCADE_RETURN_IF_ERROR(begin_conversation());
+  } else {
+    SACCADE_RETURN_IF_ERROR(follow_plan());
+    SACCADE_RETURN_IF_ERROR(begin_conversation());
+    if (!look_.keeps_layout()) SACCADE_RETURN_IF_ERROR(look_ahead());
+  }
+  return build();
+}
+
+// The part of the plan that comes before the decoder.
+Status AnswerRun::follow_plan() {
+  const StageTimer timer(answer_.receipt.stages_ms.prompt);
+  SACCADE_ASSIGN_OR_RETURN(look_, make_look_plan(engine_.model, request_, plan_));
+  for (Picture& picture : pictures_) {
+    picture.facts.digest = picture.media_digest ^ look_.digest;
+    picture.facts.is_repacked = look_.plan.repacks_positions;
+  }
+  return {};
+}
+
+Status AnswerRun::begin_conversation() {
+  const StageTimer timer(answer_.receipt.stages_ms.prompt);
+  SACCADE_ASSIGN_OR_RETURN(ConversationPlan plan, make_decoder_plan(engine_.model, plan_));
+  engine_.conversation.begin(std::move(plan));
+  return {};
+}
+
+Status AnswerRun::build() {
+  Receipt& receipt = answer_.receipt;
+  const StageTimer timer(receipt.stages_ms.prompt);
+  std::vector<PictureFacts> facts;
+  for (const Picture& picture : pictures_) facts.push_back(picture.facts);
+  SACCADE_ASSIGN_OR_RETURN(prompt_, build_prompt(engine_.model, spans_, facts));
+  for (const MediaRun& run : prompt_.media) {
+    PictureReceipt& picture = receipt.pictures[static_cast<size_t>(run.picture_idx)];
+    picture.visual_tokens += run.num_tokens;
+    picture.laid_out_tokens += run.num_laid_out;
+  }
+  if (engine_.model.scheduler != nullptr) prompt_.add_budget_row();
+  return check_room();
+}
+
+// Encodes the pictures ahead of the prompt, or finds which of their tokens an earlier answer by the same plan kept.
+Status AnswerRun::look_ahead() {
+  for (size_t i = 0; i < pictures_.size(); ++i) {
+    Picture& picture = pictures_[i];
+    const auto known = engine_.looked_at.find(picture.facts.digest);
+    if (known != engine_.looked_at.end()) {
+      SACCADE_RETURN_IF_ERROR(recall(known->second, picture));
+      picture.tell_layout(answer_.receipt.pictures[i]);
+      continue;
+    }
+    SACCADE_RETURN_IF_ERROR(encode(i));
+    remember_look(picture);
+  }
+  return {};
+}
+
+void AnswerRun::remember_look(const Picture& picture) {
+  if (engine_.looked_at.size() >= kMaxLookedAt) engine_.looked_at.clear();
+  engine_.looked_at[picture.facts.digest] = remember(picture);
+}
+
+// Plan A.
+Status AnswerRun::plan_within_budget() {
+  const StageTimer timer(answer_.receipt.stages_ms.prompt);
+  std::vector<PictureFacts> facts;
+  for (const Picture& picture : pictures_) facts.push_back(picture.facts);
+  SACCADE_ASSIGN_OR_RETURN(const Prompt whole, build_prompt(engine_.model, spans_, facts));
+  SACCADE_ASSIGN_OR_RETURN(PlanRequest described, describe(engine_.model, *engine_.planning, request_, pictures_,
+                                                           whole.num_rows() - whole.num_visual()));
+  budget_.emplace(*engine_.planning, std::move(described), request_.plan);
+  SACCADE_ASSIGN_OR_RETURN(plan_, budget_->begin(clock_.elapsed_ms()));
+  for (Picture& picture : pictures_) SACCADE_RETURN_IF_ERROR(set_fineness(plan_, picture));
+  return {};
+}
+
+// Stage by stage for all pictures, each stage by the plan that the time left behind the one before it allows.
+Status AnswerRun::look_within_budget() {
+  SACCADE_RETURN_IF_ERROR(follow_plan());
+  if (pictures_.empty()) return {};
+  StageTimes& stages = answer_.receipt.stages_ms;
+  std::vector<PixelBatch> pixels;
+  std::vector<EncodePlan> plans;
+  double num_seen_tokens = 0;
+  double num_laid_out = 0;
+  for (Picture& picture : pictures_) {
+    SACCADE_ASSIGN_OR_RETURN(PixelBatch read,
+                             read_pixels(engine_.picture_options(), look_.plan, *engine_.pool, picture, stages));
+    SACCADE_ASSIGN_OR_RETURN(EncodePlan plan,
+                             plan_encoding(engine_.model, look_, read, *engine_.pool, picture, stages));
+    const auto count = static_cast<int64_t>(picture.fates.shown_by.size());
+    num_laid_out += static_cast<double>(count);
+    num_seen_tokens += static_cast<double>(num_seen(plan, count));
+    pixels.push_back(std::move(read));
+    plans.push_back(std::move(plan));
+  }
+  const double share_seen = num_laid_out > 0 ? num_seen_tokens / num_laid_out : 1;
+  if (auto changed = budget_->pass_media(clock_.elapsed_ms(), share_seen)) {
+    plan_ = *std::move(changed);
+    SACCADE_RETURN_IF_ERROR(follow_plan());
+    for (size_t i = 0; i < pictures_.size(); ++i) set_layers(engine_.model, look_, plans[i]);
+  }
+  double num_encoded = 0;
+  for (size_t i = 0; i < pictures_.size(); ++i) {
+    SACCADE_RETURN_IF_ERROR(encode_picture(engine_.model, plans[i], pixels[i], *engine_.pool, encode_progress(i),
+                                           pictures_[i], answer_.receipt.pictures[i], answer_.receipt));
+    num_encoded += static_cast<double>(answer_.receipt.pictures[i].encoded_tokens);
+    pixels[i] = {};
+  }
+  if (auto changed = budget_->pass_encode(clock_.elapsed_ms(), num_encoded)) {
+    plan_ = *std::move(changed);
+    SACCADE_RETURN_IF_ERROR(follow_plan());
+  }
+  for (Picture& picture : pictures_) {
+    SACCADE_RETURN_IF_ERROR(compress_picture(engine_.model, look_, *engine_.pool, picture, stages));
+    remember_look(picture);
+  }
+  return {};
+}
+
+Status AnswerRun::check_room() const {
+  const ModelInfo& info = engine_.info;
+  if (prompt_.num_rows() == 0) return invalid_argument("the prompt is empty");
+  if (prompt_.num_rows() < info.context_length) return {};
+  const int64_t largest = engine_.model.decoder->config().context_length;
+  std::string advice = "ask with fewer pictures or words, or begin a new conversation";
+  if (info.context_length < largest) {
+    advice += format(", or a larger context (up to %lld)", static_cast<long long>(largest));
+  }
+  return resource_exhausted(
+      format("the prompt has %lld tokens, %lld of them from pictures, but the context holds %lld; %s",
+             static_cast<long long>(prompt_.num_rows()), static_cast<long long>(prompt_.num_visual()),
+             static_cast<long long>(info.context_length), advice.c_str()));
+}
+
+ProgressFunction AnswerRun::progress_of(std::string_view stage, double begin, double end) const {
+  if (!callbacks_.on_progress) return {};
+  return [this, stage, begin, end](double fraction) {
+    return callbacks_.on_progress({stage, begin + (end - begin) * fraction});
+  };
+}
+
+// Each picture has an equal share of the bar.
+ProgressFunction AnswerRun::encode_progress(size_t picture_idx) const {
+  const double share = 1.0 / static_cast<double>(std::max<size_t>(1, pictures_.size()));
+  const double begin = share * static_cast<double>(picture_idx);
+  return progress_of("encode", begin, begin + share);
+}
+
+Status AnswerRun::encode_missing(int64_t first_row) {
+  Receipt& receipt = answer_.receipt;
+  for (size_t i = 0; i < pictures_.size(); ++i) receipt.pictures[i].is_cached = pictures_[i].pieces.empty();
+  for (const MediaRun& run : prompt_.media) {
+    if (run.first_row + run.num_tokens <= first_row) continue;
+    receipt.pictures[static_cast<size_t>(run.picture_idx)].is_cached = false;
+  }
+  for (size_t i = 0; i < pictures_.size(); ++i) {
+    if (receipt.pictures[i].is_cached || !pictures_[i].pieces.empty()) continue;
+    SACCADE_RETURN_IF_ERROR(encode(i));
+  }
+  return {};
+}
+
+Status AnswerRun::encode(size_t picture_idx) {
+  Receipt& receipt = answer_.receipt;
+  Picture& picture = pictures_[picture_idx];
+  SACCADE_ASSIGN_OR_RETURN(const PixelBatch pixels, read_pixels(engine_.picture_options(), look_.plan, *engine_.pool,
+                                                                picture, receipt.stages_ms));
+  SACCADE_ASSIGN_OR_RETURN(const EncodePlan plan,
+                           plan_encoding(engine_.model, look_, pixels, *engine_.pool, picture, receipt.stages_ms));
+  SACCADE_RETURN_IF_ERROR(encode_picture(engine_.model, plan, pixels, *engine_.pool, encode_progress(picture_idx),
+                                         picture, receipt.pictures[picture_idx], receipt));
+  return compress_picture(engine_.model, look_, *engine_.pool, picture, receipt.stages_ms);
+}
+
+Expected<Tensor> AnswerRun::prefill(int64_t first_row) {
+  const Model& model = engine_.model;
+  const StageTimer timer(answer_.receipt.stages_ms.prefill);
+  std::vector<const MediaTokens*> vectors;
+  for (const MediaRun& run : prompt_.media) vectors.push_back(find_vectors(pictures_, run));
+  Tensor rows = embed_rows(model, prompt_, first_row, vectors);
+  if (prompt_.has_budget_row) {
+    const int64_t num_scheduled = model.scheduler->num_scheduled(plan_.layers.value_or(1.0));
+    model.scheduler->embed_budget(num_scheduled, rows.row(rows.shape()[0] - 1));
+  }
+  const std::vector<uint8_t> is_visual = prompt_.visual_rows();
+  const std::vector<float> biases = key_biases(prompt_, vectors);
+  const auto skipped = static_cast<size_t>(first_row);
+  const NewRows more = {rows, std::span(prompt_.positions).subspan(skipped),
+                        std::span(prompt_.fingerprints).subspan(skipped), std::span(is_visual).subspan(skipped),
+                        biases.empty() ? std::span<const float>() : std::span(biases).subspan(skipped)};
+  engine_.conversation.truncate(first_row);
+  ForwardTrace trace;
+  SACCADE_ASSIGN_OR_RETURN(Tensor logits, engine_.conversation.extend(*model.decoder, *engine_.pool, more, 1,
+                                                                      progress_of("prefill", 0, 1), &trace));
+  Receipt& receipt = answer_.receipt;
+  receipt.flops.prefill = 2 * trace.multiply_adds;
+  receipt.decoder.prefill_layers = layers_per_token(trace);
+  for (size_t i = 0; i < trace.num_rows.size(); ++i) {
+    if (trace.num_rows[i] > 0) receipt.decoder.layers.push_back(static_cast<int>(i));
+  }
+  receipt.decoder.last_visual_tokens =
+      trace.was_pruned ? static_cast<int64_t>(trace.visual_kept.size()) : prompt_.num_visual();
+  if (!std::ranges::all_of(logits.floats(), [](float logit) { return std::isfinite(logit); })) {
+    engine_.conversation.truncate(first_row);
+    return corrupt_data(engine_.options.model_path +
+                        ": the model computed values that are not numbers; the file may be damaged, compare its "
+                        "checksum with the publisher's");
+  }
+  return logits;
+}
+
+Status AnswerRun::generate(Tensor logits) {
+  const Model& model = engine_.model;
+  Receipt& receipt = answer_.receipt;
+  const StageTimer timer(receipt.stages_ms.decode);
+  Sampler sampler(request_.sampling, receipt.seed);
+  for (const TokenId token : prompt_.tokens) {
+    if (token != Prompt::kMediaRow) sampler.see(token);
+  }
+  AnswerWriter writer(*model.tokenizer, request_, callbacks_, answer_.text);
+  const int64_t max_tokens = std::min(request_.max_tokens, engine_.info.context_length - prompt_.num_rows());
+  ForwardTrace trace;
+  // A guess is verified with all layers; where tokens may leave early, it would cost what it saves.
+  const bool may_guess = engine_.options.speculates && !plan_.exit;
+  Continuation continuation(model, *engine_.pool, engine_.conversation,
+                            {prompt_.tokens, std::move(logits), prompt_.next_position, may_guess, &trace});
+  bool is_ended = false;
+  while (true) {
+    const TokenId token = sampler.sample(continuation.logits());
+    if (receipt.tokens.generated++ == 0) receipt.ttft_ms = clock_.elapsed_ms();
+    is_ended = model.tokenizer->is_end(token);
+    if (is_ended) break;
+    writer.push(token);
+    const int64_t num_left = max_tokens - receipt.tokens.generated;
+    if (writer.is_stopped() || writer.is_cancelled() || num_left == 0) break;
+    if (budget_ && !budget_->has_time_for_token(clock_.elapsed_ms(), receipt.tokens.generated)) break;
+    sampler.see(token);
+    SACCADE_RETURN_IF_ERROR(continuation.push(token, num_left));
+  }
+  receipt.flops.decode = 2 * trace.multiply_adds;
+  receipt.decoder.decode_layers = layers_per_token(trace);
+  receipt.tokens.guessed = continuation.num_guessed();
+  receipt.tokens.guessed_right = continuation.num_guessed_right();
+  writer.finish();
+  receipt.finish_reason = is_ended || writer.is_stopped() ? "stop" : "length";
+  if (writer.is_cancelled()) receipt.finish_reason = "cancelled";
+  return {};
+}
+
+// From the prompt to the last token. The prompt's last row is always computed anew: its logits are needed.
+Status AnswerRun::run_stages() {
+  const int64_t first_row =
+      std::min(engine_.conversation.num_common_rows(prompt_.fingerprints), prompt_.num_rows() - 1);
+  answer_.receipt.tokens.cached = first_row;
+  SACCADE_RETURN_IF_ERROR(encode_missing(first_row));
+  SACCADE_ASSIGN_OR_RETURN(Tensor logits, prefill(first_row));
+  if (budget_) budget_->pass_prefill(clock_.elapsed_ms());
+  return generate(std::move(logits));
+}
+
+Expected<Answer> AnswerRun::run() {
+  SACCADE_RETURN_IF_ERROR(validate_request(request_));
+  answer_.receipt.seed = request_.sampling.seed ? *request_.sampling.seed : std::random_device{}();
+  Status status = lay_out();
+  if (status.is_ok()) status = run_stages();
+  if (status.code() == StatusCode::kCancelled) {
+    answer_.receipt.finish_reason = "cancelled";
+  } else if (!status.is_ok()) {
+    return status;
+  } else if (request_.wants_looks) {
+    for (const Picture& picture : pictures_) answer_.looks.push_back(make_picture_look(engine_.model, picture));
+  }
+  write_receipt();
+  return std::move(answer_);
+}
+
+// What was computed, all pictures together.
+StageLoads AnswerRun::loads() const {
+  const Receipt& receipt = answer_.receipt;
+  StageLoads loads;
+  const int64_t per_token =
+      engine_.planning->costs.shape().tower ? engine_.planning->costs.shape().tower->patches_per_token : 1;
+  for (const PictureReceipt& picture : receipt.pictures) {
+    loads.looked = loads.looked || picture.encoded_tokens > 0;
+    loads.encoded_tokens += static_cast<double>(picture.encoded_tokens);
+    loads.tiles += picture.num_tiles;
+  }
+  loads.patches = loads.encoded_tokens * static_cast<double>(per_token);
+  loads.past_rows = static_cast<double>(receipt.tokens.cached);
+  const std::vector<uint8_t> is_visual = prompt_.visual_rows();
+  const auto num_new = prompt_.num_rows() - receipt.tokens.cached;
+  const auto num_visual = std::count(is_visual.end() - num_new, is_visual.end(), 1);
+  loads.visual_tokens = static_cast<double>(num_visual);
+  loads.text_rows = static_cast<double>(num_new - num_visual);
+  loads.generated_tokens = static_cast<double>(receipt.tokens.generated);
+  return loads;
+}
+
+void AnswerRun::write_receipt() {
+  Receipt& receipt = answer_.receipt;
+  receipt.plan = plan_text(plan_);
+  receipt.model = std::filesystem::path(engine_.options.model_path).filename().string();
+  receipt.family = engine_.info.family;
+  receipt.isa = engine_.info.isa;
+  receipt.threads = engine_.info.threads;
+  receipt.latency_ms = clock_.elapsed_ms();
+  receipt.decoder.num_layers = static_cast<int>(engine_.model.decoder->config().num_layers);
+  receipt.tokens.visual = prompt_.num_visual();
+  receipt.tokens.budget = prompt_.has_budget_row ? 1 : 0;
+  receipt.tokens.text = prompt_.num_rows() - receipt.tokens.visual - receipt.tokens.budget;
+  if (budget_) budget_->finish(receipt.latency_ms, loads(), receipt);
+  if (!engine_.is_load_counted) {
+    engine_.is_load_counted = true;
+    receipt.stages_ms.load = engine_.info.load_ms;
+    receipt.latency_ms += engine_.info.load_ms;
+    if (receipt.ttft_ms) *receipt.ttft_ms += engine_.info.load_ms;
+  }
+  const double decode_seconds = receipt.stages_ms.decode / 1000;
+  const auto after_first = static_cast<double>(receipt.tokens.generated - 1);
+  receipt.tokens_per_second = after_first > 0 && decode_seconds > 0 ? after_first / decode_seconds : 0;
+  receipt.peak_memory_bytes = peak_resident_bytes();
+  receipt.chat_template = engine_.model.chat_template->source();
+  receipt.chat_template_note = engine_.model.chat_template->fallback_reason();
+}
+
+}  // namespace saccade

@@ -1,0 +1,84 @@
+// One answer, from its request to its last token, stage by stage.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "engine/budget_run.h"
+#include "engine/conversation.h"
+#include "engine/model.h"
+#include "engine/pictures.h"
+#include "engine/planning.h"
+#include "engine/prompt.h"
+#include "platform/clock.h"
+#include "platform/thread_pool.h"
+#include "saccade/engine.h"
+
+namespace saccade {
+
+/// What answers share: what was loaded, and what earlier ones left behind.
+struct EngineState {
+  EngineOptions options;
+  Model model;
+  std::unique_ptr<ThreadPool> pool;
+  ModelInfo info;
+  Conversation conversation;
+  std::optional<Planning> planning;                  // of engines that were asked with a budget
+  std::unordered_map<uint64_t, LookedAt> looked_at;  // by the digest of a picture and a plan
+  bool is_load_counted = false;
+
+  PictureOptions picture_options() const {
+    return {{options.max_image_bytes, options.max_image_pixels}, options.has_exact_pixels};
+  }
+};
+
+/// Thread safety: one thread, and one run at a time of an engine.
+class AnswerRun {
+ public:
+  /// All must outlive it.
+  AnswerRun(EngineState& engine, const Request& request, const AnswerCallbacks& callbacks)
+      : engine_(engine), request_(request), callbacks_(callbacks), plan_(request.plan) {}
+
+  /// Errors: those of Engine::answer().
+  Expected<Answer> run();
+
+  // Its stages, for measuring some of them alone: each needs those before it.
+  Status lay_out();
+  Status encode_missing(int64_t first_row);
+  Expected<Tensor> prefill(int64_t first_row);
+
+ private:
+  Status follow_plan();
+  Status begin_conversation();
+  Status look_ahead();
+  void remember_look(const Picture& picture);
+  Status plan_within_budget();
+  Status look_within_budget();
+  Status encode(size_t picture_idx);
+  Status build();
+  Status check_room() const;
+  Status run_stages();
+  Status generate(Tensor logits);
+  StageLoads loads() const;
+  void write_receipt();
+  ProgressFunction progress_of(std::string_view stage, double begin, double end) const;
+  ProgressFunction encode_progress(size_t picture_idx) const;
+
+  EngineState& engine_;
+  const Request& request_;
+  const AnswerCallbacks& callbacks_;
+  const Stopwatch clock_;
+  Plan plan_;
+  std::optional<BudgetRun> budget_;
+  Answer answer_;
+  std::vector<PromptSpan> spans_;
+  LookPlan look_;
+  std::vector<Picture> pictures_;
+  Prompt prompt_;
+};
+
+}  // namespace saccade

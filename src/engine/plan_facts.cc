@@ -1,0 +1,101 @@
+#include "engine/plan_facts.h"
+
+#include <algorithm>
+#include <iterator>
+
+namespace saccade {
+namespace {
+
+constexpr double kScales[] = {1, 0.875, 0.75, 0.625, 0.5, 0.375};
+
+double area(ImageSize size) {
+  return static_cast<double>(size.width) * static_cast<double>(size.height);
+}
+
+// Of all pictures looked at `scale` times as finely as `plan` says.
+Expected<LookChoice> look_at(const Model& model, std::span<Picture> pictures, const Plan& plan, double scale,
+                             double patches_per_token) {
+  LookChoice look = {.scale = scale};
+  Plan scaled = plan;
+  if (scale < 1) scaled.scale = scale;
+  for (Picture& picture : pictures) {
+    SACCADE_RETURN_IF_ERROR(set_fineness(scaled, picture));
+    SACCADE_ASSIGN_OR_RETURN(const int64_t num_tokens, count_laid_out(model, picture));
+    look.tokens += static_cast<double>(num_tokens);
+    look.tiles += picture.layout.num_tiles;
+    look.read_pixels += area(picture.original);
+    look.resized_pixels += picture.layout.num_tiles * area(picture.layout.tile);
+  }
+  look.patches = look.tokens * patches_per_token;
+  return look;
+}
+
+bool is_finer_set(const Plan& plan) {
+  return plan.picture_tokens || plan.scale || plan.resolution || plan.crops_margins;
+}
+
+// What the request's plan says of a lever is the only option.
+void keep_fixed(const Plan& plan, double num_tokens, LeverOptions& options) {
+  const auto fix = [&](Lever lever, double value) { options_of(options, lever) = {value}; };
+  if (plan.skip_equal) {
+    size_t nearest = 0;
+    for (size_t i = 1; i < kSkips.size(); ++i) {
+      if (*plan.skip_equal >= kSkips[i].levels && plan.skip_equal_margin <= kSkips[i].margin) nearest = i;
+    }
+    fix(Lever::kSkip, static_cast<double>(nearest));
+  }
+  if (plan.encoder_layers) fix(Lever::kEncoderLayers, *plan.encoder_layers);
+  if (plan.keep_share) fix(Lever::kKeep, *plan.keep_share);
+  if (plan.keep && num_tokens > 0) fix(Lever::kKeep, std::min(1.0, static_cast<double>(*plan.keep) / num_tokens));
+  if (plan.keep_threshold || (!plan.strategy.empty() && !plan.keep && !plan.keep_share)) fix(Lever::kKeep, 1);
+  if (plan.layers) fix(Lever::kLayers, *plan.layers);
+}
+
+}  // namespace
+
+std::string question_of(const Request& request) {
+  std::string question;
+  for (const ContentPart& part : request.messages.back().content) {
+    if (part.kind == ContentPart::Kind::kText) question += part.text + " ";
+  }
+  return question;
+}
+
+Expected<PlanRequest> describe(const Model& model, const Planning& planning, const Request& request,
+                               std::span<Picture> pictures, int64_t text_rows) {
+  PlanRequest described;
+  described.budget = request.budget;
+  described.options = planning.options;
+  described.weights = planning.weights;
+  described.price = planning.price.value_or(Price());
+  described.task_class = planning.rules.classify(question_of(request));
+  PlanFacts& facts = described.facts;
+  facts.text_rows = static_cast<double>(text_rows);
+  facts.freezes_visual = planning.freezes_visual;
+  facts.share_seen = planning.share_seen;
+  facts.share_seen[0] = 1;
+  const LengthForecast length = planning.lengths.forecast(described.task_class, request.max_tokens);
+  facts.expected_tokens = length.median;
+  facts.p95_tokens = length.p95;
+  if (pictures.empty()) {
+    for (const Lever lever : {Lever::kSkip, Lever::kEncoderLayers, Lever::kKeep}) {
+      options_of(described.options, lever).resize(1);
+    }
+    return described;
+  }
+  for (const Picture& picture : pictures) facts.file_pixels += area(picture.original);
+  const auto patches_per_token = static_cast<double>(planning.costs.shape().tower->patches_per_token);
+  std::vector<double>& scales = options_of(described.options, Lever::kScale);
+  scales.clear();
+  for (const double scale : kScales) {
+    SACCADE_ASSIGN_OR_RETURN(const LookChoice look, look_at(model, pictures, request.plan, scale, patches_per_token));
+    if (!facts.looks.empty() && look.tokens >= facts.looks.back().tokens) continue;
+    facts.looks.push_back(look);
+    scales.push_back(scale);
+    if (is_finer_set(request.plan)) break;
+  }
+  keep_fixed(request.plan, facts.looks.front().tokens, described.options);
+  return described;
+}
+
+}  // namespace saccade

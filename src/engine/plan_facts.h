@@ -1,0 +1,24 @@
+// What the planner is told of a request before anything is decoded.
+#pragma once
+
+#include <span>
+#include <string>
+
+#include "engine/pictures.h"
+#include "engine/planning.h"
+#include "planner/planner.h"
+#include "saccade/request.h"
+#include "saccade/status.h"
+
+namespace saccade {
+
+/// The text of the last message: the question.
+std::string question_of(const Request& request);
+
+/// Facts, and the settings of the levers that are free: those that the request's plan leaves to the planner.
+/// `text_rows` counts the prompt's rows that are text. Leaves the pictures laid out at some resolution. Errors: those
+/// of set_fineness().
+Expected<PlanRequest> describe(const Model& model, const Planning& planning, const Request& request,
+                               std::span<Picture> pictures, int64_t text_rows);
+
+}  // namespace saccade

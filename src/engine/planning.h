@@ -1,0 +1,41 @@
+// What an engine plans by, and learns as it answers.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "engine/model.h"
+#include "planner/answer_lengths.h"
+#include "planner/cost_model.h"
+#include "planner/levers.h"
+#include "planner/planner.h"
+#include "planner/price.h"
+#include "planner/quality_model.h"
+#include "planner/task_class.h"
+#include "saccade/status.h"
+#include "tensor/dtype.h"
+
+namespace saccade {
+
+struct Planning {
+  CostModel costs;
+  QualityTable quality;
+  std::optional<Price> price;
+  std::string strategy;  // that chooses the tokens which are kept; empty: the model has none to offer
+  LeverOptions options;  // that the model can carry out; kScale's depend on the picture
+  bool freezes_visual = false;
+  TaskRules rules = {};
+  Weights weights = {};
+  AnswerLengths lengths = {};
+  // Of patches, what is left by each of kSkips: the mean of the last pictures.
+  std::array<double, kSkips.size()> share_seen = {1, 0.7, 0.6, 0.5};
+
+  void saw_share(size_t skip, double share);
+};
+
+/// Errors: those of reading the order of the model's layers.
+Expected<Planning> make_planning(const Model& model, DType kv_dtype);
+
+}  // namespace saccade

@@ -1,0 +1,37 @@
+#include "planner/levers.h"
+
+namespace saccade {
+
+const char* lever_name(Lever lever) {
+  switch (lever) {
+    case Lever::kScale:
+      return "scale";
+    case Lever::kSkip:
+      return "skip";
+    case Lever::kEncoderLayers:
+      return "encoder_layers";
+    case Lever::kKeep:
+      return "keep";
+    case Lever::kLayers:
+      return "layers";
+  }
+  return "";
+}
+
+Plan to_plan(const Levers& levers, const Plan& fixed, const std::string& strategy) {
+  Plan plan = fixed;
+  if (levers[Lever::kScale] < 1) plan.scale = levers[Lever::kScale];
+  if (const SkipChoice& skip = levers.skip(); skip.levels >= 0) {
+    plan.skip_equal = skip.levels;
+    plan.skip_equal_margin = skip.margin;
+  }
+  if (levers[Lever::kEncoderLayers] < 1) plan.encoder_layers = levers[Lever::kEncoderLayers];
+  if (levers[Lever::kKeep] < 1) {
+    plan.keep_share = levers[Lever::kKeep];
+    if (plan.strategy.empty()) plan.strategy = strategy;
+  }
+  if (levers[Lever::kLayers] < 1) plan.layers = levers[Lever::kLayers];
+  return plan;
+}
+
+}  // namespace saccade

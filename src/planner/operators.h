@@ -1,0 +1,65 @@
+// What a stage computes, operator by operator: floating point operations and bytes moved, each a closed formula of the
+// model's shape and of the numbers of rows (as LLM-Viewer counts them, arXiv 2402.16363, with the vision tower added).
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "planner/model_shape.h"
+
+namespace saccade {
+
+enum class OperatorKind : uint8_t {
+  kLinear,     // products with weights
+  kAttention,  // products of rows with rows, and the softmax between them
+  kVector,     // norms, sums, activations: bound by memory
+};
+
+struct Operator {
+  const char* name = "";
+  OperatorKind kind = OperatorKind::kVector;
+  double rows = 0;   // that go through it at once
+  double flops = 0;  // a multiply-add is two
+  double bytes = 0;  // weights, activations and cache
+  double count = 1;  // how often it runs
+};
+
+/// No memory of its own: the planner makes thousands.
+class OperatorList {
+ public:
+  void add(const Operator& op) { operators_[size_++] = op; }
+  std::span<const Operator> all() const { return {operators_.data(), size_}; }
+  double flops() const;
+  double bytes() const;
+
+ private:
+  std::array<Operator, 24> operators_;
+  size_t size_ = 0;
+};
+
+/// What goes through a vision tower.
+struct TowerLoad {
+  double num_patches = 0;  // of all tiles
+  double num_tiles = 1;    // whose patches look at one another alone
+  double num_tokens = 0;   // that the projector makes
+  double layers = 0;       // that run
+};
+
+OperatorList tower_operators(const TowerShape& shape, const TowerLoad& load);
+
+/// What goes through a language model: rows of a prompt, or one row of each of several sequences.
+struct DecoderLoad {
+  double text_rows = 0;      // new ones of one sequence
+  double visual_rows = 0;    // the same
+  double past_rows = 0;      // that they look back at
+  double sequences = 1;      // that are computed together
+  double layers = 0;         // that run for all rows
+  double frozen_layers = 0;  // further ones, which visual rows pass by, leaving keys and values
+  double logit_rows = 1;
+};
+
+OperatorList decoder_operators(const DecoderShape& shape, const DecoderLoad& load);
+
+}  // namespace saccade

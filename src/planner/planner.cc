@@ -1,0 +1,371 @@
+#include "planner/planner.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "base/format.h"
+#include "planner/certificate.h"
+
+namespace saccade {
+namespace {
+
+bool has_passed(const PlanFacts& facts, Checkpoint checkpoint) {
+  return facts.passed >= checkpoint;
+}
+
+// The safest option of each lever.
+Levers full_of(const LeverOptions& options) {
+  Levers levers;
+  for (size_t i = 0; i < kNumLevers; ++i) levers.values[i] = options[i].front();
+  return levers;
+}
+
+double sum_before_decoding(const StageMs& stages) {
+  double sum = 0;
+  for (size_t i = 0; i < kNumCostStages; ++i) {
+    if (i != static_cast<size_t>(CostStage::kDecode)) sum += stages[i];
+  }
+  return sum;
+}
+
+}  // namespace
+
+// The parts of candidates, each computed once for all candidates that share it.
+class Planner::Search {
+ public:
+  Search(const Planner& planner, const PlanRequest& request)
+      : costs_(planner.costs_),
+        quality_(planner.quality_.of(request.task_class)),
+        is_calibrated_(planner.quality_.is_calibrated),
+        request_(request),
+        facts_(request.facts),
+        p95_factor_(planner.costs_.p95_factor(request.facts.passed)) {
+    if (request.budget.min_quality && is_calibrated_) {
+      num_certified_ = certified_rungs(quality_.ladder, 1 - *request.budget.min_quality, planner.quality_.delta);
+    }
+    for (const double value : options_of(request.options, Lever::kKeep)) {
+      kept_by_tokens_.push_back(share_kept(Lever::kKeep, value));
+    }
+    for (const double value : options_of(request.options, Lever::kLayers)) {
+      kept_by_layers_.push_back(share_kept(Lever::kLayers, value));
+    }
+  }
+
+  Candidate evaluate(const Levers& levers) const;
+  Verdict verdict(const Candidate& candidate) const;
+  bool keeps_quality(const Candidate& candidate) const;
+  template <typename Visit>
+  void for_each(const Visit& visit) const;
+
+ private:
+  const LookChoice& look_of(double scale) const;
+  double tokens_seen(const LookChoice& look, const Levers& levers) const;
+  double media_ms(const LookChoice& look) const;
+  double encode_ms(const LookChoice& look, const Levers& levers) const;
+  double compress_ms(const LookChoice& look, const Levers& levers) const;
+  double kept_tokens(const LookChoice& look, const Levers& levers) const;
+  void think(const Levers& levers, Candidate& candidate) const;
+  void add_up(Candidate& candidate) const;
+  void think_all(const LookChoice& look, Levers levers, std::vector<Candidate>& thoughts) const;
+  template <typename Visit>
+  void visit_look(const Levers& look_levers, double encode, double kept_by_looking, std::vector<Candidate>& thoughts,
+                  const Visit& visit) const;
+  bool is_between_options(const Levers& levers) const;
+  double share_kept(Lever lever, double value) const {
+    return 1 - expected_loss(quality_.curves[static_cast<size_t>(lever)], value);
+  }
+
+  const CostModel& costs_;
+  const ClassQuality& quality_;
+  const bool is_calibrated_;
+  const PlanRequest& request_;
+  const PlanFacts& facts_;
+  const double p95_factor_;
+  size_t num_certified_ = 0;  // rungs, where a floor was asked for
+  // Of quality, by the options of kKeep and kLayers.
+  std::vector<double> kept_by_tokens_;
+  std::vector<double> kept_by_layers_;
+};
+
+// The coarsest that is no coarser than asked.
+const LookChoice& Planner::Search::look_of(double scale) const {
+  static constexpr LookChoice kNoPicture = {};
+  const LookChoice* found = facts_.looks.empty() ? &kNoPicture : &facts_.looks.front();
+  for (const LookChoice& look : facts_.looks) {
+    if (look.scale >= scale - 1e-9 && look.scale <= found->scale) found = &look;
+  }
+  return *found;
+}
+
+double Planner::Search::tokens_seen(const LookChoice& look, const Levers& levers) const {
+  if (has_passed(facts_, Checkpoint::kEncode) && facts_.visual_tokens >= 0) return facts_.visual_tokens;
+  return look.tokens * facts_.share_seen[static_cast<size_t>(levers[Lever::kSkip])];
+}
+
+double Planner::Search::media_ms(const LookChoice& look) const {
+  if (has_passed(facts_, Checkpoint::kMedia) || facts_.looks.empty()) return 0;
+  return costs_.corrected_ms(CostStage::kMedia,
+                             costs_.media_ms(facts_.file_pixels, look.read_pixels, look.resized_pixels));
+}
+
+double Planner::Search::encode_ms(const LookChoice& look, const Levers& levers) const {
+  if (has_passed(facts_, Checkpoint::kEncode) || facts_.looks.empty()) return 0;
+  const double share = facts_.share_seen[static_cast<size_t>(levers[Lever::kSkip])];
+  const double layers = levers[Lever::kEncoderLayers] * static_cast<double>(costs_.shape().tower->num_layers);
+  return costs_.corrected_ms(CostStage::kEncode, costs_.encode_ms({look.patches * share, look.tiles,
+                                                                   look.tokens * share, std::ceil(layers - 1e-9)}));
+}
+
+double Planner::Search::kept_tokens(const LookChoice& look, const Levers& levers) const {
+  const double seen = tokens_seen(look, levers);
+  if (levers[Lever::kKeep] >= 1) return seen;
+  return std::min(seen, std::max(1.0, std::round(levers[Lever::kKeep] * look.tokens)));
+}
+
+double Planner::Search::compress_ms(const LookChoice& look, const Levers& levers) const {
+  if (has_passed(facts_, Checkpoint::kPrefill) || facts_.looks.empty()) return 0;
+  const bool compares = levers.skip().levels >= 0 && !has_passed(facts_, Checkpoint::kMedia);
+  const bool chooses = levers[Lever::kKeep] < 1;
+  if (!compares && !chooses) return 0;
+  return costs_.corrected_ms(CostStage::kCompress, costs_.compress_ms(compares ? look.resized_pixels : 0,
+                                                                      chooses ? tokens_seen(look, levers) : 0,
+                                                                      chooses ? kept_tokens(look, levers) : 0));
+}
+
+// What the decoder takes for candidate.visual_tokens.
+void Planner::Search::think(const Levers& levers, Candidate& candidate) const {
+  const auto num_layers = static_cast<double>(costs_.shape().decoder.num_layers);
+  const double running = std::ceil(levers[Lever::kLayers] * num_layers - 1e-9);
+  DecoderLoad load = {
+      .text_rows = facts_.text_rows, .visual_rows = candidate.visual_tokens, .past_rows = facts_.past_rows};
+  load.layers = running;
+  if (facts_.freezes_visual) load.frozen_layers = num_layers - running;
+  candidate.stages_ms[static_cast<size_t>(CostStage::kPrefill)] =
+      has_passed(facts_, Checkpoint::kPrefill) ? 0 : costs_.corrected_ms(CostStage::kPrefill, costs_.decoder_ms(load));
+  DecoderLoad token = {.text_rows = 1};
+  token.past_rows = facts_.past_rows + facts_.text_rows + candidate.visual_tokens + facts_.expected_tokens / 2;
+  token.layers = facts_.freezes_visual ? num_layers : running;
+  candidate.stages_ms[static_cast<size_t>(CostStage::kDecode)] =
+      costs_.corrected_ms(CostStage::kDecode, costs_.decoder_ms(token));
+}
+
+void Planner::Search::add_up(Candidate& candidate) const {
+  const double token_ms = candidate.stages_ms[static_cast<size_t>(CostStage::kDecode)];
+  const double before_ms = facts_.pace * sum_before_decoding(candidate.stages_ms);
+  const double after_first = std::max(0.0, facts_.expected_tokens - 1) * token_ms * facts_.pace;
+  const double after_first_p95 = std::max(0.0, facts_.p95_tokens - 1) * token_ms * facts_.pace;
+  candidate.ttft_ms = facts_.elapsed_ms + before_ms;
+  candidate.ttft_p95_ms = facts_.elapsed_ms + before_ms * p95_factor_;
+  candidate.latency_ms = candidate.ttft_ms + after_first;
+  candidate.latency_p95_ms = facts_.elapsed_ms + (before_ms + after_first_p95) * p95_factor_;
+  candidate.cost_usd = cost_usd(
+      request_.price, {facts_.text_rows, candidate.visual_tokens, facts_.expected_tokens, candidate.latency_ms});
+  const double device_s = candidate.latency_p95_ms / 1e3;
+  const Weights& weights = request_.weights;
+  // A floor says what is enough: above it, quality is worth nothing more.
+  const double usd_per_error = request_.budget.min_quality ? 0 : weights.usd_per_error;
+  candidate.objective =
+      (weights.usd_per_device_second + weights.usd_per_waiting_second) * device_s + usd_per_error * candidate.loss;
+}
+
+Candidate Planner::Search::evaluate(const Levers& levers) const {
+  Candidate candidate;
+  candidate.levers = levers;
+  const LookChoice& look = look_of(levers[Lever::kScale]);
+  candidate.stages_ms[static_cast<size_t>(CostStage::kMedia)] = media_ms(look);
+  candidate.stages_ms[static_cast<size_t>(CostStage::kEncode)] = encode_ms(look, levers);
+  candidate.stages_ms[static_cast<size_t>(CostStage::kCompress)] = compress_ms(look, levers);
+  candidate.visual_tokens = kept_tokens(look, levers);
+  candidate.loss = expected_loss(quality_, levers);
+  think(levers, candidate);
+  add_up(candidate);
+  return candidate;
+}
+
+bool Planner::Search::keeps_quality(const Candidate& candidate) const {
+  if (!request_.budget.min_quality || candidate.levers.is_full()) return true;
+  if (!is_calibrated_) return candidate.loss <= 1 - *request_.budget.min_quality + 1e-12;
+  const auto end = quality_.ladder.begin() + static_cast<std::ptrdiff_t>(num_certified_);
+  return std::find_if(quality_.ladder.begin(), end,
+                      [&](const LadderRung& rung) { return rung.levers == candidate.levers; }) != end;
+}
+
+Verdict Planner::Search::verdict(const Candidate& candidate) const {
+  const Budget& budget = request_.budget;
+  if (budget.max_latency_ms && candidate.latency_p95_ms > *budget.max_latency_ms) return Verdict::kTooSlow;
+  if (budget.max_ttft_ms && candidate.ttft_p95_ms > *budget.max_ttft_ms) return Verdict::kFirstTokenTooLate;
+  if (budget.max_cost_usd && candidate.cost_usd > *budget.max_cost_usd) return Verdict::kTooDear;
+  return keeps_quality(candidate) ? Verdict::kChosen : Verdict::kTooBad;
+}
+
+// One way to look: a setting of the levers before the decoder, but for how many tokens are kept.
+template <typename Visit>
+void Planner::Search::visit_look(const Levers& look_levers, double encode, double kept_by_looking,
+                                 std::vector<Candidate>& thoughts, const Visit& visit) const {
+  std::vector<const LadderRung*> rungs;  // that look like this
+  for (const LadderRung& rung : quality_.ladder) {
+    bool is_equal = true;
+    for (const Lever lever : {Lever::kScale, Lever::kSkip, Lever::kEncoderLayers}) {
+      is_equal = is_equal && rung.levers[lever] == look_levers[lever];
+    }
+    if (is_equal) rungs.push_back(&rung);
+  }
+  const size_t num_layers = options_of(request_.options, Lever::kLayers).size();
+  for (size_t i = 0; i < thoughts.size(); ++i) {
+    Candidate& candidate = thoughts[i];
+    candidate.levers[Lever::kEncoderLayers] = look_levers[Lever::kEncoderLayers];
+    candidate.stages_ms[static_cast<size_t>(CostStage::kEncode)] = encode;
+    candidate.loss = 1 - kept_by_looking * kept_by_tokens_[i / num_layers] * kept_by_layers_[i % num_layers];
+    for (const LadderRung* rung : rungs) {
+      if (rung->levers == candidate.levers) candidate.loss = rung->mean_loss;
+    }
+    add_up(candidate);
+    visit(candidate);
+  }
+}
+
+// What the decoder takes for each number of tokens and layers, whichever layers the encoder runs.
+void Planner::Search::think_all(const LookChoice& look, Levers levers, std::vector<Candidate>& thoughts) const {
+  size_t i = 0;
+  const double media = media_ms(look);
+  for (const double keep : options_of(request_.options, Lever::kKeep)) {
+    levers[Lever::kKeep] = keep;
+    const double compress = compress_ms(look, levers);
+    const double tokens = kept_tokens(look, levers);
+    for (const double layers : options_of(request_.options, Lever::kLayers)) {
+      levers[Lever::kLayers] = layers;
+      Candidate& thought = thoughts[i++];
+      thought.levers = levers;
+      thought.visual_tokens = tokens;
+      thought.stages_ms[static_cast<size_t>(CostStage::kMedia)] = media;
+      thought.stages_ms[static_cast<size_t>(CostStage::kCompress)] = compress;
+      think(levers, thought);
+    }
+  }
+}
+
+template <typename Visit>
+void Planner::Search::for_each(const Visit& visit) const {
+  const LeverOptions& options = request_.options;
+  std::vector<Candidate> thoughts(kept_by_tokens_.size() * kept_by_layers_.size());
+  Levers levers;
+  for (const double scale : options_of(options, Lever::kScale)) {
+    levers[Lever::kScale] = scale;
+    const LookChoice& look = look_of(scale);
+    for (const double skip : options_of(options, Lever::kSkip)) {
+      levers[Lever::kSkip] = skip;
+      think_all(look, levers, thoughts);
+      for (const double encoder_layers : options_of(options, Lever::kEncoderLayers)) {
+        levers[Lever::kEncoderLayers] = encoder_layers;
+        const double kept = share_kept(Lever::kScale, scale) * share_kept(Lever::kSkip, skip) *
+                            share_kept(Lever::kEncoderLayers, encoder_layers);
+        visit_look(levers, encode_ms(look, levers), kept, thoughts, visit);
+      }
+    }
+  }
+  for (const LadderRung& rung : quality_.ladder) {
+    if (is_between_options(rung.levers)) visit(evaluate(rung.levers));
+  }
+}
+
+// Not one of the combined options, and no lever set to what is beyond them.
+bool Planner::Search::is_between_options(const Levers& levers) const {
+  bool is_option = true;
+  for (size_t i = 0; i < kNumLevers; ++i) {
+    const std::vector<double>& options = request_.options[i];
+    const auto [least, most] = std::ranges::minmax(options);
+    if (levers.values[i] < least || levers.values[i] > most) return false;
+    is_option = is_option && std::ranges::find(options, levers.values[i]) != options.end();
+  }
+  return !is_option;
+}
+
+PlanChoice Planner::choose(const PlanRequest& request) const {
+  const Search search(*this, request);
+  PlanChoice choice;
+  std::optional<Candidate> best;       // keeps all that was asked
+  std::optional<Candidate> least_bad;  // keeps time and money
+  std::optional<Candidate> fastest;    // of those that keep money, or of all
+  bool is_fastest_paid = false;
+  search.for_each([&](const Candidate& candidate) {
+    ++choice.num_compared;
+    const Verdict verdict = search.verdict(candidate);
+    if (verdict == Verdict::kChosen && (!best || candidate.objective < best->objective)) best = candidate;
+    if (best) return;
+    const bool is_paid = verdict != Verdict::kTooDear;
+    if (verdict == Verdict::kTooBad && (!least_bad || candidate.loss < least_bad->loss)) least_bad = candidate;
+    if (!fastest || (is_paid && !is_fastest_paid) ||
+        (is_paid == is_fastest_paid && candidate.latency_p95_ms < fastest->latency_p95_ms)) {
+      fastest = candidate;
+      is_fastest_paid = is_paid;
+    }
+  });
+  choice.full = search.evaluate(full_of(request.options));
+  choice.chosen = best ? *best : least_bad ? *least_bad : *fastest;
+  choice.fits = best || least_bad;
+  choice.keeps_quality = best || search.keeps_quality(choice.chosen);
+  if (!best) choice.shortfall = shortfall_of(request, choice);
+  choice.claim = claim_of(request, choice.chosen);
+  return choice;
+}
+
+// What was asked and can't be kept, with what the best plan comes to.
+std::string Planner::shortfall_of(const PlanRequest& request, const PlanChoice& choice) const {
+  const Budget& budget = request.budget;
+  const Candidate& best = choice.chosen;
+  std::vector<std::string> parts;
+  if (budget.max_latency_ms && best.latency_p95_ms > *budget.max_latency_ms) {
+    parts.push_back(format("an answer within %.4g ms: the fastest plan takes %.4g ms (%.4g in one case of twenty)",
+                           *budget.max_latency_ms, best.latency_ms, best.latency_p95_ms));
+  }
+  if (budget.max_ttft_ms && best.ttft_p95_ms > *budget.max_ttft_ms) {
+    parts.push_back(format("a first token within %.4g ms: the fastest plan takes %.4g ms (%.4g in one case of twenty)",
+                           *budget.max_ttft_ms, best.ttft_ms, best.ttft_p95_ms));
+  }
+  if (budget.max_cost_usd && best.cost_usd > *budget.max_cost_usd) {
+    parts.push_back(format("a cost of %.4g usd: the cheapest comes to %.4g usd", *budget.max_cost_usd, best.cost_usd));
+  }
+  if (!choice.keeps_quality) {
+    parts.push_back(format("a quality of %.4g: the best that fits the time and the money is expected to keep %.4g",
+                           *budget.min_quality, 1 - best.loss));
+  }
+  std::string text;
+  for (const std::string& part : parts) text += (text.empty() ? "cannot promise " : "; nor ") + part;
+  return text;
+}
+
+QualityClaim Planner::claim_of(const PlanRequest& request, const Candidate& candidate) const {
+  QualityClaim claim;
+  if (candidate.levers.is_full()) return claim;
+  const bool has_class = quality_.classes.contains(request.task_class);
+  claim.task_class = has_class ? request.task_class : kAnyClass;
+  claim.kind = quality_.is_calibrated ? QualityClaim::Kind::kMeasured : QualityClaim::Kind::kPrior;
+  claim.epsilon = candidate.loss;
+  const std::vector<LadderRung>& ladder = quality_.of(request.task_class).ladder;
+  for (size_t i = 0; quality_.is_calibrated && i < ladder.size(); ++i) {
+    if (ladder[i].levers != candidate.levers) continue;
+    // The floor that was asked for, or the least that holds.
+    const double asked = request.budget.min_quality ? 1 - *request.budget.min_quality : 1;
+    const bool is_kept = certified_rungs(ladder, asked, quality_.delta) > i;
+    claim.epsilon = request.budget.min_quality && is_kept ? asked : least_epsilon(ladder, i + 1, quality_.delta);
+    claim.kind = QualityClaim::Kind::kCertified;
+    claim.delta = quality_.delta;
+    claim.num_questions = ladder[i].num_questions;
+  }
+  return claim;
+}
+
+Candidate Planner::evaluate(const PlanRequest& request, const Levers& levers) const {
+  return Search(*this, request).evaluate(levers);
+}
+
+Verdict Planner::verdict(const PlanRequest& request, const Candidate& candidate) const {
+  return Search(*this, request).verdict(candidate);
+}
+
+void Planner::for_each(const PlanRequest& request, const std::function<void(const Candidate&)>& visit) const {
+  Search(*this, request).for_each(visit);
+}
+
+}  // namespace saccade

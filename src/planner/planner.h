@@ -1,0 +1,116 @@
+// Facts and a budget in, a plan out: arithmetic on plain values, with no tensors, no files and no clock of its own.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "planner/cost_model.h"
+#include "planner/levers.h"
+#include "planner/price.h"
+#include "planner/quality_model.h"
+#include "saccade/budget.h"
+#include "saccade/receipt.h"
+
+namespace saccade {
+
+/// What a setting of Lever::kScale makes of a request's pictures, all of them together.
+struct LookChoice {
+  double scale = 1;
+  double patches = 0;
+  double tiles = 0;
+  double tokens = 0;
+  double read_pixels = 0;  // that a decoder hands on (JPEGs are decoded no larger than needed)
+  double resized_pixels = 0;
+};
+
+/// What is known when a plan is made.
+struct PlanFacts {
+  std::vector<LookChoice> looks;  // one for each option of Lever::kScale; empty where there is no picture
+  double file_pixels = 0;
+  std::array<double, kSkips.size()> share_seen = {1, 1, 1, 1};  // of patches, by kSkips
+  double text_rows = 0;
+  double past_rows = 0;         // taken over from the conversation
+  bool freezes_visual = false;  // Lever::kLayers is about visual rows alone
+  double expected_tokens = 1;   // of the answer
+  double p95_tokens = 1;
+
+  // What is done and can't be changed: all before `passed`, at these levers.
+  Checkpoint passed = Checkpoint::kStart;
+  double elapsed_ms = 0;      // since the request arrived
+  double visual_tokens = -1;  // that came out of the encoder, behind Checkpoint::kEncode
+  double pace = 1;            // of what is left, as what is done was slower than predicted
+};
+
+/// What is minimised: seconds of the machine and of waiting, and errors, in one currency.
+struct Weights {
+  double usd_per_device_second = 0.01;
+  double usd_per_waiting_second = 0.01;
+  double usd_per_error = 1;
+};
+
+struct PlanRequest {
+  PlanFacts facts;
+  LeverOptions options;
+  Budget budget;
+  std::string task_class;
+  Weights weights;
+  Price price;
+};
+
+/// A setting of the levers with what it would take; of times, those of the stages that are left.
+struct Candidate {
+  Levers levers;
+  StageMs stages_ms = {};  // decode: of one token
+  double visual_tokens = 0;
+  double ttft_ms = 0;  // since the request arrived
+  double ttft_p95_ms = 0;
+  double latency_ms = 0;
+  double latency_p95_ms = 0;
+  double cost_usd = 0;
+  double loss = 0;  // expected
+  double objective = 0;
+};
+
+enum class Verdict : uint8_t { kChosen, kTooSlow, kFirstTokenTooLate, kTooDear, kTooBad, kDearerThanChosen };
+
+struct PlanChoice {
+  Candidate chosen;
+  Candidate full;
+  bool fits = true;           // in time and money
+  bool keeps_quality = true;  // as asked for
+  std::string shortfall;      // what can't be kept, and the best that can; empty: nothing
+  QualityClaim claim;
+  int64_t num_compared = 0;
+};
+
+/// Thread safety: const, but for what it refers to.
+class Planner {
+ public:
+  /// Both must outlive it.
+  Planner(const CostModel& costs, const QualityTable& quality) : costs_(costs), quality_(quality) {}
+
+  /// The candidate of the least objective that keeps the budget. Where none does: of those that lose no more than
+  /// asked the fastest, or, where none of these fits, the fastest of all.
+  PlanChoice choose(const PlanRequest& request) const;
+
+  /// One candidate, by itself.
+  Candidate evaluate(const PlanRequest& request, const Levers& levers) const;
+  /// What of the budget a candidate breaks; kChosen: nothing.
+  Verdict verdict(const PlanRequest& request, const Candidate& candidate) const;
+  /// Every candidate. For explaining.
+  void for_each(const PlanRequest& request, const std::function<void(const Candidate&)>& visit) const;
+
+ private:
+  class Search;
+  std::string shortfall_of(const PlanRequest& request, const PlanChoice& choice) const;
+  QualityClaim claim_of(const PlanRequest& request, const Candidate& candidate) const;
+
+  const CostModel& costs_;
+  const QualityTable& quality_;
+};
+
+}  // namespace saccade

@@ -1,0 +1,35 @@
+// What kind of thing a question asks for: questions of one class lose alike when less is looked at.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "saccade/status.h"
+
+namespace saccade {
+
+/// Rules in order: the first whose words are in the question names its class.
+class TaskRules {
+ public:
+  /// The built-in rules.
+  TaskRules();
+  /// A text of one rule a line, "class: word, two words, ..."; # begins a comment. A question is matched in lower case
+  /// and by whole words. Errors: kInvalidArgument with the line.
+  static Expected<TaskRules> parse(std::string_view text);
+
+  /// kAnyClass where no rule fits.
+  std::string classify(std::string_view question) const;
+
+ private:
+  struct Rule {
+    std::string task_class;
+    std::vector<std::string> phrases;  // with a space at both ends
+  };
+  explicit TaskRules(std::vector<Rule> rules) : rules_(std::move(rules)) {}
+
+  std::vector<Rule> rules_;
+};
+
+}  // namespace saccade
