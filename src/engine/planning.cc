@@ -1,5 +1,7 @@
 #include "engine/planning.h"
 
+#include <filesystem>
+
 #include "compression/strategy.h"
 #include "engine/layer_order.h"
 #include "engine/model.h"
@@ -52,7 +54,30 @@ void Planning::saw_share(size_t skip, double share) {
   share_seen[skip] += kShareRate * (share - share_seen[skip]);
 }
 
+MeasuredModel measured_model(const Model& model) {
+  const auto name_of = [](const GgufFile& file) { return std::filesystem::path(file.path()).filename().string(); };
+  const GgufFile& language = model.files->language_file();
+  MeasuredModel measured;
+  measured.file = name_of(language);
+  measured.bytes = language.file_bytes();
+  measured.strategy = strategy_of(model);
+  if (model.files->has_vision() && !model.files->is_single_file()) {
+    measured.mmproj_file = name_of(model.files->vision_file());
+    measured.mmproj_bytes = model.files->vision_file().file_bytes();
+  }
+  return measured;
+}
+
 Expected<Planning> make_planning(const Model& model, DType kv_dtype) {
+  SACCADE_ASSIGN_OR_RETURN(Planning planning, make_uncalibrated_planning(model, kv_dtype));
+  SACCADE_ASSIGN_OR_RETURN(
+      std::optional<QualityTable> measured,
+      read_quality_file(quality_file_path(model.files->language_file().path()), measured_model(model)));
+  if (measured) planning.quality = *std::move(measured);
+  return planning;
+}
+
+Expected<Planning> make_uncalibrated_planning(const Model& model, DType kv_dtype) {
   Planning planning = {.costs = CostModel(shape_of(model, kv_dtype), unmeasured_processor()),
                        .quality = published_priors(),
                        .price = {},

@@ -12,6 +12,7 @@
 #include "planner/levers.h"
 #include "planner/planner.h"
 #include "planner/price.h"
+#include "planner/quality_file.h"
 #include "planner/quality_model.h"
 #include "planner/task_class.h"
 #include "saccade/status.h"
@@ -35,7 +36,14 @@ struct Planning {
   void saw_share(size_t skip, double share);
 };
 
-/// Errors: those of reading the order of the model's layers.
+/// By the quality measured of the model, or by priors where there is none. Errors: those of reading the order of the
+/// model's layers and its quality.
 Expected<Planning> make_planning(const Model& model, DType kv_dtype);
+
+/// The same by priors, whatever was measured before.
+Expected<Planning> make_uncalibrated_planning(const Model& model, DType kv_dtype);
+
+/// What a table of the model's quality is a table of.
+MeasuredModel measured_model(const Model& model);
 
 }  // namespace saccade
