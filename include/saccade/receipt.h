@@ -103,7 +103,8 @@ struct PlanChange {
 struct BudgetReceipt {
   Budget asked;
   std::string task_class;
-  Prediction predicted;  // when the first plan was made
+  Prediction predicted_first;  // before anything was decoded
+  Prediction predicted;        // of the plan that was made once the pictures were read
   Prediction full;       // of the full plan, then
   QualityClaim claim;
   std::vector<PlanChange> changes;

@@ -76,6 +76,7 @@ Status AnswerRun::lay_out() {
 Status AnswerRun::follow_plan() {
   const StageTimer timer(answer_.receipt.stages_ms.prompt);
   SACCADE_ASSIGN_OR_RETURN(look_, make_look_plan(engine_.model, request_, plan_));
+  look_.may_change = budget_.has_value();
   for (Picture& picture : pictures_) {
     picture.facts.digest = picture.media_digest ^ look_.digest;
     picture.facts.is_repacked = look_.plan.repacks_positions;
@@ -146,29 +147,21 @@ Status AnswerRun::look_within_budget() {
   if (pictures_.empty()) return {};
   StageTimes& stages = answer_.receipt.stages_ms;
   std::vector<PixelBatch> pixels;
-  std::vector<EncodePlan> plans;
-  double num_seen_tokens = 0;
-  double num_laid_out = 0;
   for (Picture& picture : pictures_) {
     SACCADE_ASSIGN_OR_RETURN(PixelBatch read,
                              read_pixels(engine_.picture_options(), look_.plan, *engine_.pool, picture, stages));
-    SACCADE_ASSIGN_OR_RETURN(EncodePlan plan,
-                             plan_encoding(engine_.model, look_, read, *engine_.pool, picture, stages));
-    const auto count = static_cast<int64_t>(picture.fates.shown_by.size());
-    num_laid_out += static_cast<double>(count);
-    num_seen_tokens += static_cast<double>(num_seen(plan, count));
     pixels.push_back(std::move(read));
-    plans.push_back(std::move(plan));
   }
-  const double share_seen = num_laid_out > 0 ? num_seen_tokens / num_laid_out : 1;
-  if (auto changed = budget_->pass_media(clock_.elapsed_ms(), share_seen)) {
+  const std::array<double, kSkips.size()> shares = measure_skips(pixels);
+  if (auto changed = budget_->pass_media(clock_.elapsed_ms(), shares)) {
     plan_ = *std::move(changed);
     SACCADE_RETURN_IF_ERROR(follow_plan());
-    for (size_t i = 0; i < pictures_.size(); ++i) set_layers(engine_.model, look_, plans[i]);
   }
   double num_encoded = 0;
   for (size_t i = 0; i < pictures_.size(); ++i) {
-    SACCADE_RETURN_IF_ERROR(encode_picture(engine_.model, plans[i], pixels[i], *engine_.pool, encode_progress(i),
+    SACCADE_ASSIGN_OR_RETURN(const EncodePlan plan,
+                             plan_encoding(engine_.model, look_, pixels[i], *engine_.pool, pictures_[i], stages));
+    SACCADE_RETURN_IF_ERROR(encode_picture(engine_.model, plan, pixels[i], *engine_.pool, encode_progress(i),
                                            pictures_[i], answer_.receipt.pictures[i], answer_.receipt));
     num_encoded += static_cast<double>(answer_.receipt.pictures[i].encoded_tokens);
     pixels[i] = {};
@@ -182,6 +175,20 @@ Status AnswerRun::look_within_budget() {
     remember_look(picture);
   }
   return {};
+}
+
+// Of all pictures' tokens, what each of kSkips would leave to be looked at.
+std::array<double, kSkips.size()> AnswerRun::measure_skips(const std::vector<PixelBatch>& pixels) {
+  const StageTimer timer(answer_.receipt.stages_ms.compress);
+  std::array<double, kSkips.size()> shares = {1, 0, 0, 0};
+  for (size_t skip = 1; skip < kSkips.size(); ++skip) {
+    for (size_t i = 0; i < pictures_.size(); ++i) {
+      shares[skip] += measure_skip(engine_.model, pixels[i], *engine_.pool, pictures_[i], kSkips[skip].levels,
+                                   kSkips[skip].margin) /
+                      static_cast<double>(pictures_.size());
+    }
+  }
+  return shares;
 }
 
 Status AnswerRun::check_room() const {

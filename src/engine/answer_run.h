@@ -1,6 +1,7 @@
 // One answer, from its request to its last token, stage by stage.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -58,6 +59,7 @@ class AnswerRun {
   void remember_look(const Picture& picture);
   Status plan_within_budget();
   Status look_within_budget();
+  std::array<double, kSkips.size()> measure_skips(const std::vector<PixelBatch>& pixels);
   Status encode(size_t picture_idx);
   Status build();
   Status check_room() const;

@@ -72,6 +72,7 @@ Expected<Plan> BudgetRun::begin(double now_ms) {
   const PlanChoice choice = Planner(planning_.costs, planning_.quality).choose(request_);
   candidate_ = choice.chosen;
   told_.predicted = prediction_of(choice.chosen, request_.facts.expected_tokens);
+  told_.predicted_first = told_.predicted;
   told_.full = prediction_of(choice.full, request_.facts.expected_tokens);
   told_.claim = choice.claim;
   told_.shortfall = choice.shortfall;
@@ -83,20 +84,16 @@ Expected<Plan> BudgetRun::begin(double now_ms) {
   return plan_of(candidate_.levers);
 }
 
-std::optional<Plan> BudgetRun::pass_media(double now_ms, double share_seen) {
-  const auto skip = static_cast<size_t>(candidate_.levers[Lever::kSkip]);
-  PlanFacts& facts = request_.facts;
-  const double factor = share_seen / std::max(1e-6, facts.share_seen[skip]);
-  for (size_t i = 1; i < kSkips.size(); ++i) facts.share_seen[i] = std::min(1.0, facts.share_seen[i] * factor);
-  facts.share_seen[skip] = share_seen;
-  if (skip > 0) planning_.saw_share(skip, share_seen);
-  fix(request_.options, candidate_.levers, {Lever::kScale, Lever::kSkip});
+std::optional<Plan> BudgetRun::pass_media(double now_ms, const std::array<double, kSkips.size()>& share_seen) {
+  request_.facts.share_seen = share_seen;
+  for (size_t i = 1; i < kSkips.size(); ++i) planning_.saw_share(i, share_seen[i]);
+  fix(request_.options, candidate_.levers, {Lever::kScale});
   return replan(Checkpoint::kMedia, now_ms);
 }
 
 std::optional<Plan> BudgetRun::pass_encode(double now_ms, double encoded_tokens) {
   request_.facts.visual_tokens = encoded_tokens;
-  fix(request_.options, candidate_.levers, {Lever::kEncoderLayers});
+  fix(request_.options, candidate_.levers, {Lever::kSkip, Lever::kEncoderLayers});
   return replan(Checkpoint::kEncode, now_ms);
 }
 
@@ -106,42 +103,34 @@ void BudgetRun::pass_prefill(double now_ms) {
   note(Checkpoint::kPrefill, now_ms);
 }
 
-// A plan that still fits is kept: changing it for a little more quality would forget what was computed.
 std::optional<Plan> BudgetRun::replan(Checkpoint checkpoint, double now_ms) {
   const Stopwatch clock;
   PlanFacts& facts = request_.facts;
   const std::optional<Passed>& before = passed_[static_cast<size_t>(facts.passed)];
   StageMs stages = candidate_.stages_ms;
-  const double predicted_ms =
-      checkpoint == Checkpoint::kMedia ? ms_of(stages, CostStage::kMedia) : ms_of(stages, CostStage::kEncode);
-  // Short stages say little of the machine.
-  if (before && predicted_ms > 1) {
-    const double ratio = (now_ms - before->at_ms) / predicted_ms;
+  if (before && checkpoint == Checkpoint::kEncode) {  // reading a picture says little of the machine
+    const double ratio = (now_ms - before->at_ms) / std::max(1e-3, ms_of(stages, CostStage::kEncode));
     facts.pace = std::clamp(std::pow(ratio, kPaceShare), 1 / kMostPace, kMostPace);
   }
   facts.passed = checkpoint;
   facts.elapsed_ms = now_ms + waited_ms();
-  const Planner planner(planning_.costs, planning_.quality);
-  const Candidate same = planner.evaluate(request_, candidate_.levers);
-  std::optional<Plan> changed;
-  const Verdict verdict = planner.verdict(request_, same);
-  const bool is_late = verdict == Verdict::kTooSlow || verdict == Verdict::kFirstTokenTooLate;
-  const PlanChoice choice = is_late ? planner.choose(request_) : PlanChoice();
-  if (is_late && choice.chosen.levers != candidate_.levers) {
-    candidate_ = choice.chosen;
-    changed = plan_of(candidate_.levers);
-    told_.claim = choice.claim;
+  const PlanChoice choice = Planner(planning_.costs, planning_.quality).choose(request_);
+  const bool is_changed = choice.chosen.levers != candidate_.levers;
+  candidate_ = choice.chosen;
+  told_.claim = choice.claim;
+  told_.shortfall = choice.shortfall;
+  std::optional<Plan> plan;
+  if (is_changed) {
+    plan = plan_of(candidate_.levers);
     told_.changes.push_back({facts.elapsed_ms, kCheckpointNames[static_cast<size_t>(checkpoint)],
-                             format("%.4g ms of %.4g were left where the plan needed %.4g",
-                                    *request_.budget.max_latency_ms - facts.elapsed_ms, *request_.budget.max_latency_ms,
-                                    same.latency_p95_ms - facts.elapsed_ms),
-                             plan_text(*changed)});
-  } else {
-    candidate_ = same;
+                             checkpoint == Checkpoint::kMedia ? "what the picture shows is known"
+                                                              : "what its tokens are, and the time left, is known",
+                             plan_text(*plan)});
   }
+  if (checkpoint == Checkpoint::kMedia) told_.predicted = prediction_of(candidate_, facts.expected_tokens);
   note(checkpoint, now_ms);
   told_.planning_ms += clock.elapsed_ms();
-  return changed;
+  return plan;
 }
 
 bool BudgetRun::has_time_for_token(double now_ms, int64_t num_done) {

@@ -1,6 +1,7 @@
 // The budget of one answer: planned before it begins, held against the clock at each stage, accounted for at its end.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -36,9 +37,9 @@ class BudgetRun {
   /// Plan A. Errors: kBudgetExceeded where the budget is strict and can't be kept: what would fit.
   Expected<Plan> begin(double now_ms);
 
-  // Behind each stage: the plan from here on, where it has to change.
-  /// `share_seen`: of the laid out tokens, those that are to be encoded by the plan in force.
-  std::optional<Plan> pass_media(double now_ms, double share_seen);
+  // Behind each stage: the plan from here on, where it is another. Nothing that was computed is lost by it.
+  /// `share_seen`: of the laid out tokens, those that each of kSkips leaves.
+  std::optional<Plan> pass_media(double now_ms, const std::array<double, kSkips.size()>& share_seen);
   std::optional<Plan> pass_encode(double now_ms, double encoded_tokens);
   void pass_prefill(double now_ms);
 

@@ -280,7 +280,7 @@ void Picture::tell_layout(PictureReceipt& told) const {
 }
 
 bool LookPlan::keeps_layout() const {
-  return !plan.crops_margins && !plan.skip_equal && plan.merge == 0 && strategy == nullptr;
+  return !may_change && !plan.crops_margins && !plan.skip_equal && plan.merge == 0 && strategy == nullptr;
 }
 
 Expected<LookPlan> make_look_plan(const Model& model, const Request& request, const Plan& plan) {
@@ -359,6 +359,18 @@ Expected<EncodePlan> plan_encoding(const Model& model, const LookPlan& look, con
   const StageTimer timer(stages.compress);
   SACCADE_RETURN_IF_ERROR(begin_fates(model, look, picture));
   return make_encode_plan(model, look, pixels, pool, picture);
+}
+
+double measure_skip(const Model& model, const PixelBatch& pixels, ThreadPool& pool, const Picture& picture, int levels,
+                    int margin) {
+  Plan plan;
+  plan.skip_equal = levels;
+  plan.skip_equal_margin = margin;
+  EncodePlan encode;
+  TokenFates fates =
+      all_left(static_cast<int64_t>(model.vision->token_cells(picture.facts.size, picture.layout).size()));
+  skip_equal(model, plan, pixels, pool, picture, encode, fates);
+  return static_cast<double>(std::ranges::count(encode.is_seen, 1)) / static_cast<double>(encode.is_seen.size());
 }
 
 void set_layers(const Model& model, const LookPlan& look, EncodePlan& encode) {

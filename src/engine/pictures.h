@@ -71,6 +71,7 @@ struct LookPlan {
   const Strategy* strategy = nullptr;  // null: all tokens stay
   Tensor query;                        // the question's words, embedded by the decoder, where the strategy wants them
   uint64_t digest = 0;                 // of all this; 0 for the full plan
+  bool may_change = false;             // on the way, as the time left says
 
   /// Whether the tokens that a picture becomes are known before it is decoded.
   bool keeps_layout() const;
@@ -96,6 +97,10 @@ Expected<PixelBatch> read_pixels(const PictureOptions& options, const Plan& plan
 /// Which of the picture's tokens are looked at and which layers run. Errors: those of VisionEncoder::layout().
 Expected<EncodePlan> plan_encoding(const Model& model, const LookPlan& look, const PixelBatch& pixels, ThreadPool& pool,
                                    Picture& picture, StageTimes& stages);
+
+/// Of the picture's tokens, the share that a plan with this skip_equal and margin would look at.
+double measure_skip(const Model& model, const PixelBatch& pixels, ThreadPool& pool, const Picture& picture, int levels,
+                    int margin);
 
 /// Has the layers run that the plan says, in place of those that `encode` was made with.
 void set_layers(const Model& model, const LookPlan& look, EncodePlan& encode);
