@@ -58,6 +58,9 @@ struct Done {
   StageTimes actual;
   double tokens_predicted = 0;
   int64_t tokens = 0;
+  int64_t encoded = 0;
+  int64_t visual = 0;
+  int64_t text = 0;
 };
 
 // Processes that compute for ever, stopped while they are not wanted.
@@ -116,6 +119,9 @@ Expected<Done> ask(Engine& engine, const Ask& asked, int64_t max_tokens, const P
   done.is_cut = answer.receipt.finish_reason == "length";
   done.plan = answer.receipt.plan;
   done.actual = answer.receipt.stages_ms;
+  for (const PictureReceipt& picture : answer.receipt.pictures) done.encoded += picture.encoded_tokens;
+  done.visual = answer.receipt.tokens.visual;
+  done.text = answer.receipt.tokens.text;
   done.tokens = answer.receipt.tokens.generated;
   if (const auto& budget = answer.receipt.budget) {
     done.first_ms = budget->predicted_first.latency_ms;
@@ -205,7 +211,8 @@ void Bench::report(const char* title, const std::vector<Done>& done, size_t begi
 Status Bench::run_budgets() {
   std::ofstream csv;
   if (!options_.csv_path.empty()) csv.open(options_.csv_path);
-  csv << "i,budget,latency,predicted,p95,changes,right,cut,quality,tokens_p,tokens,media_p,encode_p,compress_p,prefill_"
+  csv << "i,budget,latency,predicted,p95,changes,right,cut,quality,tokens_p,tokens,encoded,visual,text,media_p,encode_"
+         "p,compress_p,prefill_"
          "p,"
          "decode_p,media,encode,compress,prefill,decode,plan\n";
   for (size_t i = 0; i < asks_.size(); ++i) {
@@ -213,7 +220,7 @@ Status Bench::run_budgets() {
     SACCADE_ASSIGN_OR_RETURN(Done done, ask(engine_, asks_[i], options_.max_tokens, {}, asks_[i].budget_ms));
     csv << i << ',' << asks_[i].budget_ms << ',' << done.latency_ms << ',' << done.predicted_ms << ',' << done.p95_ms
         << ',' << done.num_changes << ',' << done.is_right << ',' << done.is_cut << ',' << done.quality << ','
-        << done.tokens_predicted << ',' << done.tokens;
+        << done.tokens_predicted << ',' << done.tokens << ',' << done.encoded << ',' << done.visual << ',' << done.text;
     for (const StageTimes& times : {done.predicted, done.actual}) {
       csv << ',' << times.media_decode + times.prompt + times.resize << ',' << times.encode + times.project << ','
           << times.compress << ',' << times.prefill << ',' << times.decode;
@@ -287,6 +294,7 @@ int main(int argc, char** argv) {
   app.add_option("--requests", options.num_requests)->capture_default_str();
   app.add_option("--warm", options.num_warm, "Requests of each kind before any counts")->capture_default_str();
   app.add_option("--load", options.load, "Processes that compute beside it in the second half")->capture_default_str();
+  app.add_option("--profile", options.engine.profile_path, "What `saccade profile` measured");
   app.add_option("--threads", options.engine.threads);
   app.add_option("--max-tokens", options.max_tokens)->capture_default_str();
   app.add_option("--seed", options.seed)->capture_default_str();

@@ -22,7 +22,7 @@ int main() {
                         {1, 0.9, 0.8, 0.7, 0.6, 0.5}}};
     request.facts.looks.clear();
     for (const double scale : request.options[0]) {
-      request.facts.looks.push_back({scale, 576 * scale * scale, 1, 576 * scale * scale, 1e6, 1e5});
+      request.facts.looks.push_back({scale, 576 * scale * scale, 1, 576 * scale * scale, 1e5});
     }
     request.budget.max_latency_ms = random.between(1, 1000);
     const Stopwatch clock;

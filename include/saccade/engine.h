@@ -34,6 +34,9 @@ struct EngineOptions {
   // As the model's family does it (SmolVLM: any picture to the size of a large one, over a thousand tokens). False: a
   // smaller picture keeps its size, up to whole tiles, which is cheaper but not what the model was trained on.
   bool enlarges_pictures = true;
+  // What `saccade profile` measured of this machine; where there is such a file, what answers teach about the model's
+  // speed is kept in it when the engine is destroyed. Empty, or no file: plans begin with a guess.
+  std::string profile_path;
   uint64_t max_image_pixels = 100'000'000;
   uint64_t max_image_bytes = 64ull << 20;
 };

@@ -327,6 +327,7 @@ Status AnswerRun::run_stages() {
       std::min(engine_.conversation.num_common_rows(prompt_.fingerprints), prompt_.num_rows() - 1);
   answer_.receipt.tokens.cached = first_row;
   SACCADE_RETURN_IF_ERROR(encode_missing(first_row));
+  if (budget_) budget_->pass_compress(clock_.elapsed_ms());
   SACCADE_ASSIGN_OR_RETURN(Tensor logits, prefill(first_row));
   if (budget_) budget_->pass_prefill(clock_.elapsed_ms());
   return generate(std::move(logits));

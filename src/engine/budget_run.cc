@@ -152,30 +152,32 @@ bool BudgetRun::has_time_for_token(double now_ms, int64_t num_done) {
   return false;
 }
 
-void BudgetRun::learn(const StageLoads& loads, const Receipt& receipt) {
+const LookChoice& BudgetRun::look_taken() const {
+  const std::vector<LookChoice>& looks = request_.facts.looks;
+  const auto found = std::ranges::find(looks, candidate_.levers[Lever::kScale], &LookChoice::scale);
+  return found != looks.end() ? *found : looks.front();
+}
+
+// Stages last from one checkpoint to the next, so that nothing between them is left out.
+void BudgetRun::learn(double now_ms, const StageLoads& loads) {
   CostModel& costs = planning_.costs;
-  const StageTimes& times = receipt.stages_ms;
   const ModelShape& shape = costs.shape();
   const Levers& levers = candidate_.levers;
+  const auto at = [&](Checkpoint checkpoint) { return passed_[static_cast<size_t>(checkpoint)]->at_ms; };
   const auto add = [&](CostStage stage, double roofline_ms, double measured_ms) {
     if (roofline_ms > 0) costs.residual(stage).add(roofline_ms, measured_ms);
   };
   if (loads.looked) {
-    const LookChoice* look = &request_.facts.looks.front();
-    for (const LookChoice& choice : request_.facts.looks) {
-      if (choice.scale >= levers[Lever::kScale] - 1e-9) look = &choice;
-    }
-    add(CostStage::kMedia, costs.media_ms(request_.facts.file_pixels, look->read_pixels, look->resized_pixels),
-        times.media_decode + times.prompt + times.resize);
+    add(CostStage::kMedia, costs.media_ms(request_.facts.file_pixels, look_taken().resized_pixels),
+        at(Checkpoint::kMedia) - at(Checkpoint::kStart));
     const double tower_layers =
         std::ceil(levers[Lever::kEncoderLayers] * static_cast<double>(shape.tower->num_layers) - 1e-9);
     add(CostStage::kEncode, costs.encode_ms({loads.patches, loads.tiles, loads.encoded_tokens, tower_layers}),
-        times.encode + times.project);
-    const bool chooses = levers[Lever::kKeep] < 1;
-    add(CostStage::kCompress,
-        costs.compress_ms(levers.skip().levels >= 0 ? look->resized_pixels : 0, chooses ? loads.encoded_tokens : 0,
-                          chooses ? loads.visual_tokens : 0),
-        times.compress);
+        at(Checkpoint::kEncode) - at(Checkpoint::kMedia));
+    if (levers[Lever::kKeep] < 1) {
+      add(CostStage::kCompress, costs.compress_ms(loads.encoded_tokens, loads.visual_tokens),
+          compressed_ms_ - at(Checkpoint::kEncode));
+    }
   }
   const auto num_layers = static_cast<double>(shape.decoder.num_layers);
   const double running = std::ceil(levers[Lever::kLayers] * num_layers - 1e-9);
@@ -183,12 +185,13 @@ void BudgetRun::learn(const StageLoads& loads, const Receipt& receipt) {
   DecoderLoad prompt = {.text_rows = loads.text_rows, .visual_rows = loads.visual_tokens, .past_rows = loads.past_rows};
   prompt.layers = running;
   if (freezes) prompt.frozen_layers = num_layers - running;
-  add(CostStage::kPrefill, costs.decoder_ms(prompt), times.prefill);
+  add(CostStage::kPrefill, costs.decoder_ms(prompt), at(Checkpoint::kPrefill) - compressed_ms_);
   if (loads.generated_tokens > 1) {
     DecoderLoad token = {.text_rows = 1};
     token.past_rows = loads.past_rows + loads.text_rows + loads.visual_tokens + loads.generated_tokens / 2;
     token.layers = freezes ? num_layers : running;
-    add(CostStage::kDecode, costs.decoder_ms(token), times.decode / (loads.generated_tokens - 1));
+    add(CostStage::kDecode, costs.decoder_ms(token),
+        (now_ms - at(Checkpoint::kPrefill)) / (loads.generated_tokens - 1));
   }
 }
 
@@ -208,7 +211,7 @@ void BudgetRun::finish(double now_ms, const StageLoads& loads, Receipt& receipt)
   const double latency_ms = now_ms + waited_ms();
   if (receipt.finish_reason != "cancelled") {
     learn_rests(now_ms, loads.generated_tokens);
-    learn(loads, receipt);
+    learn(now_ms, loads);
     if (!was_cut_) planning_.lengths.add(request_.task_class, static_cast<int64_t>(loads.generated_tokens));
   }
   if (budget.max_latency_ms) told_.met_latency = latency_ms <= *budget.max_latency_ms;

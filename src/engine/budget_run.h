@@ -41,6 +41,7 @@ class BudgetRun {
   /// `share_seen`: of the laid out tokens, those that each of kSkips leaves.
   std::optional<Plan> pass_media(double now_ms, const std::array<double, kSkips.size()>& share_seen);
   std::optional<Plan> pass_encode(double now_ms, double encoded_tokens);
+  void pass_compress(double now_ms) { compressed_ms_ = now_ms; }
   void pass_prefill(double now_ms);
 
   /// Whether another token is likely to be there in time; `num_done` are.
@@ -58,7 +59,8 @@ class BudgetRun {
     size_t num_changes = 0;
   };
   std::optional<Plan> replan(Checkpoint checkpoint, double now_ms);
-  void learn(const StageLoads& loads, const Receipt& receipt);
+  void learn(double now_ms, const StageLoads& loads);
+  const LookChoice& look_taken() const;
   void learn_rests(double now_ms, double generated_tokens);
   double waited_ms() const { return request_.budget.waited_ms; }
   Plan plan_of(const Levers& levers) const { return to_plan(levers, fixed_, planning_.strategy); }
@@ -70,6 +72,7 @@ class BudgetRun {
   BudgetReceipt told_;
   Candidate candidate_;  // in force
   std::array<std::optional<Passed>, kNumCheckpoints> passed_;
+  double compressed_ms_ = 0;
   bool was_cut_ = false;
 };
 

@@ -65,6 +65,13 @@ class Engine::Impl {
   static Expected<std::unique_ptr<Impl>> load(const EngineOptions& options,
                                               const std::function<bool(const Progress&)>& on_progress);
 
+  // There is nobody left to tell of an error: the next engine learns anew.
+  ~Impl() {
+    if (state_.planning) (void)keep_learned(*state_.planning, state_.options, state_.info);
+  }
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
+
   const ModelInfo& info() const { return state_.info; }
   Expected<Answer> answer(const Request& request, const AnswerCallbacks& callbacks);
   void forget();
@@ -108,7 +115,8 @@ Expected<std::unique_ptr<Engine::Impl>> Engine::Impl::load(const EngineOptions& 
 
 Expected<Answer> Engine::Impl::answer(const Request& request, const AnswerCallbacks& callbacks) {
   if (request.budget.is_limited() && !state_.planning) {
-    SACCADE_ASSIGN_OR_RETURN(state_.planning, make_planning(state_.model, kv_dtype(state_.options)));
+    SACCADE_ASSIGN_OR_RETURN(state_.planning,
+                             make_planning(state_.model, state_.options, state_.info, kv_dtype(state_.options)));
   }
   return AnswerRun(state_, request, callbacks).run();
 }

@@ -1,10 +1,13 @@
 #include "engine/planning.h"
 
+#include <filesystem>
+
+#include "base/format.h"
 #include "compression/strategy.h"
 #include "engine/layer_order.h"
 #include "engine/model.h"
 #include "engine/model_shape.h"
-#include "saccade/engine.h"
+#include "engine/profile_file.h"
 
 namespace saccade {
 namespace {
@@ -46,14 +49,44 @@ std::string strategy_of(const Model& model) {
   return model.token_scorer != nullptr ? "learned" : "divprune";
 }
 
+// Of which model, as what: what was learnt of it is good for that alone.
+std::string learned_key(const EngineOptions& options, const ModelInfo& info) {
+  const auto name = std::filesystem::path(options.model_path).filename().string();
+  return format("%s, %s, %d threads, keys and values %d", name.c_str(), info.isa.c_str(), info.threads,
+                static_cast<int>(options.kv_type));
+}
+
+Expected<CostModel> make_costs(const Model& model, const EngineOptions& options, const ModelInfo& info,
+                               DType kv_dtype) {
+  const ModelShape shape = shape_of(model, kv_dtype);
+  std::optional<MachineProfile> profile;
+  if (!options.profile_path.empty()) {
+    SACCADE_ASSIGN_OR_RETURN(profile, read_machine_profile(options.profile_path, info.isa, info.threads));
+  }
+  if (!profile) return CostModel(shape, unmeasured_processor());
+  const DType decoder_type = model.decoder->main_dtype();
+  const DType tower_type = model.vision != nullptr ? model.vision->main_dtype() : decoder_type;
+  CostModel costs(shape, profile->hardware_for(decoder_type), profile->hardware_for(tower_type));
+  SACCADE_RETURN_IF_ERROR(read_learned(options.profile_path, learned_key(options, info), costs));
+  return costs;
+}
+
 }  // namespace
+
+Status keep_learned(const Planning& planning, const EngineOptions& options, const ModelInfo& info) {
+  std::error_code error;
+  if (options.profile_path.empty() || !std::filesystem::exists(options.profile_path, error)) return {};
+  return write_learned(options.profile_path, learned_key(options, info), planning.costs);
+}
 
 void Planning::saw_share(size_t skip, double share) {
   share_seen[skip] += kShareRate * (share - share_seen[skip]);
 }
 
-Expected<Planning> make_planning(const Model& model, DType kv_dtype) {
-  Planning planning = {.costs = CostModel(shape_of(model, kv_dtype), unmeasured_processor()),
+Expected<Planning> make_planning(const Model& model, const EngineOptions& options, const ModelInfo& info,
+                                 DType kv_dtype) {
+  SACCADE_ASSIGN_OR_RETURN(CostModel costs, make_costs(model, options, info, kv_dtype));
+  Planning planning = {.costs = std::move(costs),
                        .quality = published_priors(),
                        .price = {},
                        .strategy = strategy_of(model),

@@ -14,6 +14,7 @@
 #include "planner/price.h"
 #include "planner/quality_model.h"
 #include "planner/task_class.h"
+#include "saccade/engine.h"
 #include "saccade/status.h"
 #include "tensor/dtype.h"
 
@@ -35,7 +36,11 @@ struct Planning {
   void saw_share(size_t skip, double share);
 };
 
-/// Errors: those of reading the order of the model's layers.
-Expected<Planning> make_planning(const Model& model, DType kv_dtype);
+/// For the model as the engine runs it, from the files that the options name or that lie beside the model. Errors:
+/// those of reading them.
+Expected<Planning> make_planning(const Model& model, const EngineOptions& options, const ModelInfo& info,
+                                 DType kv_dtype);
+/// Writes what was learnt to the profile, where there is one. Errors: those of write_learned().
+Status keep_learned(const Planning& planning, const EngineOptions& options, const ModelInfo& info);
 
 }  // namespace saccade

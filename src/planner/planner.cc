@@ -105,8 +105,7 @@ double Planner::Search::tokens_seen(const LookChoice& look, const Levers& levers
 
 double Planner::Search::media_ms(const LookChoice& look) const {
   if (has_passed(facts_, Checkpoint::kMedia) || facts_.looks.empty()) return 0;
-  return costs_.corrected_ms(CostStage::kMedia,
-                             costs_.media_ms(facts_.file_pixels, look.read_pixels, look.resized_pixels));
+  return costs_.corrected_ms(CostStage::kMedia, costs_.media_ms(facts_.file_pixels, look.resized_pixels));
 }
 
 double Planner::Search::encode_ms(const LookChoice& look, const Levers& levers) const {
@@ -124,13 +123,10 @@ double Planner::Search::kept_tokens(const LookChoice& look, const Levers& levers
 }
 
 double Planner::Search::compress_ms(const LookChoice& look, const Levers& levers) const {
-  if (has_passed(facts_, Checkpoint::kPrefill) || facts_.looks.empty()) return 0;
-  const bool compares = levers.skip().levels >= 0 && !has_passed(facts_, Checkpoint::kMedia);
-  const bool chooses = levers[Lever::kKeep] < 1;
-  if (!compares && !chooses) return 0;
-  return costs_.corrected_ms(CostStage::kCompress, costs_.compress_ms(compares ? look.resized_pixels : 0,
-                                                                      chooses ? tokens_seen(look, levers) : 0,
-                                                                      chooses ? kept_tokens(look, levers) : 0));
+  const bool is_done = has_passed(facts_, Checkpoint::kPrefill) || facts_.looks.empty();
+  if (is_done || levers[Lever::kKeep] >= 1) return 0;
+  return costs_.corrected_ms(CostStage::kCompress,
+                             costs_.compress_ms(tokens_seen(look, levers), kept_tokens(look, levers)));
 }
 
 // What the decoder takes for candidate.visual_tokens.

@@ -23,7 +23,6 @@ struct LookChoice {
   double patches = 0;
   double tiles = 0;
   double tokens = 0;
-  double read_pixels = 0;  // that a decoder hands on (JPEGs are decoded no larger than needed)
   double resized_pixels = 0;
 };
 

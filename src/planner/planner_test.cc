@@ -126,7 +126,7 @@ class Fixed : public testing::Test {
   Fixed() : random_(4), costs_(random_.shape(), random_.hardware()), table_(table_of(random_.quality())) {
     request_ = random_.request();
     request_.options = {{{1, 0.5}, {0, 1}, {1, 0.75}, {1, 0.5, 0.25}, {1, 0.5}}};
-    request_.facts.looks = {{1, 576, 1, 576, 1e6, 1e5}, {0.5, 144, 1, 144, 1e6, 3e4}};
+    request_.facts.looks = {{1, 576, 1, 576, 1e5}, {0.5, 144, 1, 144, 3e4}};
   }
   PlanChoice choose() const { return Planner(costs_, table_).choose(request_); }
 

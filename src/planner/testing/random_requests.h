@@ -82,7 +82,6 @@ class RandomRequests {
       look.tokens = std::max(4.0, std::floor(side * scale) * std::floor(side * scale));
       look.patches = look.tokens;
       look.tiles = 1;
-      look.read_pixels = 1e6;
       look.resized_pixels = look.tokens * 196;
       facts.looks.push_back(look);
     }
