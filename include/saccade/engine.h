@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "saccade/explanation.h"
 #include "saccade/look.h"
 #include "saccade/receipt.h"
 #include "saccade/request.h"
@@ -118,8 +119,13 @@ class Engine {
   /// Answers the last user message. Keeps the sequence it computed: a next request that begins with the same messages
   /// (a conversation that goes on) pays only for what is new.
   /// Errors: kInvalidArgument (the request), kNotFound, kCorruptData, kUnsupported (a picture), kResourceExhausted
-  /// (over the context, a limit, or memory), kInternal (a callback threw). The engine stays usable after any error.
+  /// (over the context, a limit, or memory), kBudgetExceeded (a strict one), kInternal (a callback threw). The engine
+  /// stays usable after any error.
   Expected<Answer> answer(const Request& request, const AnswerCallbacks& callbacks = {});
+
+  /// What answer() would plan for the request before anything is decoded. Errors: those of answer() up to there; a
+  /// strict budget that can't be kept is none.
+  Expected<PlanExplanation> explain(const Request& request);
 
   /// Lets go of what answer() keeps: the next request is computed from its first row, as in an engine just loaded.
   void forget();

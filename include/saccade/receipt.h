@@ -105,7 +105,7 @@ struct BudgetReceipt {
   std::string task_class;
   Prediction predicted_first;  // before anything was decoded
   Prediction predicted;        // of the plan that was made once the pictures were read
-  Prediction full;       // of the full plan, then
+  Prediction full;             // of the full plan, then
   QualityClaim claim;
   std::vector<PlanChange> changes;
   std::string shortfall;  // what could not be promised, and the best that could; empty: nothing

@@ -19,6 +19,9 @@ std::string cut_note(const Engine& engine, const Request& request, const Receipt
   if (receipt.tokens.generated == request.max_tokens) {
     return format("cut at --max-tokens %lld", static_cast<long long>(request.max_tokens));
   }
+  if (receipt.budget && !receipt.budget->changes.empty() && receipt.budget->changes.back().stage == "decode") {
+    return "cut: the time was up";
+  }
   return format("cut: the context of %lld tokens is full (--context)",
                 static_cast<long long>(engine.info().context_length));
 }

@@ -11,6 +11,7 @@
 #include "engine/answer_writer.h"
 #include "engine/continuation.h"
 #include "engine/decoder_plan.h"
+#include "engine/explain.h"
 #include "engine/plan_facts.h"
 #include "engine/stage_timer.h"
 #include "platform/process_memory.h"
@@ -41,11 +42,16 @@ double layers_per_token(const ForwardTrace& trace) {
   return trace.num_tokens == 0 ? 0 : static_cast<double>(total) / static_cast<double>(trace.num_tokens);
 }
 
+// 96 random bits.
+std::string new_request_id() {
+  std::random_device random;
+  return format("req-%08x%08x%08x", random(), random(), random());
+}
+
 }  // namespace
 
-// Opens the pictures and lays out the prompt. No pixel is touched yet, but where the plan's number of tokens depends on
-// what a picture shows.
-Status AnswerRun::lay_out() {
+// Nothing of a picture but its header is read.
+Status AnswerRun::open() {
   Receipt& receipt = answer_.receipt;
   {
     const StageTimer timer(receipt.stages_ms.media_decode);
@@ -60,6 +66,13 @@ Status AnswerRun::lay_out() {
     receipt.pictures.push_back({.name = picture.media.name(), .width = width, .height = height});
     picture.tell_layout(receipt.pictures.back());
   }
+  return {};
+}
+
+// Opens the pictures and lays out the prompt. No pixel is touched yet, but where the plan's number of tokens depends on
+// what a picture shows.
+Status AnswerRun::lay_out() {
+  SACCADE_RETURN_IF_ERROR(open());
   if (request_.budget.is_limited()) {
     SACCADE_RETURN_IF_ERROR(plan_within_budget());
     SACCADE_RETURN_IF_ERROR(look_within_budget());
@@ -127,18 +140,29 @@ void AnswerRun::remember_look(const Picture& picture) {
   engine_.looked_at[picture.facts.digest] = remember(picture);
 }
 
-// Plan A.
-Status AnswerRun::plan_within_budget() {
-  const StageTimer timer(answer_.receipt.stages_ms.prompt);
+Expected<PlanRequest> AnswerRun::describe_request() {
   std::vector<PictureFacts> facts;
   for (const Picture& picture : pictures_) facts.push_back(picture.facts);
   SACCADE_ASSIGN_OR_RETURN(const Prompt whole, build_prompt(engine_.model, spans_, facts));
-  SACCADE_ASSIGN_OR_RETURN(PlanRequest described, describe(engine_.model, *engine_.planning, request_, pictures_,
-                                                           whole.num_rows() - whole.num_visual()));
+  return describe(engine_.model, *engine_.planning, request_, pictures_, whole.num_rows() - whole.num_visual());
+}
+
+// Plan A.
+Status AnswerRun::plan_within_budget() {
+  const StageTimer timer(answer_.receipt.stages_ms.prompt);
+  SACCADE_ASSIGN_OR_RETURN(PlanRequest described, describe_request());
   budget_.emplace(*engine_.planning, std::move(described), request_.plan);
   SACCADE_ASSIGN_OR_RETURN(plan_, budget_->begin(clock_.elapsed_ms()));
   for (Picture& picture : pictures_) SACCADE_RETURN_IF_ERROR(set_fineness(plan_, picture));
   return {};
+}
+
+Expected<PlanExplanation> AnswerRun::explain() {
+  SACCADE_RETURN_IF_ERROR(validate_request(request_));
+  SACCADE_RETURN_IF_ERROR(open());
+  SACCADE_ASSIGN_OR_RETURN(PlanRequest described, describe_request());
+  described.facts.elapsed_ms = clock_.elapsed_ms() + request_.budget.waited_ms;
+  return saccade::explain(*engine_.planning, described, request_.plan);
 }
 
 // Stage by stage for all pictures, each stage by the plan that the time left behind the one before it allows.
@@ -373,6 +397,7 @@ StageLoads AnswerRun::loads() const {
 
 void AnswerRun::write_receipt() {
   Receipt& receipt = answer_.receipt;
+  receipt.request_id = new_request_id();
   receipt.plan = plan_text(plan_);
   receipt.model = std::filesystem::path(engine_.options.model_path).filename().string();
   receipt.family = engine_.info.family;

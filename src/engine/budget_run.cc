@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/format.h"
+#include "engine/explain.h"
 #include "platform/clock.h"
 #include "request/plan_text.h"
 
@@ -27,24 +28,6 @@ double before_decode(const StageMs& stages) {
     sum += stages[static_cast<size_t>(stage)];
   }
   return sum;
-}
-
-Prediction prediction_of(const Candidate& candidate, double expected_tokens) {
-  Prediction prediction;
-  prediction.ttft_ms = candidate.ttft_ms;
-  prediction.ttft_p95_ms = candidate.ttft_p95_ms;
-  prediction.latency_ms = candidate.latency_ms;
-  prediction.latency_p95_ms = candidate.latency_p95_ms;
-  prediction.cost_usd = candidate.cost_usd;
-  prediction.quality = 1 - candidate.loss;
-  prediction.generated_tokens = expected_tokens;
-  StageMs stages = candidate.stages_ms;
-  prediction.stages_ms.media_decode = ms_of(stages, CostStage::kMedia);
-  prediction.stages_ms.encode = ms_of(stages, CostStage::kEncode);
-  prediction.stages_ms.compress = ms_of(stages, CostStage::kCompress);
-  prediction.stages_ms.prefill = ms_of(stages, CostStage::kPrefill);
-  prediction.stages_ms.decode = ms_of(stages, CostStage::kDecode) * std::max(0.0, expected_tokens - 1);
-  return prediction;
 }
 
 void fix(LeverOptions& options, const Levers& levers, std::initializer_list<Lever> done) {
@@ -77,7 +60,7 @@ Expected<Plan> BudgetRun::begin(double now_ms) {
   told_.claim = choice.claim;
   told_.shortfall = choice.shortfall;
   if (!choice.shortfall.empty() && request_.budget.mode == BudgetMode::kStrict) {
-    return budget_exceeded("the budget " + choice.shortfall);
+    return budget_exceeded(choice.shortfall + "; the request is strict");
   }
   note(Checkpoint::kStart, now_ms);
   told_.planning_ms += clock.elapsed_ms();

@@ -74,6 +74,7 @@ class Engine::Impl {
 
   const ModelInfo& info() const { return state_.info; }
   Expected<Answer> answer(const Request& request, const AnswerCallbacks& callbacks);
+  Expected<PlanExplanation> explain(const Request& request);
   void forget();
   Expected<std::vector<LayerNeed>> measure_layers(std::span<const Request> requests,
                                                   const std::function<bool(const Progress& progress)>& on_progress);
@@ -81,6 +82,7 @@ class Engine::Impl {
                                       const std::function<bool(const Progress& progress)>& on_progress);
 
  private:
+  Status begin_planning();
   explicit Impl(EngineState state) : state_(std::move(state)) {}
 
   EngineState state_;
@@ -113,11 +115,21 @@ Expected<std::unique_ptr<Engine::Impl>> Engine::Impl::load(const EngineOptions& 
                                          .looked_at = {}}));
 }
 
+Status Engine::Impl::begin_planning() {
+  if (state_.planning) return {};
+  SACCADE_ASSIGN_OR_RETURN(state_.planning,
+                           make_planning(state_.model, state_.options, state_.info, kv_dtype(state_.options)));
+  return {};
+}
+
+Expected<PlanExplanation> Engine::Impl::explain(const Request& request) {
+  SACCADE_RETURN_IF_ERROR(begin_planning());
+  const AnswerCallbacks unused;
+  return AnswerRun(state_, request, unused).explain();
+}
+
 Expected<Answer> Engine::Impl::answer(const Request& request, const AnswerCallbacks& callbacks) {
-  if (request.budget.is_limited() && !state_.planning) {
-    SACCADE_ASSIGN_OR_RETURN(state_.planning,
-                             make_planning(state_.model, state_.options, state_.info, kv_dtype(state_.options)));
-  }
+  if (request.budget.is_limited()) SACCADE_RETURN_IF_ERROR(begin_planning());
   return AnswerRun(state_, request, callbacks).run();
 }
 
@@ -194,6 +206,10 @@ Expected<std::unique_ptr<Engine>> Engine::load(const EngineOptions& options,
 
 void Engine::forget() {
   impl_->forget();
+}
+
+Expected<PlanExplanation> Engine::explain(const Request& request) {
+  return catch_exceptions("there is not enough memory for this request", [&] { return impl_->explain(request); });
 }
 
 Expected<std::vector<LayerNeed>> Engine::measure_layers(

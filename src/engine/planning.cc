@@ -56,13 +56,14 @@ std::string learned_key(const EngineOptions& options, const ModelInfo& info) {
                 static_cast<int>(options.kv_type));
 }
 
-Expected<CostModel> make_costs(const Model& model, const EngineOptions& options, const ModelInfo& info,
-                               DType kv_dtype) {
+Expected<CostModel> make_costs(const Model& model, const EngineOptions& options, const ModelInfo& info, DType kv_dtype,
+                               bool& is_machine_measured) {
   const ModelShape shape = shape_of(model, kv_dtype);
   std::optional<MachineProfile> profile;
   if (!options.profile_path.empty()) {
     SACCADE_ASSIGN_OR_RETURN(profile, read_machine_profile(options.profile_path, info.isa, info.threads));
   }
+  is_machine_measured = profile.has_value();
   if (!profile) return CostModel(shape, unmeasured_processor());
   const DType decoder_type = model.decoder->main_dtype();
   const DType tower_type = model.vision != nullptr ? model.vision->main_dtype() : decoder_type;
@@ -85,13 +86,15 @@ void Planning::saw_share(size_t skip, double share) {
 
 Expected<Planning> make_planning(const Model& model, const EngineOptions& options, const ModelInfo& info,
                                  DType kv_dtype) {
-  SACCADE_ASSIGN_OR_RETURN(CostModel costs, make_costs(model, options, info, kv_dtype));
+  bool is_machine_measured = false;
+  SACCADE_ASSIGN_OR_RETURN(CostModel costs, make_costs(model, options, info, kv_dtype, is_machine_measured));
   Planning planning = {.costs = std::move(costs),
                        .quality = published_priors(),
                        .price = {},
                        .strategy = strategy_of(model),
                        .options = {},
-                       .freezes_visual = false};
+                       .freezes_visual = false,
+                       .is_machine_measured = is_machine_measured};
   const bool decides_count = model.own_strategy != nullptr && model.own_strategy->decides_count;
   planning.options = options_for(model, !planning.strategy.empty() && !decides_count);
   const bool has_layers = model.scheduler != nullptr || !model.decoder_skip_order.empty();

@@ -27,6 +27,7 @@ struct Planning {
   std::string strategy;  // that chooses the tokens which are kept; empty: the model has none to offer
   LeverOptions options;  // that the model can carry out; kScale's depend on the picture
   bool freezes_visual = false;
+  bool is_machine_measured = false;  // else costs begin with a guess
   TaskRules rules = {};
   Weights weights = {};
   AnswerLengths lengths = {};

@@ -100,13 +100,14 @@ class Planner {
   Candidate evaluate(const PlanRequest& request, const Levers& levers) const;
   /// What of the budget a candidate breaks; kChosen: nothing.
   Verdict verdict(const PlanRequest& request, const Candidate& candidate) const;
+  /// What can be said of the candidate's quality.
+  QualityClaim claim_of(const PlanRequest& request, const Candidate& candidate) const;
   /// Every candidate. For explaining.
   void for_each(const PlanRequest& request, const std::function<void(const Candidate&)>& visit) const;
 
  private:
   class Search;
   std::string shortfall_of(const PlanRequest& request, const PlanChoice& choice) const;
-  QualityClaim claim_of(const PlanRequest& request, const Candidate& candidate) const;
 
   const CostModel& costs_;
   const QualityTable& quality_;
