@@ -2,8 +2,10 @@
 
     python -m train.make_heldout samples/heldout --num_pages 300
     python -m train.make_heldout samples --demo
+    python -m train.make_heldout build/calibration --num_pages 4000 --per_page 1 --first_seed 950000001
 
-Held-out pages use typefaces, layouts, words and seeds that training never uses.
+Held-out pages use typefaces, layouts, words and seeds that training never uses. With another first seed it is another
+set of the same kind, as for saccade calibrate.
 """
 
 from __future__ import annotations
@@ -24,8 +26,8 @@ FIRST_SEED = 900_000_001  # odd seeds up to some millions are training's; these 
 DEMO_SEEDS = {"receipt": 11, "panel": 12, "table": 13, "bar chart": 14, "label": 15, "scene": 16}
 
 
-def seed_of(index: int) -> int:
-    return FIRST_SEED + 1 + 2 * index
+def seed_of(index: int, first_seed: int = FIRST_SEED) -> int:
+    return first_seed + 1 + 2 * index
 
 
 def pick_questions(page: Page, counts: Counter, num: int, rng: random.Random) -> list[Question]:
@@ -62,7 +64,7 @@ def save_picture(image: Image.Image, path: Path) -> None:
     larger.unlink()
 
 
-def make_set(out: Path, num_pages: int, per_page: int) -> None:
+def make_set(out: Path, num_pages: int, per_page: int, first_seed: int) -> None:
     pictures = out / "pictures"
     pictures.mkdir(parents=True, exist_ok=True)
     for old in pictures.iterdir():
@@ -71,7 +73,7 @@ def make_set(out: Path, num_pages: int, per_page: int) -> None:
     with open(out / "set.jsonl", "w", encoding="utf-8") as lines:
         for i in range(num_pages):
             page_type = PAGE_NAMES[i % len(PAGE_NAMES)]
-            image, page = make_page(seed_of(i), page_type, heldout=True)
+            image, page = make_page(seed_of(i, first_seed), page_type, heldout=True)
             stem = pictures / f"{i:03d}_{page_type.replace(' ', '_')}"
             save_picture(image, stem)
             name = next(f"pictures/{stem.name}{ext}" for ext in (".png", ".jpg") if stem.with_suffix(ext).exists())
@@ -103,12 +105,13 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--num_pages", type=int, default=306)
     parser.add_argument("--per_page", type=int, default=4)
+    parser.add_argument("--first_seed", type=int, default=FIRST_SEED, help="odd; pages take every second number behind it")
     parser.add_argument("--demo", action="store_true")
     args = parser.parse_args()
     if args.demo:
         make_demo(args.out, DEMO_SEEDS)
     else:
-        make_set(args.out, args.num_pages, args.per_page)
+        make_set(args.out, args.num_pages, args.per_page, args.first_seed)
 
 
 if __name__ == "__main__":

@@ -14,5 +14,6 @@ void add_bench_command(CLI::App& app, int& exit_code);
 void add_layers_command(CLI::App& app, int& exit_code);
 void add_plan_command(CLI::App& app, int& exit_code);
 void add_profile_command(CLI::App& app, int& exit_code);
+void add_calibrate_command(CLI::App& app, int& exit_code);
 
 }  // namespace saccade

@@ -40,6 +40,7 @@ int run_program(int argc, char** argv, bool is_json) {
   add_layers_command(app, exit_code);
   add_plan_command(app, exit_code);
   add_profile_command(app, exit_code);
+  add_calibrate_command(app, exit_code);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -80,6 +80,12 @@ bool write_out(std::string_view text) {
   return std::fwrite(shown.data(), 1, shown.size(), stdout) == shown.size() && std::fflush(stdout) == 0;
 }
 
+std::string time_left(double ms) {
+  const double minutes = ms / 60'000;
+  if (minutes < 1.5) return format("%.0f s left", ms / 1000);
+  return minutes < 90 ? format("%.0f min left", minutes) : format("%.1f h left", minutes / 60);
+}
+
 ProgressLine::ProgressLine() : is_terminal_(::isatty(STDERR_FILENO) == 1) {}
 
 void ProgressLine::show(std::string_view stage, double fraction, std::string_view note) {

@@ -31,6 +31,9 @@ class InputWait {
 /// text could not be written: the reader is gone, the disk is full.
 bool write_out(std::string_view text);
 
+/// "40 s left", "12 min left", "2.5 h left".
+std::string time_left(double ms);
+
 /// One line on stderr, rewritten in place. Appears only on a terminal, and only once the work has taken a second.
 class ProgressLine {
  public:

@@ -6,8 +6,6 @@
 namespace saccade {
 namespace {
 
-constexpr double kScales[] = {1, 0.875, 0.75, 0.625, 0.5, 0.375};
-
 double area(ImageSize size) {
   return static_cast<double>(size.width) * static_cast<double>(size.height);
 }

@@ -84,17 +84,39 @@ void Planning::saw_share(size_t skip, double share) {
   share_seen[skip] += kShareRate * (share - share_seen[skip]);
 }
 
+MeasuredModel measured_model(const Model& model) {
+  const auto name_of = [](const GgufFile& file) { return std::filesystem::path(file.path()).filename().string(); };
+  const GgufFile& language = model.files->language_file();
+  MeasuredModel measured;
+  measured.file = name_of(language);
+  measured.bytes = language.file_bytes();
+  measured.strategy = strategy_of(model);
+  if (model.files->has_vision() && !model.files->is_single_file()) {
+    measured.mmproj_file = name_of(model.files->vision_file());
+    measured.mmproj_bytes = model.files->vision_file().file_bytes();
+  }
+  return measured;
+}
+
 Expected<Planning> make_planning(const Model& model, const EngineOptions& options, const ModelInfo& info,
                                  DType kv_dtype) {
-  bool is_machine_measured = false;
-  SACCADE_ASSIGN_OR_RETURN(CostModel costs, make_costs(model, options, info, kv_dtype, is_machine_measured));
-  Planning planning = {.costs = std::move(costs),
+  SACCADE_ASSIGN_OR_RETURN(Planning planning, make_uncalibrated_planning(model, kv_dtype));
+  SACCADE_ASSIGN_OR_RETURN(planning.costs, make_costs(model, options, info, kv_dtype, planning.is_machine_measured));
+  SACCADE_ASSIGN_OR_RETURN(
+      std::optional<QualityTable> measured,
+      read_quality_file(quality_file_path(model.files->language_file().path()), measured_model(model)));
+  if (measured) planning.quality = *std::move(measured);
+  return planning;
+}
+
+Expected<Planning> make_uncalibrated_planning(const Model& model, DType kv_dtype) {
+  Planning planning = {.costs = CostModel(shape_of(model, kv_dtype), unmeasured_processor()),
                        .quality = published_priors(),
                        .price = {},
                        .strategy = strategy_of(model),
                        .options = {},
                        .freezes_visual = false,
-                       .is_machine_measured = is_machine_measured};
+                       .is_machine_measured = false};
   const bool decides_count = model.own_strategy != nullptr && model.own_strategy->decides_count;
   planning.options = options_for(model, !planning.strategy.empty() && !decides_count);
   const bool has_layers = model.scheduler != nullptr || !model.decoder_skip_order.empty();

@@ -12,6 +12,7 @@
 #include "planner/levers.h"
 #include "planner/planner.h"
 #include "planner/price.h"
+#include "planner/quality_file.h"
 #include "planner/quality_model.h"
 #include "planner/task_class.h"
 #include "saccade/engine.h"
@@ -37,11 +38,18 @@ struct Planning {
   void saw_share(size_t skip, double share);
 };
 
-/// For the model as the engine runs it, from the files that the options name or that lie beside the model. Errors:
-/// those of reading them.
+/// For the model as the engine runs it, by the files that the options name or that lie beside the model: what was
+/// measured of the machine, learnt of the model's speed and certified of its quality; guesses and priors where there is
+/// none. Errors: those of reading them.
 Expected<Planning> make_planning(const Model& model, const EngineOptions& options, const ModelInfo& info,
                                  DType kv_dtype);
 /// Writes what was learnt to the profile, where there is one. Errors: those of write_learned().
 Status keep_learned(const Planning& planning, const EngineOptions& options, const ModelInfo& info);
+
+/// The same by priors, whatever was measured before.
+Expected<Planning> make_uncalibrated_planning(const Model& model, DType kv_dtype);
+
+/// What a table of the model's quality is a table of.
+MeasuredModel measured_model(const Model& model);
 
 }  // namespace saccade

@@ -14,19 +14,20 @@ double divergence(double a, double b) {
   return first + second;
 }
 
-// P[Bin(n, p) <= k]. Summed from its largest term down, in logarithms where they would be too small to hold.
+// P[Bin(n, p) <= k] for k < n p: from its largest term down, each by its share of the one before, until they are too
+// small to count.
 double binomial_cdf(int64_t k, int64_t n, double p) {
-  if (k >= n) return 1;
-  if (k < 0) return 0;
   const auto count = static_cast<double>(n);
-  double sum = 0;
-  for (int64_t i = 0; i <= k; ++i) {
-    const auto hits = static_cast<double>(i);
-    const double log_term = std::lgamma(count + 1) - std::lgamma(hits + 1) - std::lgamma(count - hits + 1) +
-                            hits * std::log(p) + (count - hits) * std::log1p(-p);
-    sum += std::exp(log_term);
+  auto hits = static_cast<double>(k);
+  const double log_largest = std::lgamma(count + 1) - std::lgamma(hits + 1) - std::lgamma(count - hits + 1) +
+                             hits * std::log(p) + (count - hits) * std::log1p(-p);
+  double share = 1;
+  double sum = 1;
+  for (; hits > 0 && share > 1e-17 * sum; --hits) {
+    share *= hits / (count - hits + 1) * (1 - p) / p;
+    sum += share;
   }
-  return std::min(1.0, sum);
+  return std::exp(log_largest) * sum;
 }
 
 }  // namespace
@@ -34,11 +35,13 @@ double binomial_cdf(int64_t k, int64_t n, double p) {
 double loss_p_value(double mean_loss, int64_t num_samples, double epsilon) {
   if (num_samples <= 0 || epsilon <= 0) return 1;
   if (epsilon >= 1) return 0;
+  if (mean_loss >= epsilon) return 1;
   const auto count = static_cast<double>(num_samples);
-  const double hoeffding = std::exp(-count * divergence(std::min(mean_loss, epsilon), epsilon));
+  const double hoeffding = std::exp(-count * divergence(mean_loss, epsilon));
   // Means of whole losses are not quite whole after a division.
   const auto hits = static_cast<int64_t>(std::ceil(count * mean_loss - 1e-9));
-  const double bentkus = std::numbers::e * binomial_cdf(hits, num_samples, epsilon);
+  const bool is_below = static_cast<double>(hits) < count * epsilon;
+  const double bentkus = is_below ? std::numbers::e * binomial_cdf(hits, num_samples, epsilon) : 1;
   return std::min({1.0, hoeffding, bentkus});
 }
 

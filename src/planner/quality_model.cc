@@ -11,6 +11,7 @@ const ClassQuality& QualityTable::of(const std::string& task_class) const {
 
 double expected_loss(const std::vector<LossPoint>& curve, double value) {
   if (curve.empty()) return value >= 1 ? 0 : 1;
+  if (curve.size() == 1) return value == curve[0].value ? curve[0].loss : 1;  // nothing but rest was tried
   // Settings may ascend (kSkip) or descend (shares).
   for (size_t i = 0; i < curve.size(); ++i) {
     if (curve[i].value == value) return curve[i].loss;

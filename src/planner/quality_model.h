@@ -23,7 +23,7 @@ struct LossPoint {
 struct LadderRung {
   Levers levers;
   int64_t num_questions = 0;
-  double mean_loss = 0;  // of max(0, full plan's score - this one's)
+  double mean_loss = 0;  // of max(0, full plan's score - this one's), as a share of the full plan's
 };
 
 /// Of the questions of one task class.
@@ -31,6 +31,7 @@ struct ClassQuality {
   // By Lever; values from full to least. Empty: the lever was not tried, and must not be used.
   std::array<std::vector<LossPoint>, kNumLevers> curves;
   std::vector<LadderRung> ladder;
+  double full_score = 1;  // mean score of the full plan, where it was measured
 };
 
 /// The class of questions of classes that are not in the table.

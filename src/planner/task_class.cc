@@ -14,10 +14,9 @@ constexpr const char* kBuiltIn =
     "describe: describe, caption, what is happening, summarize, summarise\n"
     "locate: where, which side, left of, right of, position, located\n"
     "read: read, transcribe, text, word, line, title, code, field, total, price, cell, amount, date, name, written, "
-    "say, "
-    "says, spell, table, row, column, value\n"
+    "say, says, spell, table, row, column, value\n"
     "compare: which, largest, smallest, highest, lowest, most, least, more, larger, higher, trend\n"
-    "check: is, are, does, do, was, has, can\n"
+    "check: ^is, ^are, ^does, ^do, ^was, ^has, ^can\n"
     "recognize: what, color, colour, kind, who\n";
 
 // Lower case; what is not a letter or digit is one space; a space at both ends.
@@ -65,7 +64,9 @@ Expected<TaskRules> TaskRules::parse(std::string_view text) {
     }
     Rule rule = {name.substr(1, name.size() - 2), {}};
     for (const std::string_view phrase : split(line.substr(colon + 1), ',')) {
-      if (const std::string words = in_words(phrase); words != " ") rule.phrases.push_back(words);
+      const std::string words = in_words(phrase);
+      const bool is_first = phrase.find('^') < phrase.find_first_not_of(" \t^");
+      if (words != " ") rule.phrases.push_back({words, is_first});
     }
     if (rule.phrases.empty()) return invalid_argument(format("line %d of the task rules has no words", line_number));
     rules.rules_.push_back(std::move(rule));
@@ -76,8 +77,9 @@ Expected<TaskRules> TaskRules::parse(std::string_view text) {
 std::string TaskRules::classify(std::string_view question) const {
   const std::string words = in_words(question);
   for (const Rule& rule : rules_) {
-    for (const std::string& phrase : rule.phrases) {
-      if (words.find(phrase) != std::string::npos) return rule.task_class;
+    for (const Phrase& phrase : rule.phrases) {
+      const size_t place = words.find(phrase.words);
+      if (phrase.is_first ? place == 0 : place != std::string::npos) return rule.task_class;
     }
   }
   return kAnyClass;

@@ -15,17 +15,21 @@ class TaskRules {
  public:
   /// The built-in rules.
   TaskRules();
-  /// A text of one rule a line, "class: word, two words, ..."; # begins a comment. A question is matched in lower case
-  /// and by whole words. Errors: kInvalidArgument with the line.
+  /// A text of one rule a line, "class: word, two words, ^first word, ..."; # begins a comment. A question is matched in
+  /// lower case and by whole words, behind ^ by its first. Errors: kInvalidArgument with the line.
   static Expected<TaskRules> parse(std::string_view text);
 
   /// kAnyClass where no rule fits.
   std::string classify(std::string_view question) const;
 
  private:
+  struct Phrase {
+    std::string words;  // with a space at both ends
+    bool is_first = false;
+  };
   struct Rule {
     std::string task_class;
-    std::vector<std::string> phrases;  // with a space at both ends
+    std::vector<Phrase> phrases;
   };
   explicit TaskRules(std::vector<Rule> rules) : rules_(std::move(rules)) {}
 

@@ -16,7 +16,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr uint64_t kMaxResultBytes = 4ull << 30;
-constexpr const char* kAdvice = "; choose another --out, or begin anew with --restart";
+constexpr const char* kAdvice = "; choose another folder, or begin anew with --restart";
 
 double rounded(double ms) {
   return std::round(ms * 1000) / 1000;
@@ -150,6 +150,33 @@ Status write_error(const std::string& path) {
 }
 
 }  // namespace
+
+WarmTimes times_of(const Receipt& receipt) {
+  const double load = receipt.stages_ms.load;
+  return {receipt.latency_ms - load, receipt.ttft_ms.value_or(receipt.latency_ms) - load};
+}
+
+void take_receipt(const Receipt& receipt, SweepResult& result) {
+  const StageTimes& stages = receipt.stages_ms;
+  const WarmTimes times = times_of(receipt);
+  result.latency_ms = times.latency_ms;
+  result.ttft_ms = times.ttft_ms;
+  result.prepare_ms = stages.media_decode + stages.prompt + stages.resize;
+  result.encode_ms = stages.encode + stages.project;
+  result.compress_ms = stages.compress;
+  result.prefill_ms = stages.prefill;
+  result.decode_ms = stages.decode;
+  for (const PictureReceipt& picture : receipt.pictures) {
+    result.laid_out_tokens += picture.laid_out_tokens;
+    result.encoded_tokens += picture.encoded_tokens;
+  }
+  result.visual_tokens = receipt.tokens.visual;
+  result.generated_tokens = receipt.tokens.generated;
+  result.num_layers = receipt.decoder.num_layers;
+  result.layers = receipt.decoder.prefill_layers;
+  result.decode_layers = receipt.decoder.decode_layers;
+  result.flops = receipt.flops;
+}
 
 Expected<ResultFile> ResultFile::open(const std::string& path, const Json& header, bool restarts, SweepRecord& record) {
   uint64_t num_bytes = 0;

@@ -48,6 +48,10 @@ struct SweepResult {
   std::optional<WarmTimes> other_picture;  // behind a question about another picture
 };
 
+/// Without the time that the model's load took.
+WarmTimes times_of(const Receipt& receipt);
+void take_receipt(const Receipt& receipt, SweepResult& result);
+
 struct SweepRecord {
   std::vector<SweepResult> results;
   std::map<std::string, std::string> refused;  // plans that the model can't carry out, and why

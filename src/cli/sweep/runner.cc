@@ -26,39 +26,6 @@ Expected<Answer> ask(Engine& engine, const Request& request) {
   return answer;
 }
 
-WarmTimes times_of(const Receipt& receipt) {
-  const double load = receipt.stages_ms.load;
-  return {receipt.latency_ms - load, receipt.ttft_ms.value_or(receipt.latency_ms) - load};
-}
-
-void take_receipt(const Receipt& receipt, SweepResult& result) {
-  const StageTimes& stages = receipt.stages_ms;
-  const WarmTimes times = times_of(receipt);
-  result.latency_ms = times.latency_ms;
-  result.ttft_ms = times.ttft_ms;
-  result.prepare_ms = stages.media_decode + stages.prompt + stages.resize;
-  result.encode_ms = stages.encode + stages.project;
-  result.compress_ms = stages.compress;
-  result.prefill_ms = stages.prefill;
-  result.decode_ms = stages.decode;
-  for (const PictureReceipt& picture : receipt.pictures) {
-    result.laid_out_tokens += picture.laid_out_tokens;
-    result.encoded_tokens += picture.encoded_tokens;
-  }
-  result.visual_tokens = receipt.tokens.visual;
-  result.generated_tokens = receipt.tokens.generated;
-  result.num_layers = receipt.decoder.num_layers;
-  result.layers = receipt.decoder.prefill_layers;
-  result.decode_layers = receipt.decoder.decode_layers;
-  result.flops = receipt.flops;
-}
-
-std::string time_left(double ms) {
-  const double minutes = ms / 60'000;
-  if (minutes < 1.5) return format("%.0f s left", ms / 1000);
-  return minutes < 90 ? format("%.0f min left", minutes) : format("%.1f h left", minutes / 60);
-}
-
 class SweepRunner {
  public:
   SweepRunner(Engine& engine, const SweepTask& task, SweepRecord& record, ResultFile* file)

@@ -1,0 +1,14 @@
+// What a calibration found, for people and for programs.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "cli/calibrate/calibration.h"
+
+namespace saccade {
+
+std::string calibration_text(const Calibration& calibration);
+nlohmann::ordered_json calibration_json(const Calibration& calibration);
+
+}  // namespace saccade
