@@ -29,7 +29,7 @@ Status check_path(const std::string& path, LedgerAccess access) {
   }
   constexpr off_t kSmallestBytes = 512;  // of a database; SQLite would take a file of one byte for an empty one
   if (S_ISREG(info.st_mode) && info.st_size > 0 && info.st_size < kSmallestBytes) {
-    return corrupt_data(path + ": not an SQLite file");
+    return corrupt_data(path + ": not a ledger, nor any SQLite file");
   }
   if (S_ISREG(info.st_mode)) return {};
   return io_error(path + (S_ISDIR(info.st_mode) ? ": is a directory, not a ledger" : ": is not a regular file"));

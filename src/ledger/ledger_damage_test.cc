@@ -91,9 +91,9 @@ class SmallFiles {
 
 TEST_F(LedgerDamageTest, TextIsRefusedAndLeftAlone) {
   write("Dear all,\nthis is not a ledger.\n");
-  is_refused(StatusCode::kCorruptData, "not an SQLite file");
+  is_refused(StatusCode::kCorruptData, "nor any SQLite file");
   write(std::string(10'000, 'x'));
-  is_refused(StatusCode::kCorruptData, "not an SQLite file");
+  is_refused(StatusCode::kCorruptData, "nor any SQLite file");
 }
 
 TEST_F(LedgerDamageTest, DatabasesOfOthersAreRefusedAndLeftAlone) {
@@ -139,7 +139,7 @@ TEST_F(LedgerDamageTest, AFileThatWasCutIsToldAtOnce) {
   for (const size_t size :
        {whole.size() - 4096, whole.size() / 2, size_t{4096}, size_t{4000}, size_t{120}, size_t{1}}) {
     write(whole.substr(0, size));
-    is_refused(StatusCode::kCorruptData, size >= 512 ? "damaged" : "not an SQLite file");
+    is_refused(StatusCode::kCorruptData, size >= 512 ? "damaged" : "nor any SQLite file");
   }
 }
 

@@ -52,7 +52,7 @@ Status status_of(sqlite3* connection, int code) {
     case SQLITE_PROTOCOL:
       return io_error("locked by another process for too long; try again");
     case SQLITE_NOTADB:
-      return corrupt_data("not an SQLite file");
+      return corrupt_data("not a ledger, nor any SQLite file");
     case SQLITE_CORRUPT:
       return corrupt_data("the file is damaged; `sqlite3 FILE .recover` saves what is left");
     case SQLITE_NOMEM:
