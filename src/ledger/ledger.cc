@@ -128,8 +128,7 @@ Status Ledger::add_feedback(const std::string& request_id, double score, Feedbac
 // By a connection of its own, so that a long reading keeps nobody from writing.
 Status Ledger::for_each(int64_t from_us, int64_t to_us, FunctionRef<bool(const LedgerRecord&)> on_record) const {
   const auto read = [&]() -> Status {
-    SACCADE_ASSIGN_OR_RETURN(sqlite::Database database,
-                             sqlite::Database::open(path_, sqlite::OpenMode::kRead, max_wait_ms_));
+    SACCADE_ASSIGN_OR_RETURN(sqlite::Database database, open_database(path_, LedgerAccess::kRead, max_wait_ms_));
     SACCADE_ASSIGN_OR_RETURN(
         sqlite::Statement select,
         database.prepare("SELECT " + column_names("e.") +
