@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <random>
 
 namespace saccade {
 namespace {
@@ -127,6 +128,24 @@ TEST(Prices, ErrorsNameFileLineAndKey) {
     for (const char* word : words) EXPECT_THAT(file.status().message(), HasSubstr(word)) << text;
     EXPECT_EQ(file.status().message().find('\n'), std::string::npos) << file.status().message();
   }
+}
+
+TEST(Prices, AnyTextIsReadOrRefused) {
+  std::mt19937 random(3);
+  const std::string whole = kFile;
+  int num_refused = 0;
+  for (int i = 0; i < 2000; ++i) {
+    std::string damaged = whole.substr(0, i % 2 == 0 ? whole.size() : random() % whole.size());
+    for (int j = 0; j < 4 && !damaged.empty(); ++j) {
+      damaged[random() % damaged.size()] =
+          static_cast<char>(random() % 3 == 0 ? random() : whole[random() % whole.size()]);
+    }
+    const auto file = parse_prices(damaged, "p.toml");
+    if (file) continue;
+    ++num_refused;
+    EXPECT_THAT(file.status().message(), ::testing::StartsWith("p.toml:"));
+  }
+  EXPECT_GT(num_refused, 1000);
 }
 
 TEST(Prices, AreReadFromAFile) {
