@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -11,6 +12,7 @@
 
 #include "saccade/explanation.h"
 #include "saccade/look.h"
+#include "saccade/price.h"
 #include "saccade/receipt.h"
 #include "saccade/request.h"
 #include "saccade/status.h"
@@ -38,6 +40,7 @@ struct EngineOptions {
   // What `saccade profile` measured of this machine; where there is such a file, what answers teach about the model's
   // speed is kept in it when the engine is destroyed. Empty, or no file: plans begin with a guess.
   std::string profile_path;
+  std::optional<Price> price;  // of this model, for receipts and for budgets of money
   uint64_t max_image_pixels = 100'000'000;
   uint64_t max_image_bytes = 64ull << 20;
 };

@@ -172,15 +172,15 @@ int run_calibrate(const CalibrateOptions& options) {
 
 void add_calibrate_options(CLI::App& command, CalibrateOptions& options) {
   command
-      .add_option("--data", options.data_paths,
-                  "JSON lines: image (relative to the file), question; optional answer, accept, tolerance; may be given "
-                  "several times")
+      .add_option(
+          "--data", options.data_paths,
+          "JSON lines: image (relative to the file), question; optional answer, accept, tolerance; may be given "
+          "several times")
       ->required()
       ->allow_extra_args(false);
   command.add_option("--limit", options.limit, "Use only so many questions, drawn by --seed")
       ->check(at_least<int64_t>(2));
-  command
-      .add_option("--delta", options.delta, "Probability that a certified plan loses more than it is certified to")
+  command.add_option("--delta", options.delta, "Probability that a certified plan loses more than it is certified to")
       ->check(between(1e-6, 0.5))
       ->capture_default_str();
   command
@@ -192,14 +192,16 @@ void add_calibrate_options(CLI::App& command, CalibrateOptions& options) {
       ->check(at_least<uint64_t>(0))
       ->capture_default_str();
   command
-      .add_option("--workers", options.num_workers,
-                  "Answer so many questions at the same time, each with a model of its own: with -t 1 the fastest way for "
-                  "a small model")
+      .add_option(
+          "--workers", options.num_workers,
+          "Answer so many questions at the same time, each with a model of its own: with -t 1 the fastest way for "
+          "a small model")
       ->check(between<int64_t>(1, 64))
       ->capture_default_str();
   command.add_option("--out", options.out_path, "Write this file (default: MODEL.quality.json)");
-  command.add_option("--work", options.work,
-                     "Folder for results.jsonl, from which the same command goes on where it was stopped (default: none)");
+  command.add_option(
+      "--work", options.work,
+      "Folder for results.jsonl, from which the same command goes on where it was stopped (default: none)");
   command.add_flag("--restart", options.restarts, "Throw away what an earlier calibration left in --work");
   add_max_tokens(command, options.max_tokens);
   command.add_flag("--json", options.is_json, "Print one JSON object instead of tables");
@@ -209,13 +211,17 @@ void add_calibrate_options(CLI::App& command, CalibrateOptions& options) {
 
 void add_calibrate_command(CLI::App& app, int& exit_code) {
   auto options = std::make_shared<CalibrateOptions>();
-  CLI::App* command = app.add_subcommand("calibrate", "Measure and certify what plans cost in quality, for ask --min-quality");
+  CLI::App* command =
+      app.add_subcommand("calibrate", "Measure and certify what plans cost in quality, for ask --min-quality");
   add_model_options(*command, options->engine);
   add_calibrate_options(*command, *options);
   command->footer(
-      "The questions are split by picture. On one part every lever is moved alone, then plans of several; from these a\n"
-      "ladder is chosen for each class of questions, from the safest plan to the cheapest. The other part says what each\n"
-      "rung loses, and how much is certified (Learn then Test). Questions should be like those that will be asked; one\n"
+      "The questions are split by picture. On one part every lever is moved alone, then plans of several; from these "
+      "a\n"
+      "ladder is chosen for each class of questions, from the safest plan to the cheapest. The other part says what "
+      "each\n"
+      "rung loses, and how much is certified (Learn then Test). Questions should be like those that will be asked; "
+      "one\n"
       "question of each picture counts for a certificate, so many pictures are worth more than many questions on one.\n"
       "300 questions certify a loss of 1 % where none is lost.\n\n"
       "Example:\n"

@@ -64,6 +64,7 @@ Status AnswerRun::open() {
   for (const Picture& picture : pictures_) {
     const auto& [width, height] = picture.facts.size;
     receipt.pictures.push_back({.name = picture.media.name(), .width = width, .height = height});
+    SACCADE_ASSIGN_OR_RETURN(receipt.pictures.back().full_tokens, count_full_tokens(engine_.model, picture));
     picture.tell_layout(receipt.pictures.back());
   }
   return {};
@@ -165,22 +166,44 @@ Expected<PlanExplanation> AnswerRun::explain() {
   return saccade::explain(*engine_.planning, described, request_.plan);
 }
 
-// Stage by stage for all pictures, each stage by the plan that the time left behind the one before it allows.
+// Decodes the pictures, and finds by what they show how to look at them.
+Status AnswerRun::read_within_budget(std::vector<PixelBatch>& pixels) {
+  StageTimes& stages = answer_.receipt.stages_ms;
+  std::vector<DecodedImage> decoded;
+  for (Picture& picture : pictures_) {
+    SACCADE_ASSIGN_OR_RETURN(DecodedImage image,
+                             decode_picture(engine_.picture_options(), look_.plan, picture, stages));
+    decoded.push_back(std::move(image));
+  }
+  const auto resize = [&]() -> Status {
+    pixels.clear();
+    for (size_t i = 0; i < pictures_.size(); ++i) {
+      SACCADE_ASSIGN_OR_RETURN(PixelBatch batch, resize_picture(decoded[i], *engine_.pool, pictures_[i], stages));
+      pixels.push_back(std::move(batch));
+    }
+    return {};
+  };
+  SACCADE_RETURN_IF_ERROR(resize());
+  auto changed = budget_->pass_media(clock_.elapsed_ms(), measure_skips(pixels), /*may_rescale=*/true);
+  if (!changed) return {};
+  const bool is_rescaled = changed->scale != plan_.scale;
+  plan_ = *std::move(changed);
+  if (is_rescaled) {
+    for (Picture& picture : pictures_) SACCADE_RETURN_IF_ERROR(set_fineness(plan_, picture));
+    SACCADE_RETURN_IF_ERROR(resize());
+    changed = budget_->pass_media(clock_.elapsed_ms(), measure_skips(pixels), /*may_rescale=*/false);
+    if (changed) plan_ = *std::move(changed);
+  }
+  return follow_plan();
+}
+
+// Stage by stage for all pictures, each by the plan that what is known, and the time left, behind the one before allow.
 Status AnswerRun::look_within_budget() {
   SACCADE_RETURN_IF_ERROR(follow_plan());
   if (pictures_.empty()) return {};
-  StageTimes& stages = answer_.receipt.stages_ms;
   std::vector<PixelBatch> pixels;
-  for (Picture& picture : pictures_) {
-    SACCADE_ASSIGN_OR_RETURN(PixelBatch read,
-                             read_pixels(engine_.picture_options(), look_.plan, *engine_.pool, picture, stages));
-    pixels.push_back(std::move(read));
-  }
-  const std::array<double, kSkips.size()> shares = measure_skips(pixels);
-  if (auto changed = budget_->pass_media(clock_.elapsed_ms(), shares)) {
-    plan_ = *std::move(changed);
-    SACCADE_RETURN_IF_ERROR(follow_plan());
-  }
+  SACCADE_RETURN_IF_ERROR(read_within_budget(pixels));
+  StageTimes& stages = answer_.receipt.stages_ms;
   double num_encoded = 0;
   for (size_t i = 0; i < pictures_.size(); ++i) {
     SACCADE_ASSIGN_OR_RETURN(const EncodePlan plan,
@@ -408,6 +431,14 @@ void AnswerRun::write_receipt() {
   receipt.tokens.visual = prompt_.num_visual();
   receipt.tokens.budget = prompt_.has_budget_row ? 1 : 0;
   receipt.tokens.text = prompt_.num_rows() - receipt.tokens.visual - receipt.tokens.budget;
+  if (engine_.options.price) {
+    const BilledWork work = {.text_tokens = static_cast<double>(receipt.tokens.text),
+                             .image_tokens = static_cast<double>(receipt.tokens.visual),
+                             .output_tokens = static_cast<double>(receipt.tokens.generated),
+                             .device_ms = receipt.latency_ms};
+    receipt.cost = CostReceipt{cost_usd(*engine_.options.price, work), {}};
+    if (plan_.is_full()) receipt.cost->full_plan_usd = receipt.cost->usd;
+  }
   if (budget_) budget_->finish(receipt.latency_ms, loads(), receipt);
   if (!engine_.is_load_counted) {
     engine_.is_load_counted = true;

@@ -63,6 +63,7 @@ class AnswerRun {
   Status open();
   Expected<PlanRequest> describe_request();
   Status plan_within_budget();
+  Status read_within_budget(std::vector<PixelBatch>& pixels);
   Status look_within_budget();
   std::array<double, kSkips.size()> measure_skips(const std::vector<PixelBatch>& pixels);
   Status encode(size_t picture_idx);

@@ -67,16 +67,23 @@ Expected<Plan> BudgetRun::begin(double now_ms) {
   return plan_of(candidate_.levers);
 }
 
-std::optional<Plan> BudgetRun::pass_media(double now_ms, const std::array<double, kSkips.size()>& share_seen) {
+std::optional<Plan> BudgetRun::pass_media(double now_ms, const std::array<double, kSkips.size()>& share_seen,
+                                          bool may_rescale) {
   request_.facts.share_seen = share_seen;
   for (size_t i = 1; i < kSkips.size(); ++i) planning_.saw_share(i, share_seen[i]);
-  fix(request_.options, candidate_.levers, {Lever::kScale});
+  const double scale = candidate_.levers[Lever::kScale];
+  if (may_rescale) {
+    std::erase_if(options_of(request_.options, Lever::kScale), [&](double option) { return option > scale; });
+  } else {
+    options_of(request_.options, Lever::kScale) = {scale};
+  }
+  request_.facts.resized_scale = scale;
   return replan(Checkpoint::kMedia, now_ms);
 }
 
 std::optional<Plan> BudgetRun::pass_encode(double now_ms, double encoded_tokens) {
   request_.facts.visual_tokens = encoded_tokens;
-  fix(request_.options, candidate_.levers, {Lever::kSkip, Lever::kEncoderLayers});
+  fix(request_.options, candidate_.levers, {Lever::kScale, Lever::kSkip, Lever::kEncoderLayers});
   return replan(Checkpoint::kEncode, now_ms);
 }
 
@@ -199,13 +206,9 @@ void BudgetRun::finish(double now_ms, const StageLoads& loads, Receipt& receipt)
   }
   if (budget.max_latency_ms) told_.met_latency = latency_ms <= *budget.max_latency_ms;
   if (budget.max_ttft_ms) told_.met_ttft = receipt.ttft_ms && *receipt.ttft_ms + waited_ms() <= *budget.max_ttft_ms;
-  if (planning_.price) {
-    const auto text = static_cast<double>(receipt.tokens.text);
-    CostReceipt cost;
-    cost.usd = cost_usd(*planning_.price, {text, loads.visual_tokens, loads.generated_tokens, now_ms});
-    cost.full_plan_usd = told_.full.cost_usd;
-    if (budget.max_cost_usd) told_.met_cost = cost.usd <= *budget.max_cost_usd;
-    receipt.cost = cost;
+  if (receipt.cost) {
+    receipt.cost->full_plan_usd = told_.full.cost_usd;
+    if (budget.max_cost_usd) told_.met_cost = receipt.cost->usd <= *budget.max_cost_usd;
   }
   if (budget.min_quality) {
     const double promised = told_.claim.kind == QualityClaim::Kind::kFull ? 1 : 1 - told_.claim.epsilon;

@@ -38,8 +38,9 @@ class BudgetRun {
   Expected<Plan> begin(double now_ms);
 
   // Behind each stage: the plan from here on, where it is another. Nothing that was computed is lost by it.
-  /// `share_seen`: of the laid out tokens, those that each of kSkips leaves.
-  std::optional<Plan> pass_media(double now_ms, const std::array<double, kSkips.size()>& share_seen);
+  /// `share_seen`: of the laid out tokens, those that each of kSkips leaves. Where the pictures may be resized anew, a
+  /// plan may come back that has them coarser: this is then to be called again.
+  std::optional<Plan> pass_media(double now_ms, const std::array<double, kSkips.size()>& share_seen, bool may_rescale);
   std::optional<Plan> pass_encode(double now_ms, double encoded_tokens);
   void pass_compress(double now_ms) { compressed_ms_ = now_ms; }
   void pass_prefill(double now_ms);

@@ -129,6 +129,9 @@ Expected<PlanExplanation> Engine::Impl::explain(const Request& request) {
 }
 
 Expected<Answer> Engine::Impl::answer(const Request& request, const AnswerCallbacks& callbacks) {
+  if (request.budget.max_cost_usd && !state_.options.price) {
+    return invalid_argument("the request has a budget of money, but there are no prices to count by");
+  }
   if (request.budget.is_limited()) SACCADE_RETURN_IF_ERROR(begin_planning());
   return AnswerRun(state_, request, callbacks).run();
 }

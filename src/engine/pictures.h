@@ -89,8 +89,14 @@ Expected<std::vector<Picture>> open_pictures(const Request& request, const Model
 /// of plan_pixels(), with the picture's name.
 Status set_fineness(const Plan& plan, Picture& picture);
 
-/// Decodes, crops, resizes and normalises the picture, and adds the times to `stages`; a crop changes its facts and
-/// layout. Errors: those of decode_reduced() and prepare_pixels(), with the picture's name.
+/// Decodes the picture, no larger than its layout needs it, and crops it, which changes its facts and layout. Times are
+/// added to `stages`. Errors: those of decode_reduced(), with the picture's name.
+Expected<DecodedImage> decode_picture(const PictureOptions& options, const Plan& plan, Picture& picture,
+                                      StageTimes& stages);
+/// Resizes and normalises it by its layout, which may have become coarser. Errors: those of prepare_pixels().
+Expected<PixelBatch> resize_picture(const DecodedImage& decoded, ThreadPool& pool, const Picture& picture,
+                                    StageTimes& stages);
+/// Both.
 Expected<PixelBatch> read_pixels(const PictureOptions& options, const Plan& plan, ThreadPool& pool, Picture& picture,
                                  StageTimes& stages);
 
@@ -123,6 +129,9 @@ void add_needs(const Strategy& strategy, EncodePlan& encode);
 
 /// The tokens of all its grids, before anything is left out. Errors: those of VisionEncoder::layout().
 Expected<int64_t> count_laid_out(const Model& model, const Picture& picture);
+
+/// The same as the model's family looks at the picture, however finely it is looked at here.
+Expected<int64_t> count_full_tokens(const Model& model, const Picture& picture);
 
 /// Those of the pieces that are tokens.
 std::vector<const MediaTokens*> grids_of(const std::vector<MediaPiece>& pieces);

@@ -106,6 +106,7 @@ Expected<Planning> make_planning(const Model& model, const EngineOptions& option
       std::optional<QualityTable> measured,
       read_quality_file(quality_file_path(model.files->language_file().path()), measured_model(model)));
   if (measured) planning.quality = *std::move(measured);
+  planning.price = options.price;
   return planning;
 }
 

@@ -11,7 +11,7 @@
 #include "planner/cost_model.h"
 #include "planner/levers.h"
 #include "planner/planner.h"
-#include "planner/price.h"
+#include "saccade/price.h"
 #include "planner/quality_file.h"
 #include "planner/quality_model.h"
 #include "planner/task_class.h"

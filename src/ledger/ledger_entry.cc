@@ -33,11 +33,12 @@ LedgerEntry from_receipt(const Receipt& receipt, int64_t time_us) {
   entry.modality = receipt.pictures.empty() ? "text" : "image";
   entry.finish_reason = receipt.finish_reason;
   entry.status = receipt.finish_reason == "cancelled" ? RequestStatus::kCancelled : RequestStatus::kOk;
-  entry.ttft_ms = receipt.ttft_ms;
-  entry.latency_ms = receipt.latency_ms;
+  // Without the model's loading, which no budget counts.
+  if (receipt.ttft_ms) entry.ttft_ms = *receipt.ttft_ms - receipt.stages_ms.load;
+  entry.latency_ms = receipt.latency_ms - receipt.stages_ms.load;
   entry.text_tokens = receipt.tokens.text;
   entry.visual_tokens = receipt.tokens.visual;
-  for (const PictureReceipt& picture : receipt.pictures) entry.laid_out_visual_tokens += picture.laid_out_tokens;
+  for (const PictureReceipt& picture : receipt.pictures) entry.laid_out_visual_tokens += picture.full_tokens;
   entry.cached_tokens = receipt.tokens.cached;
   entry.generated_tokens = receipt.tokens.generated;
   entry.flops = receipt.flops.total();

@@ -143,15 +143,6 @@ class PriceReader {
 
 }  // namespace
 
-double cost_usd(const Price& price, const BilledWork& work) {
-  constexpr double kMillion = 1e6;
-  const auto tokens = [](int64_t count, double usd) { return static_cast<double>(count) * usd; };
-  const double per_million = tokens(work.text_tokens, price.text_usd) + tokens(work.image_tokens, price.image_usd) +
-                             tokens(work.audio_tokens, price.audio_usd) + tokens(work.video_tokens, price.video_usd) +
-                             tokens(work.output_tokens, price.output_usd);
-  return per_million / kMillion + work.device_ms / 1000 * price.device_second_usd;
-}
-
 const Price& PriceFile::price_of(std::string_view model) const {
   const auto found = models.find(model);
   return found == models.end() ? price : found->second;

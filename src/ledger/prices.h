@@ -1,38 +1,15 @@
-// What work costs, and the file that says so.
+// The file that says what work costs, and what accounts may spend.
 #pragma once
 
-#include <cstdint>
 #include <map>
 #include <string>
 #include <string_view>
 
 #include "ledger/account_policy.h"
+#include "saccade/price.h"
 #include "saccade/status.h"
 
 namespace saccade {
-
-/// Of one model. All parts add up; those that are 0 cost nothing.
-struct Price {
-  // For a million tokens: of the prompt by what they come from, and of the answer.
-  double text_usd = 0;
-  double image_usd = 0;
-  double audio_usd = 0;
-  double video_usd = 0;
-  double output_usd = 0;
-  double device_second_usd = 0;  // for a second in which the machine worked for the request
-};
-
-/// What one request takes, or would take.
-struct BilledWork {
-  int64_t text_tokens = 0;
-  int64_t image_tokens = 0;
-  int64_t audio_tokens = 0;
-  int64_t video_tokens = 0;
-  int64_t output_tokens = 0;
-  double device_ms = 0;
-};
-
-double cost_usd(const Price& price, const BilledWork& work);
 
 /// A file such as
 ///

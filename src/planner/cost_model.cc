@@ -36,9 +36,11 @@ CostModel::CostModel(ModelShape shape, Hardware hardware, Hardware tower_hardwar
              RecentQuantiles(kFirstSpread)} {}
 
 double CostModel::media_ms(double file_pixels, double resized_pixels) const {
-  const double decode_ns = file_pixels * hardware_.decode_ns_per_pixel;
-  const double resize_ns = (file_pixels + resized_pixels) * hardware_.resize_ns_per_pixel;
-  return (decode_ns + resize_ns + resized_pixels * kCompareNsPerPixel) / 1e6;
+  return file_pixels * hardware_.decode_ns_per_pixel / 1e6 + resize_ms(file_pixels, resized_pixels);
+}
+
+double CostModel::resize_ms(double file_pixels, double resized_pixels) const {
+  return ((file_pixels + resized_pixels) * hardware_.resize_ns_per_pixel + resized_pixels * kCompareNsPerPixel) / 1e6;
 }
 
 double CostModel::encode_ms(const TowerLoad& load) const {

@@ -41,6 +41,7 @@ class CostModel {
 
   // Rooflines: milliseconds before any correction.
   double media_ms(double file_pixels, double resized_pixels) const;
+  double resize_ms(double file_pixels, double resized_pixels) const;  // the part of it that resizing has
   double encode_ms(const TowerLoad& load) const;
   double compress_ms(double num_tokens, double num_kept) const;
   double decoder_ms(const DecoderLoad& load) const;

@@ -14,6 +14,11 @@ bool has_passed(const PlanFacts& facts, Checkpoint checkpoint) {
   return facts.passed >= checkpoint;
 }
 
+// Until pictures are read, what they show is in doubt, too; but plans are made anew then, down to the resolution.
+Checkpoint doubts_of(const PlanFacts& facts) {
+  return facts.passed == Checkpoint::kStart && !facts.looks.empty() ? Checkpoint::kMedia : facts.passed;
+}
+
 // The safest option of each lever.
 Levers full_of(const LeverOptions& options) {
   Levers levers;
@@ -40,7 +45,7 @@ class Planner::Search {
         is_calibrated_(planner.quality_.is_calibrated),
         request_(request),
         facts_(request.facts),
-        p95_factor_(planner.costs_.p95_factor(request.facts.passed)) {
+        p95_factor_(planner.costs_.p95_factor(doubts_of(request.facts))) {
     if (request.budget.min_quality && is_calibrated_) {
       num_certified_ = certified_rungs(quality_.ladder, 1 - *request.budget.min_quality, planner.quality_.delta);
     }
@@ -104,7 +109,11 @@ double Planner::Search::tokens_seen(const LookChoice& look, const Levers& levers
 }
 
 double Planner::Search::media_ms(const LookChoice& look) const {
-  if (has_passed(facts_, Checkpoint::kMedia) || facts_.looks.empty()) return 0;
+  if (facts_.looks.empty() || has_passed(facts_, Checkpoint::kEncode)) return 0;
+  if (has_passed(facts_, Checkpoint::kMedia)) {
+    if (look.scale == facts_.resized_scale) return 0;
+    return costs_.corrected_ms(CostStage::kMedia, costs_.resize_ms(facts_.file_pixels, look.resized_pixels));
+  }
   return costs_.corrected_ms(CostStage::kMedia, costs_.media_ms(facts_.file_pixels, look.resized_pixels));
 }
 
@@ -155,8 +164,10 @@ void Planner::Search::add_up(Candidate& candidate) const {
   candidate.ttft_p95_ms = facts_.elapsed_ms + before_ms * p95_factor_;
   candidate.latency_ms = candidate.ttft_ms + after_first;
   candidate.latency_p95_ms = facts_.elapsed_ms + (before_ms + after_first_p95) * p95_factor_;
-  candidate.cost_usd = cost_usd(
-      request_.price, {facts_.text_rows, candidate.visual_tokens, facts_.expected_tokens, candidate.latency_ms});
+  candidate.cost_usd = cost_usd(request_.price, {.text_tokens = facts_.text_rows,
+                                                 .image_tokens = candidate.visual_tokens,
+                                                 .output_tokens = facts_.expected_tokens,
+                                                 .device_ms = candidate.latency_ms});
   const double device_s = candidate.latency_p95_ms / 1e3;
   const Weights& weights = request_.weights;
   // A floor says what is enough: above it, quality is worth nothing more.

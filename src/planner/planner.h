@@ -10,7 +10,7 @@
 
 #include "planner/cost_model.h"
 #include "planner/levers.h"
-#include "planner/price.h"
+#include "saccade/price.h"
 #include "planner/quality_model.h"
 #include "saccade/budget.h"
 #include "saccade/receipt.h"
@@ -40,6 +40,7 @@ struct PlanFacts {
   // What is done and can't be changed: all before `passed`, at these levers.
   Checkpoint passed = Checkpoint::kStart;
   double elapsed_ms = 0;      // since the request arrived
+  double resized_scale = 1;   // behind Checkpoint::kMedia: another one costs resizing again
   double visual_tokens = -1;  // that came out of the encoder, behind Checkpoint::kEncode
   double pace = 1;            // of what is left, as what is done was slower than predicted
 };

@@ -52,7 +52,7 @@ TEST(Planner, FindsWhatBruteForceFinds) {
     const Planner planner(costs, table);
     PlanRequest request = random.request();
     request.weights.usd_per_error = random.between(0, 2);
-    request.price.usd_per_device_second = 0.001;
+    request.price.device_second_usd = 0.001;
     const auto [fastest, slowest] = latencies(planner, request);
     if (random.chance(0.7)) request.budget.max_latency_ms = random.between(fastest, slowest);
     if (random.chance(0.3)) request.budget.max_ttft_ms = random.between(fastest, slowest);
@@ -83,7 +83,7 @@ TEST(Planner, ALargerBudgetNeverGivesWorseQuality) {
     const QualityTable table = table_of(random.quality());
     const Planner planner(costs, table);
     PlanRequest request = random.request();
-    request.price.usd_per_device_second = 0.001;
+    request.price.device_second_usd = 0.001;
     const auto [fastest, slowest] = latencies(planner, request);
     double last_quality = 0;
     const bool is_money = i % 2 == 1;
@@ -202,7 +202,7 @@ TEST_F(Fixed, CertificatesDecideWhereThereAreSome) {
 }
 
 TEST_F(Fixed, ADearPlanIsNotChosen) {
-  request_.price.visual_usd_per_million = 1000;
+  request_.price.image_usd = 1000;
   request_.weights = {0, 0, 1};
   const Planner planner(costs_, table_);
   const double full = planner.evaluate(request_, Levers()).cost_usd;

@@ -88,6 +88,12 @@ Json claim_json(const QualityClaim& claim) {
   return json;
 }
 
+Json cost_json(const CostReceipt& cost) {
+  Json json = {{"usd", cost.usd}};
+  add_if(json, "full_plan_usd", cost.full_plan_usd);
+  return json;
+}
+
 Json budget_json(const BudgetReceipt& told) {
   Json asked = {{"mode", told.asked.mode == BudgetMode::kStrict ? "strict" : "best_effort"}};
   add_if(asked, "max_latency_ms", told.asked.max_latency_ms);
@@ -154,6 +160,13 @@ std::string claim_text(const QualityClaim& claim) {
   return "";
 }
 
+std::string cost_line(const Receipt& receipt) {
+  if (!receipt.cost) return "";
+  std::string line = format("  cost %.3g usd", receipt.cost->usd);
+  if (receipt.cost->full_plan_usd) line += format(", the full plan %.3g", *receipt.cost->full_plan_usd);
+  return line + "\n";
+}
+
 std::string budget_lines(const Receipt& receipt) {
   if (!receipt.budget) return "";
   const BudgetReceipt& told = *receipt.budget;
@@ -166,8 +179,6 @@ std::string budget_lines(const Receipt& receipt) {
     lines += format("  changed at %.1f ms, behind %s: %s\n", change.at_ms, change.stage.c_str(), change.reason.c_str());
   }
   lines += format("  quality %s\n", claim_text(told.claim).c_str());
-  if (receipt.cost)
-    lines += format("  cost %.3g usd, the full plan %.3g\n", receipt.cost->usd, receipt.cost->full_plan_usd);
   if (!told.shortfall.empty()) lines += format("  %s\n", told.shortfall.c_str());
   return lines;
 }

@@ -11,6 +11,7 @@ namespace saccade {
 
 nlohmann::ordered_json prediction_json(const Prediction& prediction);
 nlohmann::ordered_json claim_json(const QualityClaim& claim);
+nlohmann::ordered_json cost_json(const CostReceipt& cost);
 /// Of a request that had a budget. `latency_ms` and `ttft_ms` are since the request arrived, without the model's
 /// loading.
 nlohmann::ordered_json budget_json(const BudgetReceipt& budget);
@@ -21,6 +22,8 @@ std::string claim_text(const QualityClaim& claim);
 
 /// Lines of a receipt's table, with a newline at the end of each; empty where the request had no budget.
 std::string budget_lines(const Receipt& receipt);
+
+std::string cost_line(const Receipt& receipt);  // empty without a price
 
 /// A table of the plans that were considered.
 std::string explanation_text(const PlanExplanation& explanation);

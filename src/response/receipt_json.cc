@@ -50,6 +50,7 @@ Json receipt_json(const Receipt& receipt) {
                         {"resized_width", picture.resized_width},
                         {"resized_height", picture.resized_height},
                         {"tiles", picture.num_tiles},
+                        {"full_tokens", picture.full_tokens},
                         {"laid_out_tokens", picture.laid_out_tokens},
                         {"encoded_tokens", picture.encoded_tokens},
                         {"visual_tokens", picture.visual_tokens},
@@ -92,7 +93,7 @@ Json receipt_json(const Receipt& receipt) {
       {"seed", receipt.seed},
   };
   if (receipt.budget) json["budget"] = budget_json(*receipt.budget);
-  if (receipt.cost) json["cost"] = {{"usd", receipt.cost->usd}, {"full_plan_usd", receipt.cost->full_plan_usd}};
+  if (receipt.cost) json["cost"] = cost_json(*receipt.cost);
   if (!receipt.chat_template_note.empty()) json["chat_template_note"] = receipt.chat_template_note;
   return json;
 }
@@ -123,7 +124,7 @@ std::string receipt_table(const Receipt& receipt) {
       format("  %.1f GFLOP: %.1f looking, %.1f reading, %.1f answering; layers %.1f of %d reading, %.1f answering\n",
              receipt.flops.total() / 1e9, receipt.flops.encode / 1e9, receipt.flops.prefill / 1e9,
              receipt.flops.decode / 1e9, decoder.prefill_layers, decoder.num_layers, decoder.decode_layers);
-  table += budget_lines(receipt);
+  table += budget_lines(receipt) + cost_line(receipt);
   table += format("  %s, %d %s, peak memory %s\n", receipt.isa.c_str(), receipt.threads,
                   receipt.threads == 1 ? "thread" : "threads", format_bytes(receipt.peak_memory_bytes).c_str());
   return table;
