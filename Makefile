@@ -6,8 +6,8 @@ PYTHON ?= python3
 FILTER ?= .
 
 # Folders whose tests feed damaged files to the parsers or do arithmetic on raw memory, and those with threads.
-ASAN_FOLDERS := base platform tensor weights text request planner media kernels decoder encoder compression response engine cli parity
-TSAN_FOLDERS := platform kernels decoder encoder compression engine
+ASAN_FOLDERS := base platform tensor weights text request planner media kernels decoder encoder compression response ledger engine cli parity
+TSAN_FOLDERS := platform kernels decoder encoder compression ledger engine
 
 # What an instruction set makes different. The preset `aarch64` builds more (src/CMakeLists.txt), in some minutes.
 AARCH64_FOLDERS := base platform tensor kernels

@@ -4,12 +4,15 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "saccade/explanation.h"
 #include "saccade/look.h"
+#include "saccade/price.h"
 #include "saccade/receipt.h"
 #include "saccade/request.h"
 #include "saccade/status.h"
@@ -34,6 +37,10 @@ struct EngineOptions {
   // As the model's family does it (SmolVLM: any picture to the size of a large one, over a thousand tokens). False: a
   // smaller picture keeps its size, up to whole tiles, which is cheaper but not what the model was trained on.
   bool enlarges_pictures = true;
+  // What `saccade profile` measured of this machine; where there is such a file, what answers teach about the model's
+  // speed is kept in it when the engine is destroyed. Empty, or no file: plans begin with a guess.
+  std::string profile_path;
+  std::optional<Price> price;  // of this model, for receipts and for budgets of money
   uint64_t max_image_pixels = 100'000'000;
   uint64_t max_image_bytes = 64ull << 20;
 };
@@ -115,8 +122,13 @@ class Engine {
   /// Answers the last user message. Keeps the sequence it computed: a next request that begins with the same messages
   /// (a conversation that goes on) pays only for what is new.
   /// Errors: kInvalidArgument (the request), kNotFound, kCorruptData, kUnsupported (a picture), kResourceExhausted
-  /// (over the context, a limit, or memory), kInternal (a callback threw). The engine stays usable after any error.
+  /// (over the context, a limit, or memory), kBudgetExceeded (a strict one), kInternal (a callback threw). The engine
+  /// stays usable after any error.
   Expected<Answer> answer(const Request& request, const AnswerCallbacks& callbacks = {});
+
+  /// What answer() would plan for the request before anything is decoded. Errors: those of answer() up to there; a
+  /// strict budget that can't be kept is none.
+  Expected<PlanExplanation> explain(const Request& request);
 
   /// Lets go of what answer() keeps: the next request is computed from its first row, as in an engine just loaded.
   void forget();

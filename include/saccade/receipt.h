@@ -41,7 +41,8 @@ struct PictureReceipt {
   int resized_width = 0;  // as the encoder is given it, all tiles together
   int resized_height = 0;
   int num_tiles = 0;            // of the size that the vision tower takes
-  int64_t laid_out_tokens = 0;  // what it comes to at this resolution
+  int64_t full_tokens = 0;      // what it comes to as the family looks at it
+  int64_t laid_out_tokens = 0;  // the same at this resolution
   int64_t encoded_tokens = 0;   // of these, what came out of the encoder; 0 where it was not run
   int64_t visual_tokens = 0;    // of these, what the decoder was given
   bool is_cached = false;       // all of its tokens came from the conversation's cache: nothing of it was computed
@@ -103,8 +104,9 @@ struct PlanChange {
 struct BudgetReceipt {
   Budget asked;
   std::string task_class;
-  Prediction predicted;  // when the first plan was made
-  Prediction full;       // of the full plan, then
+  Prediction predicted_first;  // before anything was decoded
+  Prediction predicted;        // of the plan that was made once the pictures were read
+  Prediction full;             // of the full plan, then
   QualityClaim claim;
   std::vector<PlanChange> changes;
   std::string shortfall;  // what could not be promised, and the best that could; empty: nothing
@@ -118,7 +120,7 @@ struct BudgetReceipt {
 /// By the engine's prices.
 struct CostReceipt {
   double usd = 0;
-  double full_plan_usd = 0;
+  std::optional<double> full_plan_usd;  // expected; absent where nothing was planned
 };
 
 struct Receipt {

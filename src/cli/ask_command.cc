@@ -19,9 +19,9 @@
 namespace saccade {
 namespace {
 
-int ask_one(Engine& engine, AskOptions& options) {
+int ask_one(Engine& engine, Accounting& accounting, AskOptions& options) {
   options.request.messages.push_back(user_message(options.images, options.prompt));
-  const auto answer = answer_once(engine, options.request, options);
+  const auto answer = answer_once(engine, accounting, options.request, options);
   if (!answer) return report_error(answer.status(), options.is_json);
   return answer->receipt.finish_reason == "cancelled" ? kExitInterrupted : kExitOk;
 }
@@ -54,13 +54,17 @@ Status check_options(AskOptions& options) {
 
 int run_ask(AskOptions& options) {
   if (const Status status = check_options(options); !status.is_ok()) return report_error(status, options.is_json);
+  auto accounting = Accounting::open(options.accounting);
+  if (!accounting) return report_error(accounting.status(), options.is_json);
+  options.engine.price = accounting->price_of(options.engine.model_path);
   auto engine = load_engine(options.engine);
   if (!engine) return report_error(engine.status(), options.is_json);
   if (!options.system.empty() && !(*engine)->info().takes_system_message) {
     std::fputs("saccade: warning: the model's chat template leaves out system messages: --system does nothing\n",
                stderr);
   }
-  return options.is_interactive ? ChatSession(**engine, options).run() : ask_one(**engine, options);
+  return options.is_interactive ? ChatSession(**engine, *accounting, options).run()
+                                : ask_one(**engine, *accounting, options);
 }
 
 }  // namespace
@@ -77,6 +81,7 @@ void add_ask_command(CLI::App& app, int& exit_code) {
   command->add_flag("-i,--interactive", options->is_interactive, "A conversation: read questions line by line");
   add_sampling_options(*command, options->request);
   add_budget_options(*command, options->request.budget);
+  add_accounting_options(*command, options->accounting);
   add_plan_options(*command, options->request.plan);
   command
       ->add_option(

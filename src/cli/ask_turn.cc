@@ -19,6 +19,9 @@ std::string cut_note(const Engine& engine, const Request& request, const Receipt
   if (receipt.tokens.generated == request.max_tokens) {
     return format("cut at --max-tokens %lld", static_cast<long long>(request.max_tokens));
   }
+  if (receipt.budget && !receipt.budget->changes.empty() && receipt.budget->changes.back().stage == "decode") {
+    return "cut: the time was up";
+  }
   return format("cut: the context of %lld tokens is full (--context)",
                 static_cast<long long>(engine.info().context_length));
 }
@@ -38,6 +41,16 @@ std::string shown_line(const PictureLook& look, const std::string& path) {
   };
   return format("%s: %lld parts kept, %lld merged (tinted), %lld dropped (dark)", one_line(path).c_str(),
                 count(CellState::kKept), count(CellState::kMerged), count(CellState::kDropped));
+}
+
+// An answer, or why there is none, on record.
+Expected<Answer> answer_on_record(Engine& engine, Accounting& accounting, const Request& request,
+                                  const AskOptions& options, const AnswerCallbacks& callbacks) {
+  auto answer = engine.answer(request, callbacks);
+  const Status recorded = answer ? accounting.record(*answer)
+                                 : accounting.record_failure(options.engine.model_path, request, answer.status());
+  if (answer && !recorded.is_ok()) return recorded.with_context("the answer is not on record");
+  return answer;
 }
 
 }  // namespace
@@ -65,7 +78,13 @@ Status check_text(std::string_view text, std::string_view what) {
   return invalid_argument(std::string(what) + " is not valid UTF-8");
 }
 
-Expected<Answer> answer_once(Engine& engine, const Request& request, const AskOptions& options) {
+Expected<Answer> answer_once(Engine& engine, Accounting& accounting, Request request, const AskOptions& options) {
+  std::string note;
+  if (const Status admitted = accounting.admit(engine, request, note); !admitted.is_ok()) {
+    (void)accounting.record_failure(options.engine.model_path, request, admitted);  // the refusal is told anyway
+    return admitted;
+  }
+  if (!note.empty()) std::fprintf(stderr, "saccade: account: %s\n", one_line(note).c_str());
   ProgressLine progress;
   AnswerCallbacks callbacks;
   callbacks.on_progress = [&](const Progress& now) {
@@ -78,7 +97,7 @@ Expected<Answer> answer_once(Engine& engine, const Request& request, const AskOp
     if (!options.is_json) is_reader_there = write_out(text);
     return is_reader_there && !is_interrupted();
   };
-  auto answer = engine.answer(request, callbacks);
+  auto answer = answer_on_record(engine, accounting, request, options, callbacks);
   progress.clear();
   if (!answer) return answer;
   if (!is_reader_there) return io_error("cannot write the answer: the reader of the output is gone");

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/accounting.h"
 #include "saccade/engine.h"
 
 namespace saccade {
@@ -18,6 +19,7 @@ struct AskOptions {
   bool is_json = false;
   bool is_quiet = false;
   bool is_interactive = false;
+  AccountingOptions accounting;
 };
 
 Message text_message(std::string role, std::string text);
@@ -27,7 +29,8 @@ Message user_message(const std::vector<std::string>& images, std::string text);
 Status check_text(std::string_view text, std::string_view what);
 
 /// Streams the answer to stdout (as JSON: at its end) and its receipt to stderr. After Ctrl-C the answer is what there
-/// is of it, with finish_reason "cancelled". Errors: those of Engine::answer(); kIoError where stdout takes no more.
-Expected<Answer> answer_once(Engine& engine, const Request& request, const AskOptions& options);
+/// is of it, with finish_reason "cancelled". The accounting has a say before and a record behind. Errors: those of
+/// Engine::answer() and Accounting; kIoError where stdout takes no more.
+Expected<Answer> answer_once(Engine& engine, Accounting& accounting, Request request, const AskOptions& options);
 
 }  // namespace saccade

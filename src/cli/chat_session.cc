@@ -47,8 +47,9 @@ Status check_picture(const Engine& engine, const std::string& path) {
 
 }  // namespace
 
-ChatSession::ChatSession(Engine& engine, const AskOptions& options)
+ChatSession::ChatSession(Engine& engine, Accounting& accounting, const AskOptions& options)
     : engine_(engine),
+      accounting_(accounting),
       options_(options),
       is_terminal_(::isatty(STDIN_FILENO) == 1),
       request_(options.request),
@@ -119,7 +120,7 @@ ChatSession::Next ChatSession::ask(std::string text) {
     return Next::kGoOn;
   }
   request_.messages.push_back(user_message(images_, text));
-  const auto answer = answer_once(engine_, request_, options_);
+  const auto answer = answer_once(engine_, accounting_, request_, options_);
   if (answer && !(answer->text.empty() && answer->receipt.finish_reason == "cancelled")) {
     request_.messages.push_back(text_message("assistant", answer->text));
     images_.clear();

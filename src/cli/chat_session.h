@@ -15,7 +15,7 @@ namespace saccade {
 class ChatSession {
  public:
   /// `engine` and `options` must outlive it. The messages of options.request are what every conversation begins with.
-  ChatSession(Engine& engine, const AskOptions& options);
+  ChatSession(Engine& engine, Accounting& accounting, const AskOptions& options);
 
   /// Returns the exit code.
   int run();
@@ -31,6 +31,7 @@ class ChatSession {
   void keep_for_again(std::string text);
 
   Engine& engine_;
+  Accounting& accounting_;
   const AskOptions& options_;
   const bool is_terminal_;
   Request request_;

@@ -38,7 +38,11 @@ int run_program(int argc, char** argv, bool is_json) {
   add_sweep_command(app, exit_code);
   add_bench_command(app, exit_code);
   add_layers_command(app, exit_code);
+  add_plan_command(app, exit_code);
+  add_profile_command(app, exit_code);
   add_calibrate_command(app, exit_code);
+  add_report_command(app, exit_code);
+  add_feedback_command(app, exit_code);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

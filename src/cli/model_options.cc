@@ -1,5 +1,6 @@
 #include "cli/model_options.h"
 
+#include <cstdlib>
 #include <map>
 #include <string>
 
@@ -14,6 +15,9 @@ void add_model_options(CLI::App& command, EngineOptions& options) {
   command.add_option("--mmproj", options.mmproj_path, "GGUF file of the vision part, where the model is a pair");
   command.add_option("-t,--threads", options.threads, "Threads to compute with (default: the cores of this process)")
       ->check(between(1, 1024));
+  options.profile_path = default_profile_path();
+  command.add_option("--profile", options.profile_path, "What `saccade profile` measured, for plans within a budget")
+      ->capture_default_str();
   command.add_flag("--pin", options.is_pinned, "Tie each thread to a core of its own");
   command
       .add_option("--kv-type", options.kv_type,
@@ -28,6 +32,16 @@ void add_model_options(CLI::App& command, EngineOptions& options) {
       .add_option("-c,--context", options.context_length,
                   "Tokens of prompt and answer together (default: the model's, up to 4096)")
       ->check(at_least<int64_t>(1));
+}
+
+std::string default_profile_path() {
+  const auto folder = [](const char* name) {
+    return std::string(std::getenv(name) == nullptr ? "" : std::getenv(name));
+  };
+  const std::string cache = folder("XDG_CACHE_HOME");
+  if (!cache.empty()) return cache + "/saccade/profile.json";
+  const std::string home = folder("HOME");
+  return home.empty() ? "" : home + "/.cache/saccade/profile.json";
 }
 
 Expected<std::unique_ptr<Engine>> load_engine(const EngineOptions& options) {

@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <memory>
+#include <string>
 
 #include "saccade/engine.h"
 
@@ -10,6 +11,9 @@ namespace saccade {
 
 /// Adds MODEL, --mmproj and what else an engine is loaded with to `command`, to be parsed into `options`.
 void add_model_options(CLI::App& command, EngineOptions& options);
+
+/// Where profiles are kept: the user's cache folder; empty where there is none.
+std::string default_profile_path();
 
 /// Engine::load with a line of progress; Ctrl-C stops it.
 Expected<std::unique_ptr<Engine>> load_engine(const EngineOptions& options);

@@ -11,6 +11,7 @@
 #include "engine/answer_writer.h"
 #include "engine/continuation.h"
 #include "engine/decoder_plan.h"
+#include "engine/explain.h"
 #include "engine/plan_facts.h"
 #include "engine/stage_timer.h"
 #include "platform/process_memory.h"
@@ -41,11 +42,16 @@ double layers_per_token(const ForwardTrace& trace) {
   return trace.num_tokens == 0 ? 0 : static_cast<double>(total) / static_cast<double>(trace.num_tokens);
 }
 
+// 96 random bits.
+std::string new_request_id() {
+  std::random_device random;
+  return format("req-%08x%08x%08x", random(), random(), random());
+}
+
 }  // namespace
 
-// Opens the pictures and lays out the prompt. No pixel is touched yet, but where the plan's number of tokens depends on
-// what a picture shows.
-Status AnswerRun::lay_out() {
+// Nothing of a picture but its header is read.
+Status AnswerRun::open() {
   Receipt& receipt = answer_.receipt;
   {
     const StageTimer timer(receipt.stages_ms.media_decode);
@@ -58,8 +64,16 @@ Status AnswerRun::lay_out() {
   for (const Picture& picture : pictures_) {
     const auto& [width, height] = picture.facts.size;
     receipt.pictures.push_back({.name = picture.media.name(), .width = width, .height = height});
+    SACCADE_ASSIGN_OR_RETURN(receipt.pictures.back().full_tokens, count_full_tokens(engine_.model, picture));
     picture.tell_layout(receipt.pictures.back());
   }
+  return {};
+}
+
+// Opens the pictures and lays out the prompt. No pixel is touched yet, but where the plan's number of tokens depends on
+// what a picture shows.
+Status AnswerRun::lay_out() {
+  SACCADE_RETURN_IF_ERROR(open());
   if (request_.budget.is_limited()) {
     SACCADE_RETURN_IF_ERROR(plan_within_budget());
     SACCADE_RETURN_IF_ERROR(look_within_budget());
@@ -76,6 +90,7 @@ Status AnswerRun::lay_out() {
 Status AnswerRun::follow_plan() {
   const StageTimer timer(answer_.receipt.stages_ms.prompt);
   SACCADE_ASSIGN_OR_RETURN(look_, make_look_plan(engine_.model, request_, plan_));
+  look_.may_change = budget_.has_value();
   for (Picture& picture : pictures_) {
     picture.facts.digest = picture.media_digest ^ look_.digest;
     picture.facts.is_repacked = look_.plan.repacks_positions;
@@ -126,49 +141,74 @@ void AnswerRun::remember_look(const Picture& picture) {
   engine_.looked_at[picture.facts.digest] = remember(picture);
 }
 
-// Plan A.
-Status AnswerRun::plan_within_budget() {
-  const StageTimer timer(answer_.receipt.stages_ms.prompt);
+Expected<PlanRequest> AnswerRun::describe_request() {
   std::vector<PictureFacts> facts;
   for (const Picture& picture : pictures_) facts.push_back(picture.facts);
   SACCADE_ASSIGN_OR_RETURN(const Prompt whole, build_prompt(engine_.model, spans_, facts));
-  SACCADE_ASSIGN_OR_RETURN(PlanRequest described, describe(engine_.model, *engine_.planning, request_, pictures_,
-                                                           whole.num_rows() - whole.num_visual()));
+  return describe(engine_.model, *engine_.planning, request_, pictures_, whole.num_rows() - whole.num_visual());
+}
+
+// Plan A.
+Status AnswerRun::plan_within_budget() {
+  const StageTimer timer(answer_.receipt.stages_ms.prompt);
+  SACCADE_ASSIGN_OR_RETURN(PlanRequest described, describe_request());
   budget_.emplace(*engine_.planning, std::move(described), request_.plan);
   SACCADE_ASSIGN_OR_RETURN(plan_, budget_->begin(clock_.elapsed_ms()));
   for (Picture& picture : pictures_) SACCADE_RETURN_IF_ERROR(set_fineness(plan_, picture));
   return {};
 }
 
-// Stage by stage for all pictures, each stage by the plan that the time left behind the one before it allows.
+Expected<PlanExplanation> AnswerRun::explain() {
+  SACCADE_RETURN_IF_ERROR(validate_request(request_));
+  SACCADE_RETURN_IF_ERROR(open());
+  SACCADE_ASSIGN_OR_RETURN(PlanRequest described, describe_request());
+  described.facts.elapsed_ms = clock_.elapsed_ms() + request_.budget.waited_ms;
+  return saccade::explain(*engine_.planning, described, request_.plan);
+}
+
+// Decodes the pictures, and finds by what they show how to look at them.
+Status AnswerRun::read_within_budget(std::vector<PixelBatch>& pixels) {
+  StageTimes& stages = answer_.receipt.stages_ms;
+  std::vector<DecodedImage> decoded;
+  for (Picture& picture : pictures_) {
+    SACCADE_ASSIGN_OR_RETURN(DecodedImage image,
+                             decode_picture(engine_.picture_options(), look_.plan, picture, stages));
+    decoded.push_back(std::move(image));
+  }
+  const auto resize = [&]() -> Status {
+    pixels.clear();
+    for (size_t i = 0; i < pictures_.size(); ++i) {
+      SACCADE_ASSIGN_OR_RETURN(PixelBatch batch, resize_picture(decoded[i], *engine_.pool, pictures_[i], stages));
+      pixels.push_back(std::move(batch));
+    }
+    return {};
+  };
+  SACCADE_RETURN_IF_ERROR(resize());
+  auto changed = budget_->pass_media(clock_.elapsed_ms(), measure_skips(pixels), /*may_rescale=*/true);
+  if (!changed) return {};
+  const bool is_rescaled = changed->scale != plan_.scale;
+  plan_ = *std::move(changed);
+  if (is_rescaled) {
+    for (Picture& picture : pictures_) SACCADE_RETURN_IF_ERROR(set_fineness(plan_, picture));
+    SACCADE_RETURN_IF_ERROR(resize());
+    changed = budget_->pass_media(clock_.elapsed_ms(), measure_skips(pixels), /*may_rescale=*/false);
+    if (changed) plan_ = *std::move(changed);
+  }
+  return follow_plan();
+}
+
+// Stage by stage for all pictures, each by the plan that what is known, and the time left, behind the one before allow.
 Status AnswerRun::look_within_budget() {
   SACCADE_RETURN_IF_ERROR(follow_plan());
   if (pictures_.empty()) return {};
-  StageTimes& stages = answer_.receipt.stages_ms;
   std::vector<PixelBatch> pixels;
-  std::vector<EncodePlan> plans;
-  double num_seen_tokens = 0;
-  double num_laid_out = 0;
-  for (Picture& picture : pictures_) {
-    SACCADE_ASSIGN_OR_RETURN(PixelBatch read,
-                             read_pixels(engine_.picture_options(), look_.plan, *engine_.pool, picture, stages));
-    SACCADE_ASSIGN_OR_RETURN(EncodePlan plan,
-                             plan_encoding(engine_.model, look_, read, *engine_.pool, picture, stages));
-    const auto count = static_cast<int64_t>(picture.fates.shown_by.size());
-    num_laid_out += static_cast<double>(count);
-    num_seen_tokens += static_cast<double>(num_seen(plan, count));
-    pixels.push_back(std::move(read));
-    plans.push_back(std::move(plan));
-  }
-  const double share_seen = num_laid_out > 0 ? num_seen_tokens / num_laid_out : 1;
-  if (auto changed = budget_->pass_media(clock_.elapsed_ms(), share_seen)) {
-    plan_ = *std::move(changed);
-    SACCADE_RETURN_IF_ERROR(follow_plan());
-    for (size_t i = 0; i < pictures_.size(); ++i) set_layers(engine_.model, look_, plans[i]);
-  }
+  SACCADE_RETURN_IF_ERROR(read_within_budget(pixels));
+  StageTimes& stages = answer_.receipt.stages_ms;
   double num_encoded = 0;
   for (size_t i = 0; i < pictures_.size(); ++i) {
-    SACCADE_RETURN_IF_ERROR(encode_picture(engine_.model, plans[i], pixels[i], *engine_.pool, encode_progress(i),
+    SACCADE_ASSIGN_OR_RETURN(const EncodePlan plan,
+                             plan_encoding(engine_.model, look_, pixels[i], *engine_.pool, pictures_[i], stages));
+    SACCADE_RETURN_IF_ERROR(encode_picture(engine_.model, plan, pixels[i], *engine_.pool, encode_progress(i),
                                            pictures_[i], answer_.receipt.pictures[i], answer_.receipt));
     num_encoded += static_cast<double>(answer_.receipt.pictures[i].encoded_tokens);
     pixels[i] = {};
@@ -182,6 +222,20 @@ Status AnswerRun::look_within_budget() {
     remember_look(picture);
   }
   return {};
+}
+
+// Of all pictures' tokens, what each of kSkips would leave to be looked at.
+std::array<double, kSkips.size()> AnswerRun::measure_skips(const std::vector<PixelBatch>& pixels) {
+  const StageTimer timer(answer_.receipt.stages_ms.compress);
+  std::array<double, kSkips.size()> shares = {1, 0, 0, 0};
+  for (size_t skip = 1; skip < kSkips.size(); ++skip) {
+    for (size_t i = 0; i < pictures_.size(); ++i) {
+      shares[skip] += measure_skip(engine_.model, pixels[i], *engine_.pool, pictures_[i], kSkips[skip].levels,
+                                   kSkips[skip].margin) /
+                      static_cast<double>(pictures_.size());
+    }
+  }
+  return shares;
 }
 
 Status AnswerRun::check_room() const {
@@ -320,6 +374,7 @@ Status AnswerRun::run_stages() {
       std::min(engine_.conversation.num_common_rows(prompt_.fingerprints), prompt_.num_rows() - 1);
   answer_.receipt.tokens.cached = first_row;
   SACCADE_RETURN_IF_ERROR(encode_missing(first_row));
+  if (budget_) budget_->pass_compress(clock_.elapsed_ms());
   SACCADE_ASSIGN_OR_RETURN(Tensor logits, prefill(first_row));
   if (budget_) budget_->pass_prefill(clock_.elapsed_ms());
   return generate(std::move(logits));
@@ -365,6 +420,7 @@ StageLoads AnswerRun::loads() const {
 
 void AnswerRun::write_receipt() {
   Receipt& receipt = answer_.receipt;
+  receipt.request_id = new_request_id();
   receipt.plan = plan_text(plan_);
   receipt.model = std::filesystem::path(engine_.options.model_path).filename().string();
   receipt.family = engine_.info.family;
@@ -375,6 +431,14 @@ void AnswerRun::write_receipt() {
   receipt.tokens.visual = prompt_.num_visual();
   receipt.tokens.budget = prompt_.has_budget_row ? 1 : 0;
   receipt.tokens.text = prompt_.num_rows() - receipt.tokens.visual - receipt.tokens.budget;
+  if (engine_.options.price) {
+    const BilledWork work = {.text_tokens = static_cast<double>(receipt.tokens.text),
+                             .image_tokens = static_cast<double>(receipt.tokens.visual),
+                             .output_tokens = static_cast<double>(receipt.tokens.generated),
+                             .device_ms = receipt.latency_ms};
+    receipt.cost = CostReceipt{cost_usd(*engine_.options.price, work), {}};
+    if (plan_.is_full()) receipt.cost->full_plan_usd = receipt.cost->usd;
+  }
   if (budget_) budget_->finish(receipt.latency_ms, loads(), receipt);
   if (!engine_.is_load_counted) {
     engine_.is_load_counted = true;

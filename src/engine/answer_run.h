@@ -1,6 +1,7 @@
 // One answer, from its request to its last token, stage by stage.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -46,6 +47,9 @@ class AnswerRun {
   /// Errors: those of Engine::answer().
   Expected<Answer> run();
 
+  /// Errors: those of Engine::explain().
+  Expected<PlanExplanation> explain();
+
   // Its stages, for measuring some of them alone: each needs those before it.
   Status lay_out();
   Status encode_missing(int64_t first_row);
@@ -56,8 +60,12 @@ class AnswerRun {
   Status begin_conversation();
   Status look_ahead();
   void remember_look(const Picture& picture);
+  Status open();
+  Expected<PlanRequest> describe_request();
   Status plan_within_budget();
+  Status read_within_budget(std::vector<PixelBatch>& pixels);
   Status look_within_budget();
+  std::array<double, kSkips.size()> measure_skips(const std::vector<PixelBatch>& pixels);
   Status encode(size_t picture_idx);
   Status build();
   Status check_room() const;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/format.h"
+#include "engine/explain.h"
 #include "platform/clock.h"
 #include "request/plan_text.h"
 
@@ -27,24 +28,6 @@ double before_decode(const StageMs& stages) {
     sum += stages[static_cast<size_t>(stage)];
   }
   return sum;
-}
-
-Prediction prediction_of(const Candidate& candidate, double expected_tokens) {
-  Prediction prediction;
-  prediction.ttft_ms = candidate.ttft_ms;
-  prediction.ttft_p95_ms = candidate.ttft_p95_ms;
-  prediction.latency_ms = candidate.latency_ms;
-  prediction.latency_p95_ms = candidate.latency_p95_ms;
-  prediction.cost_usd = candidate.cost_usd;
-  prediction.quality = 1 - candidate.loss;
-  prediction.generated_tokens = expected_tokens;
-  StageMs stages = candidate.stages_ms;
-  prediction.stages_ms.media_decode = ms_of(stages, CostStage::kMedia);
-  prediction.stages_ms.encode = ms_of(stages, CostStage::kEncode);
-  prediction.stages_ms.compress = ms_of(stages, CostStage::kCompress);
-  prediction.stages_ms.prefill = ms_of(stages, CostStage::kPrefill);
-  prediction.stages_ms.decode = ms_of(stages, CostStage::kDecode) * std::max(0.0, expected_tokens - 1);
-  return prediction;
 }
 
 void fix(LeverOptions& options, const Levers& levers, std::initializer_list<Lever> done) {
@@ -72,31 +55,35 @@ Expected<Plan> BudgetRun::begin(double now_ms) {
   const PlanChoice choice = Planner(planning_.costs, planning_.quality).choose(request_);
   candidate_ = choice.chosen;
   told_.predicted = prediction_of(choice.chosen, request_.facts.expected_tokens);
+  told_.predicted_first = told_.predicted;
   told_.full = prediction_of(choice.full, request_.facts.expected_tokens);
   told_.claim = choice.claim;
   told_.shortfall = choice.shortfall;
   if (!choice.shortfall.empty() && request_.budget.mode == BudgetMode::kStrict) {
-    return budget_exceeded("the budget " + choice.shortfall);
+    return budget_exceeded(choice.shortfall + "; the request is strict");
   }
   note(Checkpoint::kStart, now_ms);
   told_.planning_ms += clock.elapsed_ms();
   return plan_of(candidate_.levers);
 }
 
-std::optional<Plan> BudgetRun::pass_media(double now_ms, double share_seen) {
-  const auto skip = static_cast<size_t>(candidate_.levers[Lever::kSkip]);
-  PlanFacts& facts = request_.facts;
-  const double factor = share_seen / std::max(1e-6, facts.share_seen[skip]);
-  for (size_t i = 1; i < kSkips.size(); ++i) facts.share_seen[i] = std::min(1.0, facts.share_seen[i] * factor);
-  facts.share_seen[skip] = share_seen;
-  if (skip > 0) planning_.saw_share(skip, share_seen);
-  fix(request_.options, candidate_.levers, {Lever::kScale, Lever::kSkip});
+std::optional<Plan> BudgetRun::pass_media(double now_ms, const std::array<double, kSkips.size()>& share_seen,
+                                          bool may_rescale) {
+  request_.facts.share_seen = share_seen;
+  for (size_t i = 1; i < kSkips.size(); ++i) planning_.saw_share(i, share_seen[i]);
+  const double scale = candidate_.levers[Lever::kScale];
+  if (may_rescale) {
+    std::erase_if(options_of(request_.options, Lever::kScale), [&](double option) { return option > scale; });
+  } else {
+    options_of(request_.options, Lever::kScale) = {scale};
+  }
+  request_.facts.resized_scale = scale;
   return replan(Checkpoint::kMedia, now_ms);
 }
 
 std::optional<Plan> BudgetRun::pass_encode(double now_ms, double encoded_tokens) {
   request_.facts.visual_tokens = encoded_tokens;
-  fix(request_.options, candidate_.levers, {Lever::kEncoderLayers});
+  fix(request_.options, candidate_.levers, {Lever::kScale, Lever::kSkip, Lever::kEncoderLayers});
   return replan(Checkpoint::kEncode, now_ms);
 }
 
@@ -106,42 +93,34 @@ void BudgetRun::pass_prefill(double now_ms) {
   note(Checkpoint::kPrefill, now_ms);
 }
 
-// A plan that still fits is kept: changing it for a little more quality would forget what was computed.
 std::optional<Plan> BudgetRun::replan(Checkpoint checkpoint, double now_ms) {
   const Stopwatch clock;
   PlanFacts& facts = request_.facts;
   const std::optional<Passed>& before = passed_[static_cast<size_t>(facts.passed)];
   StageMs stages = candidate_.stages_ms;
-  const double predicted_ms =
-      checkpoint == Checkpoint::kMedia ? ms_of(stages, CostStage::kMedia) : ms_of(stages, CostStage::kEncode);
-  // Short stages say little of the machine.
-  if (before && predicted_ms > 1) {
-    const double ratio = (now_ms - before->at_ms) / predicted_ms;
+  if (before && checkpoint == Checkpoint::kEncode) {  // reading a picture says little of the machine
+    const double ratio = (now_ms - before->at_ms) / std::max(1e-3, ms_of(stages, CostStage::kEncode));
     facts.pace = std::clamp(std::pow(ratio, kPaceShare), 1 / kMostPace, kMostPace);
   }
   facts.passed = checkpoint;
   facts.elapsed_ms = now_ms + waited_ms();
-  const Planner planner(planning_.costs, planning_.quality);
-  const Candidate same = planner.evaluate(request_, candidate_.levers);
-  std::optional<Plan> changed;
-  const Verdict verdict = planner.verdict(request_, same);
-  const bool is_late = verdict == Verdict::kTooSlow || verdict == Verdict::kFirstTokenTooLate;
-  const PlanChoice choice = is_late ? planner.choose(request_) : PlanChoice();
-  if (is_late && choice.chosen.levers != candidate_.levers) {
-    candidate_ = choice.chosen;
-    changed = plan_of(candidate_.levers);
-    told_.claim = choice.claim;
+  const PlanChoice choice = Planner(planning_.costs, planning_.quality).choose(request_);
+  const bool is_changed = choice.chosen.levers != candidate_.levers;
+  candidate_ = choice.chosen;
+  told_.claim = choice.claim;
+  told_.shortfall = choice.shortfall;
+  std::optional<Plan> plan;
+  if (is_changed) {
+    plan = plan_of(candidate_.levers);
     told_.changes.push_back({facts.elapsed_ms, kCheckpointNames[static_cast<size_t>(checkpoint)],
-                             format("%.4g ms of %.4g were left where the plan needed %.4g",
-                                    *request_.budget.max_latency_ms - facts.elapsed_ms, *request_.budget.max_latency_ms,
-                                    same.latency_p95_ms - facts.elapsed_ms),
-                             plan_text(*changed)});
-  } else {
-    candidate_ = same;
+                             checkpoint == Checkpoint::kMedia ? "what the picture shows is known"
+                                                              : "what its tokens are, and the time left, is known",
+                             plan_text(*plan)});
   }
+  if (checkpoint == Checkpoint::kMedia) told_.predicted = prediction_of(candidate_, facts.expected_tokens);
   note(checkpoint, now_ms);
   told_.planning_ms += clock.elapsed_ms();
-  return changed;
+  return plan;
 }
 
 bool BudgetRun::has_time_for_token(double now_ms, int64_t num_done) {
@@ -163,30 +142,32 @@ bool BudgetRun::has_time_for_token(double now_ms, int64_t num_done) {
   return false;
 }
 
-void BudgetRun::learn(const StageLoads& loads, const Receipt& receipt) {
+const LookChoice& BudgetRun::look_taken() const {
+  const std::vector<LookChoice>& looks = request_.facts.looks;
+  const auto found = std::ranges::find(looks, candidate_.levers[Lever::kScale], &LookChoice::scale);
+  return found != looks.end() ? *found : looks.front();
+}
+
+// Stages last from one checkpoint to the next, so that nothing between them is left out.
+void BudgetRun::learn(double now_ms, const StageLoads& loads) {
   CostModel& costs = planning_.costs;
-  const StageTimes& times = receipt.stages_ms;
   const ModelShape& shape = costs.shape();
   const Levers& levers = candidate_.levers;
+  const auto at = [&](Checkpoint checkpoint) { return passed_[static_cast<size_t>(checkpoint)]->at_ms; };
   const auto add = [&](CostStage stage, double roofline_ms, double measured_ms) {
     if (roofline_ms > 0) costs.residual(stage).add(roofline_ms, measured_ms);
   };
   if (loads.looked) {
-    const LookChoice* look = &request_.facts.looks.front();
-    for (const LookChoice& choice : request_.facts.looks) {
-      if (choice.scale >= levers[Lever::kScale] - 1e-9) look = &choice;
-    }
-    add(CostStage::kMedia, costs.media_ms(request_.facts.file_pixels, look->read_pixels, look->resized_pixels),
-        times.media_decode + times.prompt + times.resize);
+    add(CostStage::kMedia, costs.media_ms(request_.facts.file_pixels, look_taken().resized_pixels),
+        at(Checkpoint::kMedia) - at(Checkpoint::kStart));
     const double tower_layers =
         std::ceil(levers[Lever::kEncoderLayers] * static_cast<double>(shape.tower->num_layers) - 1e-9);
     add(CostStage::kEncode, costs.encode_ms({loads.patches, loads.tiles, loads.encoded_tokens, tower_layers}),
-        times.encode + times.project);
-    const bool chooses = levers[Lever::kKeep] < 1;
-    add(CostStage::kCompress,
-        costs.compress_ms(levers.skip().levels >= 0 ? look->resized_pixels : 0, chooses ? loads.encoded_tokens : 0,
-                          chooses ? loads.visual_tokens : 0),
-        times.compress);
+        at(Checkpoint::kEncode) - at(Checkpoint::kMedia));
+    if (levers[Lever::kKeep] < 1) {
+      add(CostStage::kCompress, costs.compress_ms(loads.encoded_tokens, loads.visual_tokens),
+          compressed_ms_ - at(Checkpoint::kEncode));
+    }
   }
   const auto num_layers = static_cast<double>(shape.decoder.num_layers);
   const double running = std::ceil(levers[Lever::kLayers] * num_layers - 1e-9);
@@ -194,12 +175,13 @@ void BudgetRun::learn(const StageLoads& loads, const Receipt& receipt) {
   DecoderLoad prompt = {.text_rows = loads.text_rows, .visual_rows = loads.visual_tokens, .past_rows = loads.past_rows};
   prompt.layers = running;
   if (freezes) prompt.frozen_layers = num_layers - running;
-  add(CostStage::kPrefill, costs.decoder_ms(prompt), times.prefill);
+  add(CostStage::kPrefill, costs.decoder_ms(prompt), at(Checkpoint::kPrefill) - compressed_ms_);
   if (loads.generated_tokens > 1) {
     DecoderLoad token = {.text_rows = 1};
     token.past_rows = loads.past_rows + loads.text_rows + loads.visual_tokens + loads.generated_tokens / 2;
     token.layers = freezes ? num_layers : running;
-    add(CostStage::kDecode, costs.decoder_ms(token), times.decode / (loads.generated_tokens - 1));
+    add(CostStage::kDecode, costs.decoder_ms(token),
+        (now_ms - at(Checkpoint::kPrefill)) / (loads.generated_tokens - 1));
   }
 }
 
@@ -219,18 +201,14 @@ void BudgetRun::finish(double now_ms, const StageLoads& loads, Receipt& receipt)
   const double latency_ms = now_ms + waited_ms();
   if (receipt.finish_reason != "cancelled") {
     learn_rests(now_ms, loads.generated_tokens);
-    learn(loads, receipt);
+    learn(now_ms, loads);
     if (!was_cut_) planning_.lengths.add(request_.task_class, static_cast<int64_t>(loads.generated_tokens));
   }
   if (budget.max_latency_ms) told_.met_latency = latency_ms <= *budget.max_latency_ms;
   if (budget.max_ttft_ms) told_.met_ttft = receipt.ttft_ms && *receipt.ttft_ms + waited_ms() <= *budget.max_ttft_ms;
-  if (planning_.price) {
-    const auto text = static_cast<double>(receipt.tokens.text);
-    CostReceipt cost;
-    cost.usd = cost_usd(*planning_.price, {text, loads.visual_tokens, loads.generated_tokens, now_ms});
-    cost.full_plan_usd = told_.full.cost_usd;
-    if (budget.max_cost_usd) told_.met_cost = cost.usd <= *budget.max_cost_usd;
-    receipt.cost = cost;
+  if (receipt.cost) {
+    receipt.cost->full_plan_usd = told_.full.cost_usd;
+    if (budget.max_cost_usd) told_.met_cost = receipt.cost->usd <= *budget.max_cost_usd;
   }
   if (budget.min_quality) {
     const double promised = told_.claim.kind == QualityClaim::Kind::kFull ? 1 : 1 - told_.claim.epsilon;

@@ -1,6 +1,7 @@
 // The budget of one answer: planned before it begins, held against the clock at each stage, accounted for at its end.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -36,10 +37,12 @@ class BudgetRun {
   /// Plan A. Errors: kBudgetExceeded where the budget is strict and can't be kept: what would fit.
   Expected<Plan> begin(double now_ms);
 
-  // Behind each stage: the plan from here on, where it has to change.
-  /// `share_seen`: of the laid out tokens, those that are to be encoded by the plan in force.
-  std::optional<Plan> pass_media(double now_ms, double share_seen);
+  // Behind each stage: the plan from here on, where it is another. Nothing that was computed is lost by it.
+  /// `share_seen`: of the laid out tokens, those that each of kSkips leaves. Where the pictures may be resized anew, a
+  /// plan may come back that has them coarser: this is then to be called again.
+  std::optional<Plan> pass_media(double now_ms, const std::array<double, kSkips.size()>& share_seen, bool may_rescale);
   std::optional<Plan> pass_encode(double now_ms, double encoded_tokens);
+  void pass_compress(double now_ms) { compressed_ms_ = now_ms; }
   void pass_prefill(double now_ms);
 
   /// Whether another token is likely to be there in time; `num_done` are.
@@ -57,7 +60,8 @@ class BudgetRun {
     size_t num_changes = 0;
   };
   std::optional<Plan> replan(Checkpoint checkpoint, double now_ms);
-  void learn(const StageLoads& loads, const Receipt& receipt);
+  void learn(double now_ms, const StageLoads& loads);
+  const LookChoice& look_taken() const;
   void learn_rests(double now_ms, double generated_tokens);
   double waited_ms() const { return request_.budget.waited_ms; }
   Plan plan_of(const Levers& levers) const { return to_plan(levers, fixed_, planning_.strategy); }
@@ -69,6 +73,7 @@ class BudgetRun {
   BudgetReceipt told_;
   Candidate candidate_;  // in force
   std::array<std::optional<Passed>, kNumCheckpoints> passed_;
+  double compressed_ms_ = 0;
   bool was_cut_ = false;
 };
 

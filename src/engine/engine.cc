@@ -65,8 +65,16 @@ class Engine::Impl {
   static Expected<std::unique_ptr<Impl>> load(const EngineOptions& options,
                                               const std::function<bool(const Progress&)>& on_progress);
 
+  // There is nobody left to tell of an error: the next engine learns anew.
+  ~Impl() {
+    if (state_.planning) (void)keep_learned(*state_.planning, state_.options, state_.info);
+  }
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
+
   const ModelInfo& info() const { return state_.info; }
   Expected<Answer> answer(const Request& request, const AnswerCallbacks& callbacks);
+  Expected<PlanExplanation> explain(const Request& request);
   void forget();
   Expected<std::vector<LayerNeed>> measure_layers(std::span<const Request> requests,
                                                   const std::function<bool(const Progress& progress)>& on_progress);
@@ -74,6 +82,7 @@ class Engine::Impl {
                                       const std::function<bool(const Progress& progress)>& on_progress);
 
  private:
+  Status begin_planning();
   explicit Impl(EngineState state) : state_(std::move(state)) {}
 
   EngineState state_;
@@ -106,10 +115,24 @@ Expected<std::unique_ptr<Engine::Impl>> Engine::Impl::load(const EngineOptions& 
                                          .looked_at = {}}));
 }
 
+Status Engine::Impl::begin_planning() {
+  if (state_.planning) return {};
+  SACCADE_ASSIGN_OR_RETURN(state_.planning,
+                           make_planning(state_.model, state_.options, state_.info, kv_dtype(state_.options)));
+  return {};
+}
+
+Expected<PlanExplanation> Engine::Impl::explain(const Request& request) {
+  SACCADE_RETURN_IF_ERROR(begin_planning());
+  const AnswerCallbacks unused;
+  return AnswerRun(state_, request, unused).explain();
+}
+
 Expected<Answer> Engine::Impl::answer(const Request& request, const AnswerCallbacks& callbacks) {
-  if (request.budget.is_limited() && !state_.planning) {
-    SACCADE_ASSIGN_OR_RETURN(state_.planning, make_planning(state_.model, kv_dtype(state_.options)));
+  if (request.budget.max_cost_usd && !state_.options.price) {
+    return invalid_argument("the request has a budget of money, but there are no prices to count by");
   }
+  if (request.budget.is_limited()) SACCADE_RETURN_IF_ERROR(begin_planning());
   return AnswerRun(state_, request, callbacks).run();
 }
 
@@ -186,6 +209,10 @@ Expected<std::unique_ptr<Engine>> Engine::load(const EngineOptions& options,
 
 void Engine::forget() {
   impl_->forget();
+}
+
+Expected<PlanExplanation> Engine::explain(const Request& request) {
+  return catch_exceptions("there is not enough memory for this request", [&] { return impl_->explain(request); });
 }
 
 Expected<std::vector<LayerNeed>> Engine::measure_layers(

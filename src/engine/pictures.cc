@@ -280,7 +280,7 @@ void Picture::tell_layout(PictureReceipt& told) const {
 }
 
 bool LookPlan::keeps_layout() const {
-  return !plan.crops_margins && !plan.skip_equal && plan.merge == 0 && strategy == nullptr;
+  return !may_change && !plan.crops_margins && !plan.skip_equal && plan.merge == 0 && strategy == nullptr;
 }
 
 Expected<LookPlan> make_look_plan(const Model& model, const Request& request, const Plan& plan) {
@@ -327,8 +327,8 @@ Expected<std::vector<Picture>> open_pictures(const Request& request, const Model
   return pictures;
 }
 
-Expected<PixelBatch> read_pixels(const PictureOptions& options, const Plan& plan, ThreadPool& pool, Picture& picture,
-                                 StageTimes& stages) {
+Expected<DecodedImage> decode_picture(const PictureOptions& options, const Plan& plan, Picture& picture,
+                                      StageTimes& stages) {
   // What is left within margins becomes as many pixels as the whole would.
   const bool is_whole = options.has_exact_pixels || plan.crops_margins;
   const ImageSize smallest = is_whole ? picture.original : enlarged(picture.layout.resized, kReductionMargin);
@@ -339,19 +339,29 @@ Expected<PixelBatch> read_pixels(const PictureOptions& options, const Plan& plan
     if (!read) return in_picture(picture, read.status());
     decoded = *std::move(read);
   }
+  if (!plan.crops_margins) return decoded;
   const StageTimer timer(stages.resize);
-  if (plan.crops_margins) {
-    const ContentCrop crop = find_content(decoded);
-    if (crop.is_cut) {
-      decoded = cut(decoded, crop);
-      picture.facts.size = decoded.original;
-      picture.crop = crop.original;
-      SACCADE_RETURN_IF_ERROR(plan_layout(picture));
-    }
-  }
+  const ContentCrop crop = find_content(decoded);
+  if (!crop.is_cut) return decoded;
+  decoded = cut(decoded, crop);
+  picture.facts.size = decoded.original;
+  picture.crop = crop.original;
+  SACCADE_RETURN_IF_ERROR(plan_layout(picture));
+  return decoded;
+}
+
+Expected<PixelBatch> resize_picture(const DecodedImage& decoded, ThreadPool& pool, const Picture& picture,
+                                    StageTimes& stages) {
+  const StageTimer timer(stages.resize);
   auto pixels = prepare_pixels(decoded, picture.spec, pool);
   if (!pixels) return in_picture(picture, pixels.status());
   return pixels;
+}
+
+Expected<PixelBatch> read_pixels(const PictureOptions& options, const Plan& plan, ThreadPool& pool, Picture& picture,
+                                 StageTimes& stages) {
+  SACCADE_ASSIGN_OR_RETURN(const DecodedImage decoded, decode_picture(options, plan, picture, stages));
+  return resize_picture(decoded, pool, picture, stages);
 }
 
 Expected<EncodePlan> plan_encoding(const Model& model, const LookPlan& look, const PixelBatch& pixels, ThreadPool& pool,
@@ -359,6 +369,18 @@ Expected<EncodePlan> plan_encoding(const Model& model, const LookPlan& look, con
   const StageTimer timer(stages.compress);
   SACCADE_RETURN_IF_ERROR(begin_fates(model, look, picture));
   return make_encode_plan(model, look, pixels, pool, picture);
+}
+
+double measure_skip(const Model& model, const PixelBatch& pixels, ThreadPool& pool, const Picture& picture, int levels,
+                    int margin) {
+  Plan plan;
+  plan.skip_equal = levels;
+  plan.skip_equal_margin = margin;
+  EncodePlan encode;
+  TokenFates fates =
+      all_left(static_cast<int64_t>(model.vision->token_cells(picture.facts.size, picture.layout).size()));
+  skip_equal(model, plan, pixels, pool, picture, encode, fates);
+  return static_cast<double>(std::ranges::count(encode.is_seen, 1)) / static_cast<double>(encode.is_seen.size());
 }
 
 void set_layers(const Model& model, const LookPlan& look, EncodePlan& encode) {
@@ -413,14 +435,25 @@ std::vector<const MediaTokens*> grids_of(const std::vector<MediaPiece>& pieces) 
   return grids;
 }
 
-Expected<int64_t> count_laid_out(const Model& model, const Picture& picture) {
-  SACCADE_ASSIGN_OR_RETURN(const std::vector<LayoutPiece> pieces,
-                           model.vision->layout(picture.facts.size, picture.spec));
+namespace {
+
+Expected<int64_t> count_tokens(const Model& model, ImageSize size, const PixelSpec& spec) {
+  SACCADE_ASSIGN_OR_RETURN(const std::vector<LayoutPiece> pieces, model.vision->layout(size, spec));
   int64_t num_tokens = 0;
   for (const LayoutPiece& piece : pieces) {
     if (const auto* grid = std::get_if<TokenGrid>(&piece)) num_tokens += grid->num_tokens;
   }
   return num_tokens;
+}
+
+}  // namespace
+
+Expected<int64_t> count_laid_out(const Model& model, const Picture& picture) {
+  return count_tokens(model, picture.facts.size, picture.spec);
+}
+
+Expected<int64_t> count_full_tokens(const Model& model, const Picture& picture) {
+  return count_tokens(model, picture.original, picture.fineness.whole);
 }
 
 LookedAt remember(const Picture& picture) {

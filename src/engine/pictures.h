@@ -71,6 +71,7 @@ struct LookPlan {
   const Strategy* strategy = nullptr;  // null: all tokens stay
   Tensor query;                        // the question's words, embedded by the decoder, where the strategy wants them
   uint64_t digest = 0;                 // of all this; 0 for the full plan
+  bool may_change = false;             // on the way, as the time left says
 
   /// Whether the tokens that a picture becomes are known before it is decoded.
   bool keeps_layout() const;
@@ -88,14 +89,24 @@ Expected<std::vector<Picture>> open_pictures(const Request& request, const Model
 /// of plan_pixels(), with the picture's name.
 Status set_fineness(const Plan& plan, Picture& picture);
 
-/// Decodes, crops, resizes and normalises the picture, and adds the times to `stages`; a crop changes its facts and
-/// layout. Errors: those of decode_reduced() and prepare_pixels(), with the picture's name.
+/// Decodes the picture, no larger than its layout needs it, and crops it, which changes its facts and layout. Times are
+/// added to `stages`. Errors: those of decode_reduced(), with the picture's name.
+Expected<DecodedImage> decode_picture(const PictureOptions& options, const Plan& plan, Picture& picture,
+                                      StageTimes& stages);
+/// Resizes and normalises it by its layout, which may have become coarser. Errors: those of prepare_pixels().
+Expected<PixelBatch> resize_picture(const DecodedImage& decoded, ThreadPool& pool, const Picture& picture,
+                                    StageTimes& stages);
+/// Both.
 Expected<PixelBatch> read_pixels(const PictureOptions& options, const Plan& plan, ThreadPool& pool, Picture& picture,
                                  StageTimes& stages);
 
 /// Which of the picture's tokens are looked at and which layers run. Errors: those of VisionEncoder::layout().
 Expected<EncodePlan> plan_encoding(const Model& model, const LookPlan& look, const PixelBatch& pixels, ThreadPool& pool,
                                    Picture& picture, StageTimes& stages);
+
+/// Of the picture's tokens, the share that a plan with this skip_equal and margin would look at.
+double measure_skip(const Model& model, const PixelBatch& pixels, ThreadPool& pool, const Picture& picture, int levels,
+                    int margin);
 
 /// Has the layers run that the plan says, in place of those that `encode` was made with.
 void set_layers(const Model& model, const LookPlan& look, EncodePlan& encode);
@@ -118,6 +129,9 @@ void add_needs(const Strategy& strategy, EncodePlan& encode);
 
 /// The tokens of all its grids, before anything is left out. Errors: those of VisionEncoder::layout().
 Expected<int64_t> count_laid_out(const Model& model, const Picture& picture);
+
+/// The same as the model's family looks at the picture, however finely it is looked at here.
+Expected<int64_t> count_full_tokens(const Model& model, const Picture& picture);
 
 /// Those of the pieces that are tokens.
 std::vector<const MediaTokens*> grids_of(const std::vector<MediaPiece>& pieces);

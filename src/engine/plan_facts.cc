@@ -21,7 +21,6 @@ Expected<LookChoice> look_at(const Model& model, std::span<Picture> pictures, co
     SACCADE_ASSIGN_OR_RETURN(const int64_t num_tokens, count_laid_out(model, picture));
     look.tokens += static_cast<double>(num_tokens);
     look.tiles += picture.layout.num_tiles;
-    look.read_pixels += area(picture.original);
     look.resized_pixels += picture.layout.num_tiles * area(picture.layout.tile);
   }
   look.patches = look.tokens * patches_per_token;

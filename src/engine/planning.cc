@@ -2,11 +2,12 @@
 
 #include <filesystem>
 
+#include "base/format.h"
 #include "compression/strategy.h"
 #include "engine/layer_order.h"
 #include "engine/model.h"
 #include "engine/model_shape.h"
-#include "saccade/engine.h"
+#include "engine/profile_file.h"
 
 namespace saccade {
 namespace {
@@ -48,7 +49,36 @@ std::string strategy_of(const Model& model) {
   return model.token_scorer != nullptr ? "learned" : "divprune";
 }
 
+// Of which model, as what: what was learnt of it is good for that alone.
+std::string learned_key(const EngineOptions& options, const ModelInfo& info) {
+  const auto name = std::filesystem::path(options.model_path).filename().string();
+  return format("%s, %s, %d threads, keys and values %d", name.c_str(), info.isa.c_str(), info.threads,
+                static_cast<int>(options.kv_type));
+}
+
+Expected<CostModel> make_costs(const Model& model, const EngineOptions& options, const ModelInfo& info, DType kv_dtype,
+                               bool& is_machine_measured) {
+  const ModelShape shape = shape_of(model, kv_dtype);
+  std::optional<MachineProfile> profile;
+  if (!options.profile_path.empty()) {
+    SACCADE_ASSIGN_OR_RETURN(profile, read_machine_profile(options.profile_path, info.isa, info.threads));
+  }
+  is_machine_measured = profile.has_value();
+  if (!profile) return CostModel(shape, unmeasured_processor());
+  const DType decoder_type = model.decoder->main_dtype();
+  const DType tower_type = model.vision != nullptr ? model.vision->main_dtype() : decoder_type;
+  CostModel costs(shape, profile->hardware_for(decoder_type), profile->hardware_for(tower_type));
+  SACCADE_RETURN_IF_ERROR(read_learned(options.profile_path, learned_key(options, info), costs));
+  return costs;
+}
+
 }  // namespace
+
+Status keep_learned(const Planning& planning, const EngineOptions& options, const ModelInfo& info) {
+  std::error_code error;
+  if (options.profile_path.empty() || !std::filesystem::exists(options.profile_path, error)) return {};
+  return write_learned(options.profile_path, learned_key(options, info), planning.costs);
+}
 
 void Planning::saw_share(size_t skip, double share) {
   share_seen[skip] += kShareRate * (share - share_seen[skip]);
@@ -68,12 +98,15 @@ MeasuredModel measured_model(const Model& model) {
   return measured;
 }
 
-Expected<Planning> make_planning(const Model& model, DType kv_dtype) {
+Expected<Planning> make_planning(const Model& model, const EngineOptions& options, const ModelInfo& info,
+                                 DType kv_dtype) {
   SACCADE_ASSIGN_OR_RETURN(Planning planning, make_uncalibrated_planning(model, kv_dtype));
+  SACCADE_ASSIGN_OR_RETURN(planning.costs, make_costs(model, options, info, kv_dtype, planning.is_machine_measured));
   SACCADE_ASSIGN_OR_RETURN(
       std::optional<QualityTable> measured,
       read_quality_file(quality_file_path(model.files->language_file().path()), measured_model(model)));
   if (measured) planning.quality = *std::move(measured);
+  planning.price = options.price;
   return planning;
 }
 
@@ -83,7 +116,8 @@ Expected<Planning> make_uncalibrated_planning(const Model& model, DType kv_dtype
                        .price = {},
                        .strategy = strategy_of(model),
                        .options = {},
-                       .freezes_visual = false};
+                       .freezes_visual = false,
+                       .is_machine_measured = false};
   const bool decides_count = model.own_strategy != nullptr && model.own_strategy->decides_count;
   planning.options = options_for(model, !planning.strategy.empty() && !decides_count);
   const bool has_layers = model.scheduler != nullptr || !model.decoder_skip_order.empty();

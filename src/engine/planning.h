@@ -11,10 +11,11 @@
 #include "planner/cost_model.h"
 #include "planner/levers.h"
 #include "planner/planner.h"
-#include "planner/price.h"
+#include "saccade/price.h"
 #include "planner/quality_file.h"
 #include "planner/quality_model.h"
 #include "planner/task_class.h"
+#include "saccade/engine.h"
 #include "saccade/status.h"
 #include "tensor/dtype.h"
 
@@ -27,6 +28,7 @@ struct Planning {
   std::string strategy;  // that chooses the tokens which are kept; empty: the model has none to offer
   LeverOptions options;  // that the model can carry out; kScale's depend on the picture
   bool freezes_visual = false;
+  bool is_machine_measured = false;  // else costs begin with a guess
   TaskRules rules = {};
   Weights weights = {};
   AnswerLengths lengths = {};
@@ -36,9 +38,13 @@ struct Planning {
   void saw_share(size_t skip, double share);
 };
 
-/// By the quality measured of the model, or by priors where there is none. Errors: those of reading the order of the
-/// model's layers and its quality.
-Expected<Planning> make_planning(const Model& model, DType kv_dtype);
+/// For the model as the engine runs it, by the files that the options name or that lie beside the model: what was
+/// measured of the machine, learnt of the model's speed and certified of its quality; guesses and priors where there is
+/// none. Errors: those of reading them.
+Expected<Planning> make_planning(const Model& model, const EngineOptions& options, const ModelInfo& info,
+                                 DType kv_dtype);
+/// Writes what was learnt to the profile, where there is one. Errors: those of write_learned().
+Status keep_learned(const Planning& planning, const EngineOptions& options, const ModelInfo& info);
 
 /// The same by priors, whatever was measured before.
 Expected<Planning> make_uncalibrated_planning(const Model& model, DType kv_dtype);

@@ -7,7 +7,7 @@
 namespace saccade {
 namespace {
 
-constexpr double kCompareNsPerPixel = 0.5;  // of the patches of a picture with their neighbours
+constexpr double kCompareNsPerPixel = 1.5;  // of patches with their neighbours, at each of kSkips
 constexpr double kFirstSpread = 0.2;        // of the rest of an answer, before any was measured
 
 }  // namespace
@@ -28,26 +28,28 @@ const char* cost_stage_name(CostStage stage) {
   return "";
 }
 
-CostModel::CostModel(ModelShape shape, Hardware hardware)
+CostModel::CostModel(ModelShape shape, Hardware hardware, Hardware tower_hardware)
     : shape_(shape),
       hardware_(std::move(hardware)),
+      tower_hardware_(std::move(tower_hardware)),
       rests_{RecentQuantiles(kFirstSpread), RecentQuantiles(kFirstSpread), RecentQuantiles(kFirstSpread),
              RecentQuantiles(kFirstSpread)} {}
 
-double CostModel::media_ms(double file_pixels, double read_pixels, double resized_pixels) const {
-  return (file_pixels * hardware_.decode_ns_per_pixel +
-          (read_pixels + resized_pixels) * hardware_.resize_ns_per_pixel) /
-         1e6;
+double CostModel::media_ms(double file_pixels, double resized_pixels) const {
+  return file_pixels * hardware_.decode_ns_per_pixel / 1e6 + resize_ms(file_pixels, resized_pixels);
+}
+
+double CostModel::resize_ms(double file_pixels, double resized_pixels) const {
+  return ((file_pixels + resized_pixels) * hardware_.resize_ns_per_pixel + resized_pixels * kCompareNsPerPixel) / 1e6;
 }
 
 double CostModel::encode_ms(const TowerLoad& load) const {
-  return shape_.tower ? roofline_ms(hardware_, tower_operators(*shape_.tower, load)) : 0;
+  return shape_.tower ? roofline_ms(tower_hardware_, tower_operators(*shape_.tower, load)) : 0;
 }
 
-double CostModel::compress_ms(double compared_pixels, double num_tokens, double num_kept) const {
+double CostModel::compress_ms(double num_tokens, double num_kept) const {
   const auto dim = static_cast<double>(shape_.decoder.model_dim);
-  return compared_pixels * kCompareNsPerPixel / 1e6 +
-         2 * num_tokens * num_kept * dim / (hardware_.attention_gflops * 1e6);
+  return 2 * num_tokens * num_kept * dim / (hardware_.attention_gflops * 1e6);
 }
 
 double CostModel::decoder_ms(const DecoderLoad& load) const {

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
 #include "planner/hardware.h"
 #include "planner/model_shape.h"
@@ -13,9 +14,9 @@ namespace saccade {
 
 /// Stages that are predicted apart.
 enum class CostStage : uint8_t {
-  kMedia,     // picture files to pixels, resized; the prompt's layout
+  kMedia,     // picture files to pixels, resized, and what of them need not be looked at
   kEncode,    // the vision tower and its projector
-  kCompress,  // finding what need not be looked at, choosing tokens
+  kCompress,  // choosing tokens
   kPrefill,
   kDecode,  // of a token of the answer
 };
@@ -31,15 +32,18 @@ using StageMs = std::array<double, kNumCostStages>;
 /// Thread safety: one thread at a time.
 class CostModel {
  public:
-  CostModel(ModelShape shape, Hardware hardware);
+  CostModel(ModelShape shape, Hardware hardware) : CostModel(std::move(shape), hardware, hardware) {}
+  /// Where the tower's weights are of another type, which the machine multiplies at other rates.
+  CostModel(ModelShape shape, Hardware hardware, Hardware tower_hardware);
 
   const ModelShape& shape() const { return shape_; }
   const Hardware& hardware() const { return hardware_; }
 
   // Rooflines: milliseconds before any correction.
-  double media_ms(double file_pixels, double read_pixels, double resized_pixels) const;
+  double media_ms(double file_pixels, double resized_pixels) const;
+  double resize_ms(double file_pixels, double resized_pixels) const;  // the part of it that resizing has
   double encode_ms(const TowerLoad& load) const;
-  double compress_ms(double compared_pixels, double num_tokens, double num_kept) const;
+  double compress_ms(double num_tokens, double num_kept) const;
   double decoder_ms(const DecoderLoad& load) const;
 
   /// A roofline as this machine would take it.
@@ -55,6 +59,7 @@ class CostModel {
  private:
   ModelShape shape_;
   Hardware hardware_;
+  Hardware tower_hardware_;
   std::array<StageResidual, kNumCostStages> residuals_;
   std::array<RecentQuantiles, kNumCheckpoints> rests_;
 };

@@ -14,6 +14,11 @@ bool has_passed(const PlanFacts& facts, Checkpoint checkpoint) {
   return facts.passed >= checkpoint;
 }
 
+// Until pictures are read, what they show is in doubt, too; but plans are made anew then, down to the resolution.
+Checkpoint doubts_of(const PlanFacts& facts) {
+  return facts.passed == Checkpoint::kStart && !facts.looks.empty() ? Checkpoint::kMedia : facts.passed;
+}
+
 // The safest option of each lever.
 Levers full_of(const LeverOptions& options) {
   Levers levers;
@@ -40,7 +45,7 @@ class Planner::Search {
         is_calibrated_(planner.quality_.is_calibrated),
         request_(request),
         facts_(request.facts),
-        p95_factor_(planner.costs_.p95_factor(request.facts.passed)) {
+        p95_factor_(planner.costs_.p95_factor(doubts_of(request.facts))) {
     if (request.budget.min_quality && is_calibrated_) {
       num_certified_ = certified_rungs(quality_.ladder, 1 - *request.budget.min_quality, planner.quality_.delta);
     }
@@ -104,9 +109,12 @@ double Planner::Search::tokens_seen(const LookChoice& look, const Levers& levers
 }
 
 double Planner::Search::media_ms(const LookChoice& look) const {
-  if (has_passed(facts_, Checkpoint::kMedia) || facts_.looks.empty()) return 0;
-  return costs_.corrected_ms(CostStage::kMedia,
-                             costs_.media_ms(facts_.file_pixels, look.read_pixels, look.resized_pixels));
+  if (facts_.looks.empty() || has_passed(facts_, Checkpoint::kEncode)) return 0;
+  if (has_passed(facts_, Checkpoint::kMedia)) {
+    if (look.scale == facts_.resized_scale) return 0;
+    return costs_.corrected_ms(CostStage::kMedia, costs_.resize_ms(facts_.file_pixels, look.resized_pixels));
+  }
+  return costs_.corrected_ms(CostStage::kMedia, costs_.media_ms(facts_.file_pixels, look.resized_pixels));
 }
 
 double Planner::Search::encode_ms(const LookChoice& look, const Levers& levers) const {
@@ -124,13 +132,10 @@ double Planner::Search::kept_tokens(const LookChoice& look, const Levers& levers
 }
 
 double Planner::Search::compress_ms(const LookChoice& look, const Levers& levers) const {
-  if (has_passed(facts_, Checkpoint::kPrefill) || facts_.looks.empty()) return 0;
-  const bool compares = levers.skip().levels >= 0 && !has_passed(facts_, Checkpoint::kMedia);
-  const bool chooses = levers[Lever::kKeep] < 1;
-  if (!compares && !chooses) return 0;
-  return costs_.corrected_ms(CostStage::kCompress, costs_.compress_ms(compares ? look.resized_pixels : 0,
-                                                                      chooses ? tokens_seen(look, levers) : 0,
-                                                                      chooses ? kept_tokens(look, levers) : 0));
+  const bool is_done = has_passed(facts_, Checkpoint::kPrefill) || facts_.looks.empty();
+  if (is_done || levers[Lever::kKeep] >= 1) return 0;
+  return costs_.corrected_ms(CostStage::kCompress,
+                             costs_.compress_ms(tokens_seen(look, levers), kept_tokens(look, levers)));
 }
 
 // What the decoder takes for candidate.visual_tokens.
@@ -159,8 +164,10 @@ void Planner::Search::add_up(Candidate& candidate) const {
   candidate.ttft_p95_ms = facts_.elapsed_ms + before_ms * p95_factor_;
   candidate.latency_ms = candidate.ttft_ms + after_first;
   candidate.latency_p95_ms = facts_.elapsed_ms + (before_ms + after_first_p95) * p95_factor_;
-  candidate.cost_usd = cost_usd(
-      request_.price, {facts_.text_rows, candidate.visual_tokens, facts_.expected_tokens, candidate.latency_ms});
+  candidate.cost_usd = cost_usd(request_.price, {.text_tokens = facts_.text_rows,
+                                                 .image_tokens = candidate.visual_tokens,
+                                                 .output_tokens = facts_.expected_tokens,
+                                                 .device_ms = candidate.latency_ms});
   const double device_s = candidate.latency_p95_ms / 1e3;
   const Weights& weights = request_.weights;
   // A floor says what is enough: above it, quality is worth nothing more.

@@ -10,7 +10,7 @@
 
 #include "planner/cost_model.h"
 #include "planner/levers.h"
-#include "planner/price.h"
+#include "saccade/price.h"
 #include "planner/quality_model.h"
 #include "saccade/budget.h"
 #include "saccade/receipt.h"
@@ -23,7 +23,6 @@ struct LookChoice {
   double patches = 0;
   double tiles = 0;
   double tokens = 0;
-  double read_pixels = 0;  // that a decoder hands on (JPEGs are decoded no larger than needed)
   double resized_pixels = 0;
 };
 
@@ -41,6 +40,7 @@ struct PlanFacts {
   // What is done and can't be changed: all before `passed`, at these levers.
   Checkpoint passed = Checkpoint::kStart;
   double elapsed_ms = 0;      // since the request arrived
+  double resized_scale = 1;   // behind Checkpoint::kMedia: another one costs resizing again
   double visual_tokens = -1;  // that came out of the encoder, behind Checkpoint::kEncode
   double pace = 1;            // of what is left, as what is done was slower than predicted
 };
@@ -101,13 +101,14 @@ class Planner {
   Candidate evaluate(const PlanRequest& request, const Levers& levers) const;
   /// What of the budget a candidate breaks; kChosen: nothing.
   Verdict verdict(const PlanRequest& request, const Candidate& candidate) const;
+  /// What can be said of the candidate's quality.
+  QualityClaim claim_of(const PlanRequest& request, const Candidate& candidate) const;
   /// Every candidate. For explaining.
   void for_each(const PlanRequest& request, const std::function<void(const Candidate&)>& visit) const;
 
  private:
   class Search;
   std::string shortfall_of(const PlanRequest& request, const PlanChoice& choice) const;
-  QualityClaim claim_of(const PlanRequest& request, const Candidate& candidate) const;
 
   const CostModel& costs_;
   const QualityTable& quality_;

@@ -37,9 +37,11 @@ class Field {
     return Field(path_, *member, place);
   }
   Expected<std::vector<Field>> list() const {
-    if (!value_.is_array() || value_.size() > kMaxEntries) return wrong(format("is not a list of up to %zu", kMaxEntries));
+    if (!value_.is_array() || value_.size() > kMaxEntries)
+      return wrong(format("is not a list of up to %zu", kMaxEntries));
     std::vector<Field> fields;
-    for (size_t i = 0; i < value_.size(); ++i) fields.push_back(Field(path_, value_[i], format("%s[%zu]", place_.c_str(), i)));
+    for (size_t i = 0; i < value_.size(); ++i)
+      fields.push_back(Field(path_, value_[i], format("%s[%zu]", place_.c_str(), i)));
     return fields;
   }
   /// The members of an object, by name.
@@ -100,8 +102,8 @@ Expected<std::vector<LossPoint>> read_curve(Lever lever, const Field& field) {
     LossPoint read;
     SACCADE_ASSIGN_OR_RETURN(read.value, setting_of(lever, pair[0]));
     SACCADE_ASSIGN_OR_RETURN(read.loss, pair[1].number(0, 1));
-    const bool is_less = curve.empty() || (lever == Lever::kSkip ? read.value > curve.back().value
-                                                                 : read.value < curve.back().value);
+    const bool is_less =
+        curve.empty() || (lever == Lever::kSkip ? read.value > curve.back().value : read.value < curve.back().value);
     if (!is_less) return point.wrong("does not leave out more than the one before");
     curve.push_back(read);
   }
@@ -148,8 +150,8 @@ Expected<ClassQuality> read_class(const Field& field) {
 Expected<MeasuredModel> read_model(const Field& root) {
   MeasuredModel model;
   SACCADE_ASSIGN_OR_RETURN(const Field field, root.at("model"));
-  for (const auto& [name, target] : {std::pair{"file", &model.file}, {"mmproj_file", &model.mmproj_file},
-                                     {"strategy", &model.strategy}}) {
+  for (const auto& [name, target] :
+       {std::pair{"file", &model.file}, {"mmproj_file", &model.mmproj_file}, {"strategy", &model.strategy}}) {
     SACCADE_ASSIGN_OR_RETURN(const Field text, field.at(name));
     SACCADE_ASSIGN_OR_RETURN(*target, text.text());
   }
@@ -162,7 +164,8 @@ Expected<MeasuredModel> read_model(const Field& root) {
 }
 
 std::string text_of(const MeasuredModel& model) {
-  std::string text = format("%s of %llu bytes", quote(model.file).c_str(), static_cast<unsigned long long>(model.bytes));
+  std::string text =
+      format("%s of %llu bytes", quote(model.file).c_str(), static_cast<unsigned long long>(model.bytes));
   if (!model.mmproj_file.empty()) {
     text += format(" with %s of %llu bytes", quote(model.mmproj_file).c_str(),
                    static_cast<unsigned long long>(model.mmproj_bytes));
@@ -246,14 +249,16 @@ Expected<std::optional<QualityTable>> read_quality_file(const std::string& path,
   SACCADE_ASSIGN_OR_RETURN(const Field version, root.at("version"));
   if (!version.json().is_number_integer()) return version.wrong("is not a whole number");
   if (version.json() != kVersion) {
-    return unsupported(format("%s: version is %s, and %d is what can be read; make the file anew with saccade calibrate",
-                              path.c_str(), version.json().dump().c_str(), kVersion));
+    return unsupported(
+        format("%s: version is %s, and %d is what can be read; make the file anew with saccade calibrate", path.c_str(),
+               version.json().dump().c_str(), kVersion));
   }
   SACCADE_ASSIGN_OR_RETURN(const MeasuredModel measured, read_model(root));
   if (measured != model) {
-    return invalid_argument(format("%s: was measured of another model: %s; this one is %s. Remove the file or make it "
-                                   "anew with saccade calibrate",
-                                   path.c_str(), text_of(measured).c_str(), text_of(model).c_str()));
+    return invalid_argument(
+        format("%s: was measured of another model: %s; this one is %s. Remove the file or make it "
+               "anew with saccade calibrate",
+               path.c_str(), text_of(measured).c_str(), text_of(model).c_str()));
   }
   SACCADE_ASSIGN_OR_RETURN(QualityTable table, read_table(root));
   return std::optional<QualityTable>(std::move(table));
@@ -265,8 +270,9 @@ Status write_quality_file(const std::string& path, const MeasuredModel& model, c
                                 {"mmproj_file", model.mmproj_file},
                                 {"mmproj_bytes", model.mmproj_bytes},
                                 {"strategy", model.strategy}};
-  std::string text = format("{\n \"version\": %d,\n \"model\": ", kVersion) + dump(identity) + ",\n \"source\": " +
-                     dump(table.source) + ",\n \"delta\": " + dump(table.delta) + ",\n \"classes\": {";
+  std::string text = format("{\n \"version\": %d,\n \"model\": ", kVersion) + dump(identity) +
+                     ",\n \"source\": " + dump(table.source) + ",\n \"delta\": " + dump(table.delta) +
+                     ",\n \"classes\": {";
   const char* separator = "\n";
   for (const auto& [name, quality] : table.classes) {
     text += separator + ("  " + dump(name)) + ": " + class_text(quality, model.strategy);

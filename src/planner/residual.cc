@@ -6,8 +6,11 @@
 namespace saccade {
 namespace {
 
-constexpr double kMemory = 0.995;     // weight of a measurement after another one
-constexpr double kPaceRate = 0.3;     // of the latest measurement
+constexpr double kMemory = 0.995;   // weight of a measurement after another one
+constexpr double kPaceRate = 0.08;  // of the latest measurement
+// The same where it is the second in a row that is so many spreads off to one side.
+constexpr double kQuickPaceRate = 0.6;
+constexpr double kFarSpreads = 1.5;
 constexpr double kSpreadRate = 0.05;  // the same of the spread
 constexpr double kLargestStep = 1.5;  // logarithm of the farthest that one measurement may be off
 constexpr int64_t kFirstOnes = 5;     // measurements that settle the line rather than the pace
@@ -73,7 +76,10 @@ void StageResidual::add(double x_ms, double measured_ms) {
   const double error = std::clamp(std::log(measured_ms / predicted_ms), -kLargestStep, kLargestStep);
   const bool is_first = state_.count < kFirstOnes;
   if (!is_first) {
-    state_.log_pace += kPaceRate * error;
+    const double far = kFarSpreads * state_.spread;
+    const bool has_turned = std::min(error, last_error_) > far || std::max(error, last_error_) < -far;
+    state_.log_pace += (has_turned ? kQuickPaceRate : kPaceRate) * error;
+    last_error_ = error;
     state_.spread += kSpreadRate * (1.25 * std::abs(error) - state_.spread);  // the mean of |x| is 0.8 sigma
   }
   const double steady_ms = measured_ms / std::exp(state_.log_pace);

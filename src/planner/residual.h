@@ -31,7 +31,8 @@ class RecentQuantiles {
 };
 
 /// The time of one stage: `scale * x + offset` of a roofline's x, by least squares of relative errors in which older
-/// measurements weigh less, times a pace that follows what else the machine does within a few answers.
+/// measurements weigh less, times a pace that follows what else the machine does: slowly, and at once where two
+/// measurements in a row are far off to the same side.
 class StageResidual {
  public:
   double predict_ms(double x_ms) const;
@@ -58,6 +59,7 @@ class StageResidual {
   State state_;
   double scale_ = 1;
   double offset_ms_ = 0;
+  double last_error_ = 0;
 };
 
 }  // namespace saccade

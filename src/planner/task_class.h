@@ -15,8 +15,8 @@ class TaskRules {
  public:
   /// The built-in rules.
   TaskRules();
-  /// A text of one rule a line, "class: word, two words, ^first word, ..."; # begins a comment. A question is matched in
-  /// lower case and by whole words, behind ^ by its first. Errors: kInvalidArgument with the line.
+  /// A text of one rule a line, "class: word, two words, ^first word, ..."; # begins a comment. A question is matched
+  /// in lower case and by whole words, behind ^ by its first. Errors: kInvalidArgument with the line.
   static Expected<TaskRules> parse(std::string_view text);
 
   /// kAnyClass where no rule fits.

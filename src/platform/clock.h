@@ -1,10 +1,15 @@
-// A monotonic clock in milliseconds.
+// A monotonic clock in milliseconds, and the time of day.
 #pragma once
+
+#include <cstdint>
 
 namespace saccade {
 
 /// Milliseconds since an arbitrary fixed point; never goes backwards.
 double now_ms();
+
+/// Microseconds since 1970, UTC, as the system's clock has it: it may be set back.
+int64_t wall_time_us();
 
 /// Measures from its construction.
 class Stopwatch {

@@ -45,6 +45,23 @@ Status validate_sampling(const Sampling& sampling) {
   return {};
 }
 
+Status validate_budget(const Budget& budget) {
+  const auto check = [](const char* name, const std::optional<double>& limit, const char* unit) -> Status {
+    if (!limit || (std::isfinite(*limit) && *limit > 0)) return {};
+    return invalid_argument(format("%s is %g; it must be over 0 %s", name, *limit, unit));
+  };
+  SACCADE_RETURN_IF_ERROR(check("max_latency_ms", budget.max_latency_ms, "milliseconds"));
+  SACCADE_RETURN_IF_ERROR(check("max_ttft_ms", budget.max_ttft_ms, "milliseconds"));
+  SACCADE_RETURN_IF_ERROR(check("max_cost_usd", budget.max_cost_usd, "dollars"));
+  if (budget.min_quality && !(*budget.min_quality >= 0 && *budget.min_quality <= 1)) {
+    return invalid_argument(format("min_quality is %g; it must be between 0 and 1", *budget.min_quality));
+  }
+  if (!std::isfinite(budget.waited_ms) || budget.waited_ms < 0) {
+    return invalid_argument(format("waited_ms is %g; it must be 0 or more", budget.waited_ms));
+  }
+  return {};
+}
+
 }  // namespace
 
 Status validate_request(const Request& request) {
@@ -53,6 +70,7 @@ Status validate_request(const Request& request) {
     SACCADE_RETURN_IF_ERROR(validate_message(request.messages[i], i, i + 1 == request.messages.size()));
   }
   SACCADE_RETURN_IF_ERROR(validate_sampling(request.sampling));
+  SACCADE_RETURN_IF_ERROR(validate_budget(request.budget));
   if (request.max_tokens < 1) {
     return invalid_argument(
         format("max_tokens is %lld; it must be 1 or more", static_cast<long long>(request.max_tokens)));

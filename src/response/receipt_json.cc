@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/format.h"
+#include "response/budget_text.h"
 
 namespace saccade {
 namespace {
@@ -49,12 +50,15 @@ Json receipt_json(const Receipt& receipt) {
                         {"resized_width", picture.resized_width},
                         {"resized_height", picture.resized_height},
                         {"tiles", picture.num_tiles},
+                        {"full_tokens", picture.full_tokens},
                         {"laid_out_tokens", picture.laid_out_tokens},
                         {"encoded_tokens", picture.encoded_tokens},
                         {"visual_tokens", picture.visual_tokens},
                         {"cached", picture.is_cached}});
   }
   Json json = {
+      {"request_id", receipt.request_id},
+      {"plan", receipt.plan},
       {"model", receipt.model},
       {"family", receipt.family},
       {"isa", receipt.isa},
@@ -88,6 +92,8 @@ Json receipt_json(const Receipt& receipt) {
       {"finish_reason", receipt.finish_reason},
       {"seed", receipt.seed},
   };
+  if (receipt.budget) json["budget"] = budget_json(*receipt.budget);
+  if (receipt.cost) json["cost"] = cost_json(*receipt.cost);
   if (!receipt.chat_template_note.empty()) json["chat_template_note"] = receipt.chat_template_note;
   return json;
 }
@@ -118,6 +124,7 @@ std::string receipt_table(const Receipt& receipt) {
       format("  %.1f GFLOP: %.1f looking, %.1f reading, %.1f answering; layers %.1f of %d reading, %.1f answering\n",
              receipt.flops.total() / 1e9, receipt.flops.encode / 1e9, receipt.flops.prefill / 1e9,
              receipt.flops.decode / 1e9, decoder.prefill_layers, decoder.num_layers, decoder.decode_layers);
+  table += budget_lines(receipt) + cost_line(receipt);
   table += format("  %s, %d %s, peak memory %s\n", receipt.isa.c_str(), receipt.threads,
                   receipt.threads == 1 ? "thread" : "threads", format_bytes(receipt.peak_memory_bytes).c_str());
   return table;

@@ -9,6 +9,7 @@ import re
 import resource
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -975,6 +976,85 @@ class Calibrate(ProgramTest):
         self.assertIn("set.jsonl", run("inspect", model).stdout)
         beside.write_text(json.dumps({**table, "delta": "x"}))
         self.fails(4, "mini.gguf.quality.json", "delta", result=run(*ask))
+
+
+class Ledgers(ProgramTest):
+    def make_ledger(self, *entries):
+        """A ledger as version 1 of it is, by SQLite itself. Entries have request_id, time_us and what else is told."""
+        text = "request_id account model plan task_class modality status cause finish_reason budget_mode policy candidates"
+        counts = "time_us claim_questions text_tokens visual_tokens laid_out_visual_tokens cached_tokens generated_tokens"
+        numbers = "waited_ms claim_epsilon claim_delta flops propensity"
+        optional = (
+            "max_latency_ms max_ttft_ms max_cost_usd min_quality predicted_ttft_ms predicted_ttft_p95_ms "
+            "predicted_latency_ms predicted_latency_p95_ms predicted_cost_usd predicted_quality ttft_ms latency_ms "
+            "met_latency met_ttft met_cost met_quality claim_kind cost_usd full_plan_usd"
+        )
+        defaults = {**dict.fromkeys(text.split(), ""), **dict.fromkeys((counts + " " + numbers).split(), 0),
+                    **dict.fromkeys(optional.split()), "context": b"", "status": "ok", "budget_mode": "best_effort",
+                    "propensity": 1}
+        path = self.folder / "a.ledger"
+        base = sqlite3.connect(path)
+        base.execute(f"CREATE TABLE entries ({', '.join(defaults)}, UNIQUE (request_id))")
+        base.execute("CREATE TABLE feedback (request_id, source, score, time_us, PRIMARY KEY (request_id, source))")
+        base.execute("PRAGMA application_id = 0x53414343")
+        base.execute("PRAGMA user_version = 1")
+        for entry in entries:
+            names = ", ".join(defaults)
+            base.execute(f"INSERT INTO entries ({names}) VALUES ({', '.join('?' * len(defaults))})",
+                         list({**defaults, **entry}.values()))
+        base.commit()
+        base.close()
+        return path
+
+    def test_feedback_is_reported(self):
+        day = 86_400_000_000
+        ledger = self.make_ledger(
+            {"request_id": "r1", "time_us": 20_000 * day, "model": "m", "cost_usd": 0.25, "full_plan_usd": 1},
+            {"request_id": "r2", "time_us": 20_002 * day - 1, "model": "m"},
+            {"request_id": "r3", "time_us": 20_002 * day, "model": "n", "status": "refused"},
+        )
+        self.assertEqual(run("feedback", ledger, "r1", "--wrong").stdout, "request r1: 0\n")
+        for options, score in ((("--right",), 1), (("--score", 0.5), 0.5)):
+            self.assertEqual(json.loads(run("feedback", ledger, "r1", *options, "--json").stdout)["score"], score)
+        page = self.folder / "report.html"
+        result = run("report", ledger, "--by", "day,model", "--html", page)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertRegex(result.stdout, r"(?m)^2024-10-04 +m .* 75\.0 % .* 0\.500 of 1$")
+        self.assertIn("3 requests, from 2024-10-04 to 2024-10-06", result.stdout)
+        self.assertIn("<svg", page.read_text())
+        self.assertNotIn("http", page.read_text())
+        days = ("--since", "2024-10-05", "--until", "2024-10-05")
+        report = json.loads(run("report", ledger, *days, "--json").stdout)
+        self.assertEqual((report["total"]["requests"], report["groups"][0]["key"]), (1, {"day": "2024-10-05"}))
+        self.fails(3, "a.ledger", '"r9"', result=run("feedback", ledger, "r9", "--right"))
+        self.fails(2, "ledger itself", result=run("report", ledger, "--html", ledger))
+        self.fails(3, "nowhere", result=run("report", ledger, "--html", self.folder / "nowhere" / "report.html"))
+
+    def test_refuses_what_is_no_ledger(self):
+        notes = self.folder / "notes.txt"
+        notes.write_text("Dear all,\nthis is no ledger.\n")
+        newer = self.make_ledger()
+        base = sqlite3.connect(newer)
+        base.execute("PRAGMA user_version = 2")
+        base.close()
+        for command, *rest in (("report",), ("feedback", "r1", "--right")):
+            with self.subTest(command=command):
+                self.fails(4, "notes.txt", "not a ledger", result=run(command, notes, *rest))
+                self.fails(3, "no/such", "no such file", result=run(command, "no/such.ledger", *rest))
+                self.fails(6, "directory", result=run(command, self.folder, *rest))
+                self.fails(4, "version 2", "newer saccade", result=run(command, newer, *rest))
+        self.assertEqual(notes.read_text(), "Dear all,\nthis is no ledger.\n")
+        result = run("report", "no/such.ledger", "--json")
+        self.assertEqual((result.returncode, json.loads(result.stdout)["error"]["code"]), (3, "not_found"))
+
+    def test_usage(self):
+        self.fails(2, "--by", "moon", "task_class", result=run("report", "a", "--by", "day,moon"))
+        self.fails(2, "--since", "2026-13-01", "as in", result=run("report", "a", "--since", "2026-13-01"))
+        backwards = run("report", "a", "--since", "2026-12-01", "--until", "2026-11-30")
+        self.fails(2, "2026-12-01", "2026-11-30", result=backwards)
+        self.fails(2, "--score", "--right", "--wrong", result=run("feedback", "a", "r1"))
+        self.fails(2, "--score", result=run("feedback", "a", "r1", "--right", "--wrong"))
+        self.fails(2, "--score", "0 to 1", result=run("feedback", "a", "r1", "--score", "nan"))
 
 
 if __name__ == "__main__":

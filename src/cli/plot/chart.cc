@@ -25,11 +25,11 @@ struct Range {
 
 // An axis: its ticks, and where a value comes to lie. Where data reach the last tick, there is some room behind it.
 struct Axis {
-  Axis(Range range, bool has_zero, int num_ticks) {
+  Axis(Range range, bool has_zero, int num_ticks, bool is_whole = false) {
     constexpr double kRoom = 0.3;  // of a step
     if (range.is_empty()) range = {0, 1};
     if (has_zero) range.min = std::min(range.min, 0.0);
-    ticks = nice_ticks(range.min, range.max, num_ticks);
+    ticks = nice_ticks(range.min, range.max, num_ticks, is_whole);
     first = ticks.front();
     last = ticks.back();
     if (range.min < first + kRoom * step() && !(has_zero && first == 0)) first -= kRoom * step();
@@ -55,7 +55,7 @@ class ChartPainter {
       : chart_(chart),
         area_(area),
         drawing_(drawing),
-        x_(range_of(&Point::x), chart.has_x_zero, 7),
+        x_(range_of(&Point::x), chart.has_x_zero, 7, chart.x_text != nullptr),
         y_(range_of(&Point::y), chart.has_y_zero, 7),
         plot_(plot_box()) {
     x_.put(plot_.left, plot_.right());
@@ -134,7 +134,7 @@ class ChartPainter {
       const double x = x_.at(tick);
       add(Line{.points = {{x, plot_.top}, {x, plot_.bottom()}}, .ink = Ink::kGrid});
       add(Words{.at = {x, plot_.bottom() + 18},
-                .text = tick_text(tick, x_.step()),
+                .text = chart_.x_text ? chart_.x_text(tick) : tick_text(tick, x_.step()),
                 .size = kTextSize,
                 .ink = Ink::kMuted,
                 .align = Align::kCenter});
@@ -244,20 +244,20 @@ class ChartPainter {
 
 }  // namespace
 
-std::vector<double> nice_ticks(double min, double max, int num_wanted) {
+std::vector<double> nice_ticks(double min, double max, int num_wanted, bool is_whole) {
   if (!(max > min)) {
-    const double room = min == 0 ? 1 : 0.1 * std::abs(min);
+    const double room = min == 0 || is_whole ? 1 : 0.1 * std::abs(min);
     min -= room;
     max += room;
   }
-  const double rough = (max - min) / std::max(1, num_wanted - 1);
+  const double rough = std::max((max - min) / std::max(1, num_wanted - 1), is_whole ? 1.0 : 0.0);
   const double magnitude = std::pow(10, std::floor(std::log10(rough)));
   double step = 10 * magnitude;
   for (const double factor : {1.0, 2.0, 2.5, 5.0}) {
-    if (factor * magnitude >= rough * (1 - 1e-9)) {
-      step = factor * magnitude;
-      break;
-    }
+    const double tried = factor * magnitude;
+    if (tried < rough * (1 - 1e-9) || (is_whole && tried != std::round(tried))) continue;
+    step = tried;
+    break;
   }
   const double first = std::floor(min / step + 1e-9);
   const double last = std::ceil(max / step - 1e-9);

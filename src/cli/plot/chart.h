@@ -1,6 +1,7 @@
 // A chart of points over two axes: series with marks, a legend, lines, and labels that keep out of each other's way.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -9,8 +10,8 @@
 namespace saccade::plot {
 
 /// Values at which an axis has its ticks: round numbers, evenly apart, the first at or below `min`, the last at or
-/// above `max`.
-std::vector<double> nice_ticks(double min, double max, int num_wanted);
+/// above `max`. `is_whole`: whole numbers only.
+std::vector<double> nice_ticks(double min, double max, int num_wanted, bool is_whole = false);
 
 /// A tick's number with the decimals that tell it from its neighbours, `step` apart.
 std::string tick_text(double value, double step);
@@ -41,6 +42,7 @@ struct Chart {
   std::string subtitle;
   std::string x_title;
   std::string y_title;
+  std::function<std::string(double)> x_text;  // of whole numbers that stand for something else: days, say
   bool is_y_percent = false;
   bool has_x_zero = true;  // the axis begins at 0
   bool has_y_zero = false;

@@ -53,6 +53,9 @@ TEST(Chart, TicksAreRoundNumbersAroundTheData) {
   EXPECT_GE(ticks.size(), 2u);
   EXPECT_GE(nice_ticks(5, 5, 7).size(), 2u) << "one value";
   EXPECT_GE(nice_ticks(0, 0, 7).size(), 2u);
+  EXPECT_THAT(nice_ticks(20001, 20003, 7, /*is_whole=*/true), ElementsAre(20001, 20002, 20003));
+  EXPECT_THAT(nice_ticks(20001, 20001, 7, /*is_whole=*/true), ElementsAre(20000, 20001, 20002));
+  EXPECT_THAT(nice_ticks(0, 14, 7, /*is_whole=*/true), ElementsAre(0, 5, 10, 15)) << "2.5 is not whole";
   EXPECT_EQ(tick_text(0.25, 0.25), "0.25");
   EXPECT_EQ(tick_text(0.5, 0.25), "0.50");
   EXPECT_EQ(tick_text(2000, 500), "2000");

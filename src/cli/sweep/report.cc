@@ -9,6 +9,7 @@
 #include "base/format.h"
 #include "cli/json_output.h"
 #include "cli/plot/cairo_paint.h"
+#include "cli/plot/page.h"
 #include "cli/plot/svg.h"
 #include "cli/printable_text.h"
 #include "cli/sweep/charts.h"
@@ -234,45 +235,19 @@ std::string sweep_markdown(const SweepFacts& facts, const SweepSummary& summary)
   return text;
 }
 
-constexpr const char* kPageStyle = R"(
-body{background:var(--paper);color:var(--text);font:15px/1.5 system-ui,sans-serif;margin:2rem auto;padding:0 1rem;max-width:70rem}
-h1{font-size:1.5rem}h2{font-size:1.15rem;margin-top:2rem}
-svg{width:100%;height:auto;display:block;margin:1rem 0}
-.scroll{overflow-x:auto}
-table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:.9rem}
-td,th{padding:.2rem .6rem;border-bottom:1px solid var(--grid);text-align:left;white-space:nowrap}
-.number{text-align:right}
-th button{all:unset;cursor:pointer;font-weight:600}
-th button:focus-visible{outline:2px solid var(--blue)}
-th[aria-sort=ascending] button::after{content:" \25b2"}
-th[aria-sort=descending] button::after{content:" \25bc"}
-tbody tr:hover{background:var(--grid)}
-ul{color:var(--muted);padding-left:1.2rem}
-)";
-
 std::string sweep_html(const SweepFacts& facts, const SweepSummary& summary) {
-  std::string html =
-      "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
-      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>Plans "
-      "compared</title>\n<style>\n" +
-      plot::ink_style() + kPageStyle + "</style></head><body>\n<h1>Plans compared</h1>\n";
-  const auto add_list = [&](const std::vector<std::string>& lines) {
-    html += "<ul>\n";
-    for (const std::string& line : lines) html += "<li>" + plot::escape_html(line) + "</li>\n";
-    html += "</ul>\n";
-  };
-  add_list(headlines(facts, summary));
+  std::string html = plot::html_list(headlines(facts, summary));
   html += plot::to_svg(quality_chart(summary, CostAxis::kFlops)) + plot::to_svg(quality_chart(summary, CostAxis::kMs));
   html += "<h2>Plans</h2>\n" + to_html(plan_table(summary));
-  if (!summary.refused.empty()) add_list(refusal_lines(summary));
+  if (!summary.refused.empty()) html += plot::html_list(refusal_lines(summary));
   html += "<h2>Milliseconds and FLOPs</h2>\n" + plot::to_svg(linearity_chart(summary));
-  add_list(linearity_lines(summary.linearity));
+  html += plot::html_list(linearity_lines(summary.linearity));
   html += to_html(stage_table(summary));
   if (num_asked_again(summary) > 0) {
     html += "<h2>The same question again</h2>\n<p>" + plot::escape_html(reuse_title(summary)) + ".</p>\n" +
             to_html(reuse_table(summary));
   }
-  return html + sortable_script() + "</body></html>\n";
+  return plot::html_page("Plans compared", html + sortable_script());
 }
 
 }  // namespace

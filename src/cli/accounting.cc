@@ -1,0 +1,109 @@
+#include "cli/accounting.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <random>
+
+#include "base/format.h"
+#include "ledger/account_policy.h"
+#include "ledger/utc_time.h"
+#include "platform/clock.h"
+
+namespace saccade {
+namespace {
+
+constexpr const char* kGroup = "Accounting";
+constexpr double kCheaperQuality = 0.95;  // that a cheaper plan has to keep
+
+std::string model_name(const std::string& model_path) {
+  return std::filesystem::path(model_path).filename().string();
+}
+
+// Of the plan that the request would be answered by.
+double expected_usd(const PlanExplanation& explanation) {
+  for (const ConsideredPlan& plan : explanation.plans) {
+    if (plan.is_chosen) return plan.predicted.cost_usd;
+  }
+  return 0;
+}
+
+}  // namespace
+
+void add_accounting_options(CLI::App& command, AccountingOptions& options) {
+  command.add_option("--ledger", options.ledger_path, "Keep the receipt in this SQLite file, for `saccade report`")
+      ->group(kGroup);
+  command
+      .add_option("--prices", options.prices_path, "What tokens and seconds cost, and what accounts may spend (TOML)")
+      ->group(kGroup);
+  command.add_option("--account", options.account, "Whose money it is; its limits are those of --prices")
+      ->group(kGroup);
+}
+
+Expected<Accounting> Accounting::open(const AccountingOptions& options) {
+  Accounting accounting;
+  accounting.options_ = options;
+  if (!options.account.empty() && options.ledger_path.empty()) {
+    return invalid_argument("--account counts what was spent in a ledger; give one with --ledger");
+  }
+  if (!options.prices_path.empty()) {
+    SACCADE_ASSIGN_OR_RETURN(accounting.prices_, read_prices(options.prices_path));
+  }
+  if (!options.ledger_path.empty()) {
+    SACCADE_ASSIGN_OR_RETURN(accounting.ledger_, Ledger::open(options.ledger_path, LedgerAccess::kCreate));
+  }
+  return accounting;
+}
+
+std::optional<Price> Accounting::price_of(const std::string& model_path) const {
+  return prices_ ? std::optional(prices_->price_of(model_name(model_path))) : std::nullopt;
+}
+
+Status Accounting::admit(Engine& engine, Request& request, std::string& note) {
+  if (ledger_ == nullptr || !prices_ || options_.account.empty()) return {};
+  SACCADE_ASSIGN_OR_RETURN(const PlanExplanation explanation, engine.explain(request));
+  const int64_t now_us = wall_time_us();
+  Spending spent;
+  SACCADE_ASSIGN_OR_RETURN(spent.day_usd, ledger_->spent_usd(options_.account, begin_of_day(now_us)));
+  SACCADE_ASSIGN_OR_RETURN(spent.month_usd, ledger_->spent_usd(options_.account, begin_of_month(now_us)));
+  const AccountDecision decision =
+      decide(prices_->policy_of(options_.account), spent, expected_usd(explanation), now_us);
+  note = decision.reason;
+  Budget& budget = request.budget;
+  switch (decision.action) {
+    case AccountAction::kAllow:
+    case AccountAction::kRecommendCheaper:
+      break;
+    case AccountAction::kApplyCheaper:
+      budget.min_quality = std::min(budget.min_quality.value_or(1), kCheaperQuality);
+      break;
+    case AccountAction::kDegrade:
+      budget.min_quality = 0;
+      break;
+    case AccountAction::kRefuse:
+      return budget_exceeded(decision.reason);
+  }
+  return {};
+}
+
+Status Accounting::record(const Answer& answer) {
+  if (ledger_ == nullptr) return {};
+  LedgerEntry entry = from_receipt(answer.receipt, wall_time_us());
+  entry.account = options_.account;
+  return ledger_->record(entry);
+}
+
+Status Accounting::record_failure(const std::string& model_path, const Request& request, const Status& failure) {
+  if (ledger_ == nullptr) return {};
+  LedgerEntry entry;
+  std::random_device random;
+  entry.request_id = format("req-%08x%08x%08x", random(), random(), random());
+  entry.time_us = wall_time_us();
+  entry.account = options_.account;
+  entry.model = model_name(model_path);
+  entry.asked = request.budget;
+  entry.status = failure.code() == StatusCode::kBudgetExceeded ? RequestStatus::kRefused : RequestStatus::kFailed;
+  entry.cause = failure.message();
+  return ledger_->record(entry);
+}
+
+}  // namespace saccade
