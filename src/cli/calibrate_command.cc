@@ -75,7 +75,6 @@ nlohmann::ordered_json header_of(const CalibrateOptions& options, const Question
           {"mmproj_bytes", side.measured.mmproj_bytes},
           {"strategy", side.strategy},
           {"set_digests", std::move(digests)},
-          {"limit", options.limit},
           {"max_tokens", options.max_tokens},
           {"seed", options.seed},
           {"isa", info.isa},
@@ -205,10 +204,10 @@ void add_calibrate_options(CLI::App& command, CalibrateOptions& options) {
       ->check(between<int64_t>(1, 64))
       ->capture_default_str();
   command.add_option("--out", options.out_path, "Write this file (default: MODEL.quality.json)");
-  command.add_option(
-      "--work", options.work,
-      "Folder for results.jsonl, from which the same command goes on where it was stopped, and losses.jsonl "
-      "(default: none)");
+  command.add_option("--work", options.work,
+                     "Folder for results.jsonl, from which the same command, or one of another --limit or "
+                     "--design-share, goes on, and "
+                     "losses.jsonl (default: none)");
   command.add_flag("--restart", options.restarts, "Throw away what an earlier calibration left in --work");
   add_max_tokens(command, options.max_tokens);
   command.add_flag("--json", options.is_json, "Print one JSON object instead of tables");

@@ -13,6 +13,7 @@
 #include "cli/printable_text.h"
 #include "engine/model.h"
 #include "engine/planning.h"
+#include "planner/quality_file.h"
 #include "weights/inspect.h"
 
 namespace saccade {
@@ -57,8 +58,10 @@ RunFacts try_to_load(const InspectOptions& options) {
   const std::string& reason = model->chat_template->fallback_reason();
   if (!reason.empty()) facts.chat_template += " (" + reason + ")";
   if (model->vision == nullptr) return facts;
-  const auto planning = make_planning(*model, DType::kF16);
-  facts.quality = planning ? planning->quality.source : "cannot be read: " + planning.status().message();
+  const auto table = read_quality_file(quality_file_path(options.model_path), measured_model(*model));
+  facts.quality = !table               ? "cannot be read: " + table.status().message()
+                  : table->has_value() ? (*table)->source
+                                       : published_priors().source;
   for (const ImageSize size : {ImageSize{336, 336}, {640, 480}, {1280, 720}, {1240, 1754}}) {
     const auto pieces = model->vision->layout(size);
     if (pieces) facts.tokens_per_picture.emplace_back(format("%dx%d", size.width, size.height), count_visual(*pieces));

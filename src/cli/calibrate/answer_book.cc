@@ -57,7 +57,7 @@ std::string AnswerBook::text_of(const Levers& levers) const {
 const SweepResult* AnswerBook::find(int64_t question, const std::string& plan) const {
   const auto by_question = results_.find(plan);
   if (by_question == results_.end()) return nullptr;
-  const auto found = by_question->second.find(question);
+  const auto found = by_question->second.find(list_.at(question).number);
   return found == by_question->second.end() ? nullptr : &record_.results[found->second];
 }
 
@@ -70,7 +70,8 @@ Status AnswerBook::ask_one(Engine& engine, int64_t question, const Levers& lever
   const EvalItem& item = list_.item(question);
   Request request = list_.request_for(question, options_.max_tokens);
   request.plan = to_plan(levers, {}, options_.strategy);
-  request.plan.seed += options_.seed + static_cast<uint64_t>(question);  // another draw for each question
+  request.plan.seed +=
+      options_.seed + static_cast<uint64_t>(list_.at(question).number);  // another draw for each question
   engine.forget();
   const auto answer = engine.answer(request, until_interrupted());
   if (is_interrupted()) return cancelled("interrupted");
@@ -82,7 +83,7 @@ Status AnswerBook::ask_one(Engine& engine, int64_t question, const Levers& lever
     return answer.status().with_context("plan " + text).with_context(item.where);
   }
   SweepResult result;
-  result.item = question;
+  result.item = list_.at(question).number;
   result.plan = text;
   result.answer = answer->text;
   if (item.answer) result.is_right = is_right(item, answer->text);
@@ -165,9 +166,9 @@ PlanMeans AnswerBook::means(const Levers& levers, std::span<const int64_t> quest
   }
   if (means.num_questions == 0) return means;
   const auto count = static_cast<double>(means.num_questions);
-  for (double* sum : {&means.loss, &means.latency_ms, &means.prepare_ms, &means.encode_ms, &means.compress_ms,
-                      &means.prefill_ms, &means.decode_ms, &means.flops.encode, &means.flops.prefill,
-                      &means.flops.decode}) {
+  for (double* sum :
+       {&means.loss, &means.latency_ms, &means.prepare_ms, &means.encode_ms, &means.compress_ms, &means.prefill_ms,
+        &means.decode_ms, &means.flops.encode, &means.flops.prefill, &means.flops.decode}) {
     *sum /= count;
   }
   return means;

@@ -59,8 +59,8 @@ class AnswerBook {
   std::string text_of(const Levers& levers) const;
   bool is_refused(const Levers& levers) const { return record_.refused.contains(text_of(levers)); }
 
-  /// 0 or 1; none where the full plan is wrong, or the plan was not asked. An answer of an item without a label is right
-  /// where it is the full plan's.
+  /// 0 or 1; none where the full plan is wrong, or the plan was not asked. An answer of an item without a label is
+  /// right where it is the full plan's.
   std::optional<double> loss(int64_t question, const Levers& levers) const;
   PlanMeans means(const Levers& levers, std::span<const int64_t> questions) const;
   /// Share of right answers of the full plan.
@@ -83,7 +83,7 @@ class AnswerBook {
   std::mutex mutex_;
   SweepRecord& record_;
   ResultFile* const file_;
-  std::unordered_map<std::string, std::unordered_map<int64_t, size_t>> results_;  // by plan and question
+  std::unordered_map<std::string, std::unordered_map<int64_t, size_t>> results_;  // by plan and question's number
 };
 
 }  // namespace saccade

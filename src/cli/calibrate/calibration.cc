@@ -14,7 +14,7 @@ namespace {
 
 // Of each part; a class of fewer questions is planned for as any other question is.
 constexpr size_t kLeastOfClass = 60;
-constexpr int64_t kLeastRight = 5;
+constexpr int64_t kLeastRight = 2;
 // Plans of several levers that are tried: of all questions, and of each class's own.
 constexpr int kCombined = 16;
 constexpr int kCombinedOfClass = 8;
@@ -149,7 +149,7 @@ class Calibrator {
   // Those of all questions and those of the question's class.
   std::vector<Levers> plans_of(int64_t question, const std::map<std::string, std::vector<Levers>>& by_class) const {
     std::vector<Levers> plans = by_class.at(kAnyClass);
-    const auto own = by_class.find(list_.questions[static_cast<size_t>(question)].task_class);
+    const auto own = by_class.find(list_.at(question).task_class);
     if (own != by_class.end()) add_new(own->second, plans);
     return plans;
   }

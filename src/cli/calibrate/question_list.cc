@@ -21,12 +21,12 @@ void shuffle(std::vector<T>& values, std::mt19937_64& engine) {
 }  // namespace
 
 const EvalItem& QuestionList::item(int64_t question) const {
-  const CalibrationQuestion& asked = questions[static_cast<size_t>(question)];
+  const CalibrationQuestion& asked = at(question);
   return sets[asked.set_idx].items[asked.item_idx];
 }
 
 Request QuestionList::request_for(int64_t question, int64_t max_tokens) const {
-  return sets[questions[static_cast<size_t>(question)].set_idx].request_for(item(question), max_tokens);
+  return sets[at(question).set_idx].request_for(item(question), max_tokens);
 }
 
 int64_t QuestionList::num_pictures() const {
@@ -44,8 +44,8 @@ Expected<QuestionList> read_questions(std::span<const std::string> paths, int64_
     const std::filesystem::path folder = std::filesystem::path(path).parent_path();
     for (size_t i = 0; i < set.items.size(); ++i) {
       const EvalItem& item = set.items[i];
-      all.push_back({list.sets.size(), i, (folder / item.image).lexically_normal().string(),
-                     rules.classify(item.question)});
+      all.push_back({static_cast<int64_t>(all.size()), list.sets.size(), i,
+                     (folder / item.image).lexically_normal().string(), rules.classify(item.question)});
     }
     list.sets.push_back(std::move(set));
   }
@@ -77,8 +77,7 @@ std::vector<int64_t> of_class(const QuestionList& list, std::span<const int64_t>
                               const std::string& task_class) {
   std::vector<int64_t> found;
   for (const int64_t question : questions) {
-    const bool is_one = task_class == kAnyClass ||
-                        list.questions[static_cast<size_t>(question)].task_class == task_class;
+    const bool is_one = task_class == kAnyClass || list.at(question).task_class == task_class;
     if (is_one) found.push_back(question);
   }
   return found;
@@ -91,7 +90,7 @@ std::vector<int64_t> one_of_each_picture(const QuestionList& list, std::span<con
   std::set<std::string> pictures;
   std::vector<int64_t> drawn;
   for (const int64_t question : order) {
-    if (pictures.insert(list.questions[static_cast<size_t>(question)].picture).second) drawn.push_back(question);
+    if (pictures.insert(list.at(question).picture).second) drawn.push_back(question);
   }
   return drawn;
 }

@@ -14,6 +14,7 @@
 namespace saccade {
 
 struct CalibrationQuestion {
+  int64_t number = 0;  // among the questions of all sets, whatever the limit
   size_t set_idx = 0;
   size_t item_idx = 0;     // of that set
   std::string picture;     // its path: questions of one are not independent
@@ -25,13 +26,14 @@ struct QuestionList {
   std::vector<EvalSet> sets;
   std::vector<CalibrationQuestion> questions;
 
+  const CalibrationQuestion& at(int64_t question) const { return questions[static_cast<size_t>(question)]; }
   const EvalItem& item(int64_t question) const;
   Request request_for(int64_t question, int64_t max_tokens) const;
   int64_t num_pictures() const;
 };
 
-/// `limit` questions of all sets together, drawn by the seed; all of them where it is 0. Errors: those of
-/// read_eval_set().
+/// `limit` questions of all sets together, drawn by the seed, those of a smaller limit among them; all where it is 0.
+/// Errors: those of read_eval_set().
 Expected<QuestionList> read_questions(std::span<const std::string> paths, int64_t limit, uint64_t seed,
                                       const TaskRules& rules);
 

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <fstream>
 #include <set>
@@ -38,7 +39,7 @@ class QuestionListTest : public ::testing::Test {
   }
   static std::set<std::string> pictures_of(const QuestionList& list, const std::vector<int64_t>& questions) {
     std::set<std::string> pictures;
-    for (const int64_t question : questions) pictures.insert(list.questions[static_cast<size_t>(question)].picture);
+    for (const int64_t question : questions) pictures.insert(list.at(question).picture);
     return pictures;
   }
 
@@ -84,8 +85,14 @@ TEST_F(QuestionListTest, KnowsClasses) {
   EXPECT_TRUE(of_class(list, all, "read").empty());
 }
 
-TEST_F(QuestionListTest, LimitDraws) {
-  EXPECT_EQ(read(10).questions.size(), 10);
+TEST_F(QuestionListTest, ALargerLimitDrawsMore) {
+  const auto numbers = [](const QuestionList& list) {
+    std::set<int64_t> found;
+    for (const CalibrationQuestion& question : list.questions) found.insert(question.number);
+    return found;
+  };
+  EXPECT_EQ(numbers(read(10)).size(), 10);
+  EXPECT_TRUE(std::ranges::includes(numbers(read(30)), numbers(read(10))));
   EXPECT_GT(read(10).num_pictures(), 3);
 }
 
