@@ -10,9 +10,9 @@
 
 #include "planner/cost_model.h"
 #include "planner/levers.h"
-#include "saccade/price.h"
 #include "planner/quality_model.h"
 #include "saccade/budget.h"
+#include "saccade/price.h"
 #include "saccade/receipt.h"
 
 namespace saccade {
