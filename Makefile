@@ -6,7 +6,7 @@ PYTHON ?= python3
 FILTER ?= .
 
 # Folders whose tests feed damaged files to the parsers or do arithmetic on raw memory, and those with threads.
-ASAN_FOLDERS := base platform tensor weights text request media kernels decoder encoder compression response ledger engine cli parity
+ASAN_FOLDERS := base platform tensor weights text request planner media kernels decoder encoder compression response ledger engine cli parity
 TSAN_FOLDERS := platform kernels decoder encoder compression ledger engine
 
 # What an instruction set makes different. The preset `aarch64` builds more (src/CMakeLists.txt), in some minutes.
@@ -75,6 +75,13 @@ eval: configure  ## Print how often the small model is right, on held-out pictur
 	@echo "parts that equal their neighbours, on the pictures that are half empty"
 	@$(RELEASE)/bin/saccade sweep models/saccade-mini.gguf --data samples/half_empty.jsonl --reuse 0 \
 	  --plan skip-equal=0 --plan skip-equal=0,skip-equal-margin=0
+
+.PHONY: calibrate
+calibrate: configure  ## Measure what plans cost the small model in quality, and certify it (an hour; needs fonts, see tools/calibration_set.sh)
+	cmake --build --preset release -j $(JOBS) --target saccade
+	@test -f build/calibration/set.jsonl || PYTHON=$(PYTHON) tools/calibration_set.sh build/calibration
+	$(RELEASE)/bin/saccade calibrate models/saccade-mini.gguf --data build/calibration/set.jsonl --limit 1500 \
+	  -t 1 --workers $(JOBS) --work build/calibrate
 
 .PHONY: bench
 bench: packages  ## Measure the kernels beside oneDNN, the machine's limits, and compression (FILTER=regex chooses)

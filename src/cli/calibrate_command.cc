@@ -2,6 +2,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <memory>
+#include <span>
 #include <string>
 #include <system_error>
 #include <vector>
@@ -142,6 +143,11 @@ Expected<Calibration> run(const CalibrateOptions& options, const std::string& ou
   SACCADE_ASSIGN_OR_RETURN(Calibration calibration,
                            calibrate(book, list, split, {side.levers, options.delta, options.seed}));
   calibration.table.source = source_of(options, list, split);
+  if (!options.work.empty()) {
+    const std::string losses = losses_text(calibration);
+    SACCADE_RETURN_IF_ERROR(write_whole_file((std::filesystem::path(options.work) / "losses.jsonl").string(),
+                                             std::as_bytes(std::span(losses))));
+  }
   SACCADE_RETURN_IF_ERROR(write_quality_file(out_path, side.measured, calibration.table));
   return calibration;
 }
@@ -201,7 +207,8 @@ void add_calibrate_options(CLI::App& command, CalibrateOptions& options) {
   command.add_option("--out", options.out_path, "Write this file (default: MODEL.quality.json)");
   command.add_option(
       "--work", options.work,
-      "Folder for results.jsonl, from which the same command goes on where it was stopped (default: none)");
+      "Folder for results.jsonl, from which the same command goes on where it was stopped, and losses.jsonl "
+      "(default: none)");
   command.add_flag("--restart", options.restarts, "Throw away what an earlier calibration left in --work");
   add_max_tokens(command, options.max_tokens);
   command.add_flag("--json", options.is_json, "Print one JSON object instead of tables");

@@ -12,6 +12,7 @@
 #include "cli/plan_options.h"
 #include "cli/printable_text.h"
 #include "engine/model.h"
+#include "engine/planning.h"
 #include "weights/inspect.h"
 
 namespace saccade {
@@ -33,6 +34,7 @@ struct RunFacts {
   std::string family;                                               // "llama+llava"
   std::string chat_template;                                        // "file", or the stand-in with the reason
   std::vector<std::pair<std::string, int64_t>> tokens_per_picture;  // {"640x480", 576}
+  std::string quality;                                              // what budgets go by
 };
 
 int64_t count_visual(const std::vector<LayoutPiece>& pieces) {
@@ -55,6 +57,8 @@ RunFacts try_to_load(const InspectOptions& options) {
   const std::string& reason = model->chat_template->fallback_reason();
   if (!reason.empty()) facts.chat_template += " (" + reason + ")";
   if (model->vision == nullptr) return facts;
+  const auto planning = make_planning(*model, DType::kF16);
+  facts.quality = planning ? planning->quality.source : "cannot be read: " + planning.status().message();
   for (const ImageSize size : {ImageSize{336, 336}, {640, 480}, {1280, 720}, {1240, 1754}}) {
     const auto pieces = model->vision->layout(size);
     if (pieces) facts.tokens_per_picture.emplace_back(format("%dx%d", size.width, size.height), count_visual(*pieces));
@@ -96,6 +100,7 @@ void print_facts(const ModelFiles& files, const ModelFacts& facts, const RunFact
         {"kv_cache_bytes", kv_cache_bytes(facts, context_length, sizeof(float))},
         {"total_bytes", estimated_memory_bytes(facts, context_length, kPrefillTokens, sizeof(float))}}},
       {"tokens_per_picture", pictures},
+      {"quality", run.quality},
       {"problem", run.problem},
   });
 }
@@ -135,6 +140,7 @@ void print_table(const ModelFiles& files, const ModelFacts& facts, const RunFact
     return;
   }
   print_row("chat template", run.chat_template);
+  if (!run.quality.empty()) print_row("quality by", run.quality);
   for (const auto& [size, tokens] : run.tokens_per_picture) {
     print_row(("picture " + size).c_str(), format("%lld tokens", static_cast<long long>(tokens)));
   }

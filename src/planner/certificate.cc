@@ -2,23 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numbers>
 
 namespace saccade {
 namespace {
 
-// Relative entropy of Bernoulli distributions, in nats.
-double divergence(double a, double b) {
-  const double first = a <= 0 ? 0 : a * std::log(a / b);
-  const double second = a >= 1 ? 0 : (1 - a) * std::log((1 - a) / (1 - b));
-  return first + second;
-}
-
-// P[Bin(n, p) <= k] for k < n p: from its largest term down, each by its share of the one before, until they are too
-// small to count.
-double binomial_cdf(int64_t k, int64_t n, double p) {
-  const auto count = static_cast<double>(n);
-  auto hits = static_cast<double>(k);
+// P[Bin(count, p) <= hits] for hits < count p: from its largest term down, each by its share of the one before, until
+// they are too small to count.
+double binomial_cdf(double hits, double count, double p) {
   const double log_largest = std::lgamma(count + 1) - std::lgamma(hits + 1) - std::lgamma(count - hits + 1) +
                              hits * std::log(p) + (count - hits) * std::log1p(-p);
   double share = 1;
@@ -35,14 +25,11 @@ double binomial_cdf(int64_t k, int64_t n, double p) {
 double loss_p_value(double mean_loss, int64_t num_samples, double epsilon) {
   if (num_samples <= 0 || epsilon <= 0) return 1;
   if (epsilon >= 1) return 0;
-  if (mean_loss >= epsilon) return 1;
-  const auto count = static_cast<double>(num_samples);
-  const double hoeffding = std::exp(-count * divergence(mean_loss, epsilon));
   // Means of whole losses are not quite whole after a division.
-  const auto hits = static_cast<int64_t>(std::ceil(count * mean_loss - 1e-9));
-  const bool is_below = static_cast<double>(hits) < count * epsilon;
-  const double bentkus = is_below ? std::numbers::e * binomial_cdf(hits, num_samples, epsilon) : 1;
-  return std::min({1.0, hoeffding, bentkus});
+  const auto count = static_cast<double>(num_samples);
+  const double hits = std::ceil(count * mean_loss - 1e-6);
+  // More than half of the probability is no evidence, and would take long to add up.
+  return hits >= count * epsilon ? 1 : binomial_cdf(hits, count, epsilon);
 }
 
 size_t certified_rungs(std::span<const LadderRung> ladder, double epsilon, double delta) {

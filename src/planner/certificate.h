@@ -8,8 +8,8 @@
 
 namespace saccade {
 
-/// Of the hypothesis that the expected loss, which lies in [0, 1], is over `epsilon`, where its mean over `num_samples`
-/// was `mean_loss`: the smaller of Hoeffding's and Bentkus's bounds.
+/// Of the hypothesis that the expected loss is over `epsilon`, where its mean over `num_samples` independent ones, each
+/// of them 0 or 1, was `mean_loss`: the exact probability of so small a mean at `epsilon`.
 double loss_p_value(double mean_loss, int64_t num_samples, double epsilon);
 
 /// How many rungs, from the safest, are certified to lose no more than `epsilon`: with a probability of 1 - delta none

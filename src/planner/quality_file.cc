@@ -141,8 +141,8 @@ Expected<ClassQuality> read_class(const Field& field) {
   SACCADE_ASSIGN_OR_RETURN(const Field ladder, field.at("ladder"));
   SACCADE_ASSIGN_OR_RETURN(const std::vector<Field> rungs, ladder.list());
   for (const Field& rung : rungs) {
-    SACCADE_ASSIGN_OR_RETURN(LadderRung read, read_rung(rung));
-    quality.ladder.push_back(std::move(read));
+    SACCADE_ASSIGN_OR_RETURN(const LadderRung read, read_rung(rung));
+    quality.ladder.push_back(read);
   }
   return quality;
 }

@@ -904,6 +904,80 @@ class Files(ProgramTest):
         self.assertFalse(out.exists())
 
 
+class Calibrate(ProgramTest):
+    def args(self, num_items, *more):
+        """Questions on pictures of their own: copies of the demo's."""
+        lines = []
+        for i in range(num_items):
+            item = DEMO[i % len(DEMO)]
+            picture = self.folder / f"{i}.png"
+            shutil.copy(ROOT / "samples" / item["image"], picture)
+            lines.append(json.dumps({**item, "image": picture.name}))
+        (self.folder / "set.jsonl").write_text("\n".join(lines))
+        out = ("--out", self.folder / "quality.json", "--work", self.folder / "work")
+        return ("calibrate", MODEL, "--data", self.folder / "set.jsonl", "--design-share", 0.5, *out, *more)
+
+    def test_measures_and_goes_on_after_an_interrupt(self):
+        args = self.args(10)
+        results = self.folder / "work" / "results.jsonl"
+        process = subprocess.Popen([PROGRAM, *map(str, args)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        while process.poll() is None and not (results.exists() and results.read_text().count("\n") > 5):
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        stdout, stderr = process.communicate(timeout=60)
+        self.assertEqual((process.returncode, stdout), (130, ""), stderr)
+        self.assertIn("goes on from here", stderr)
+        self.assertFalse((self.folder / "quality.json").exists())
+        asked = results.read_text()
+        result = run(*args, "--json")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertTrue(results.read_text().startswith(asked))
+        outcome = json.loads(result.stdout)
+        self.assertEqual([row["class"] for row in outcome["classes"]], ["any"])
+        self.assertEqual((outcome["classes"][0]["num_design"], outcome["classes"][0]["num_certification"]), (5, 5))
+        ladder = outcome["classes"][0]["ladder"]
+        self.assertGreater(len(ladder), 0)
+        for rung in ladder:
+            self.assertLess(rung["mean_loss"], rung["epsilon"])
+        table = json.loads((self.folder / "quality.json").read_text())
+        self.assertEqual(table["model"], {**table["model"], "file": MODEL.name, "bytes": MODEL.stat().st_size})
+        self.assertEqual([rung["plan"] for rung in table["classes"]["any"]["ladder"]], [rung["plan"] for rung in ladder])
+        losses = json.loads((self.folder / "work" / "losses.jsonl").read_text())
+        self.assertEqual([row.count("1") / len(row) for row in losses["losses"]], [rung["mean_loss"] for rung in ladder])
+        # Once more, by two at the same time: nothing is asked, and all is the same.
+        again = run(*args, "--workers", 2, "-t", 1)
+        self.assertEqual(again.returncode, 0, again.stderr)
+        self.assertIn("class any: 5 questions", again.stdout)
+        self.assertIn("wrote ", again.stdout)
+        self.assertEqual(json.loads((self.folder / "quality.json").read_text()), table)
+        self.fails(2, "max_tokens", "--restart", result=run(*args, "--max-tokens", 7))
+
+    def test_refuses_what_it_cannot_measure(self):
+        args = self.args(2)
+        (self.folder / "set.jsonl").write_text(json.dumps({**DEMO[0], "image": "0.png"}))
+        self.fails(2, "one picture", result=run(*args))
+        self.fails(3, "nowhere.jsonl", result=run("calibrate", MODEL, "--data", self.folder / "nowhere.jsonl"))
+        data = self.folder / "set.jsonl"
+        self.fails(2, "--out", "is read here", result=run("calibrate", MODEL, "--data", data, "--out", data))
+        self.assertIn("Example", run("calibrate", "--help").stdout)
+
+    def test_a_budget_goes_by_what_was_measured(self):
+        model = self.folder / "mini.gguf"
+        shutil.copy(MODEL, model)
+        beside = self.folder / "mini.gguf.quality.json"
+        ask = ("ask", model, "--image", PICTURE, "--min-quality", 0.5, "-q", DEMO[0]["question"])
+        self.assertEqual(json.loads(run("inspect", model, "--json").stdout)["quality"], "published figures of other models")
+        table = json.loads((ROOT / "models" / "saccade-mini.gguf.quality.json").read_text())
+        beside.write_text(json.dumps(table))
+        self.fails(2, "another model", "saccade-mini.gguf", result=run(*ask))
+        table["model"]["file"] = model.name
+        beside.write_text(json.dumps(table))
+        self.assertEqual(run(*ask).stdout.strip(), DEMO[0]["answer"])
+        self.assertIn("set.jsonl", run("inspect", model).stdout)
+        beside.write_text(json.dumps({**table, "delta": "x"}))
+        self.fails(4, "mini.gguf.quality.json", "delta", result=run(*ask))
+
+
 class Ledgers(ProgramTest):
     def make_ledger(self, *entries):
         """A ledger as version 1 of it is, by SQLite itself. Entries have request_id, time_us and what else is told."""

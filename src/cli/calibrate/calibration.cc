@@ -16,9 +16,11 @@ namespace {
 constexpr size_t kLeastOfClass = 60;
 constexpr int64_t kLeastRight = 5;
 // Plans of several levers that are tried: of all questions, and of each class's own.
-constexpr int kCombined = 24;
-constexpr int kCombinedOfClass = 12;
+constexpr int kCombined = 16;
+constexpr int kCombinedOfClass = 8;
 constexpr double kMaxTriedLoss = 0.4;
+// Taken as lost by each step of a lever: of plans that seem to lose nothing, those that leave out less are tried too.
+constexpr double kStepLoss = 0.001;
 constexpr double kMaxRungLoss = 0.3;
 constexpr size_t kMaxRungs = 10;
 // What loses so much on the first questions is not tried on the others.
@@ -52,9 +54,10 @@ class Calibrator {
     for (const int64_t question : split_.design) inquiries.push_back({question, tried_[kAnyClass]});
     SACCADE_RETURN_IF_ERROR(ask_in_rounds("levers", std::move(inquiries)));
     if (book_.means({}, split_.design).num_questions < kLeastRight) {
-      return invalid_argument(format("the full plan answers fewer than %lld of %zu design questions right; there is no "
-                                     "quality to keep",
-                                     static_cast<long long>(kLeastRight), split_.design.size()));
+      return invalid_argument(
+          format("the full plan answers fewer than %lld of %zu design questions right; there is no "
+                 "quality to keep",
+                 static_cast<long long>(kLeastRight), split_.design.size()));
     }
     std::set<std::string> names = {kAnyClass};
     for (const CalibrationQuestion& question : list_.questions) names.insert(question.task_class);
@@ -79,9 +82,11 @@ class Calibrator {
     for (const auto& [name, questions] : design_) {
       std::vector<PlanPoint> points;
       for (const Levers& levers : all_plans(options_.levers)) {
-        points.push_back({levers, costs.predicted_ms(levers), expected_loss(quality_[name], levers)});
+        const double loss = expected_loss(quality_[name], levers) + kStepLoss * num_steps(options_.levers, levers);
+        points.push_back({levers, costs.predicted_ms(levers), loss});
       }
-      combined_[name] = spread_over_losses(points, name == kAnyClass ? kCombined : kCombinedOfClass, kMaxTriedLoss);
+      combined_[name] =
+          spread_over_front(std::move(points), name == kAnyClass ? kCombined : kCombinedOfClass, kMaxTriedLoss);
     }
     tried_.try_emplace(kAnyClass);
     std::vector<Inquiry> inquiries;
@@ -98,21 +103,41 @@ class Calibrator {
     return ask_in_rounds("plans", std::move(inquiries));
   }
 
+  // Plans of which the first questions say enough are not tried on the others.
   Status ask_in_rounds(const std::string& stage, std::vector<Inquiry> inquiries) {
     const size_t num_first = std::min(kFirstQuestions, inquiries.size());
+    const std::span<const int64_t> first = std::span(split_.design).first(num_first);
     SACCADE_RETURN_IF_ERROR(book_.ask(stage + ", first", std::span(inquiries).first(num_first)));
-    std::map<std::string, bool> is_hopeless;
+    std::map<std::string, bool> is_known;
     for (Inquiry& inquiry : inquiries) {
       std::erase_if(inquiry.plans, [&](const Levers& levers) {
-        const auto [known, is_new] = is_hopeless.try_emplace(book_.text_of(levers), false);
-        if (is_new) {
-          const PlanMeans means = book_.means(levers, std::span(split_.design).first(num_first));
-          known->second = means.num_questions >= kLeastTried && means.loss > kHopelessLoss;
-        }
+        const auto [known, is_new] = is_known.try_emplace(book_.text_of(levers), false);
+        if (is_new) known->second = is_hopeless(levers, first) || is_settled(levers, first);
         return known->second;
       });
     }
     return book_.ask(stage, inquiries);
+  }
+
+  bool is_hopeless(const Levers& levers, std::span<const int64_t> questions) const {
+    const PlanMeans means = book_.means(levers, questions);
+    return means.num_questions >= kLeastTried && means.loss > kHopelessLoss;
+  }
+
+  // Whether it moves one lever, and one that is moved further seems to lose nothing: it can't lose more.
+  bool is_settled(const Levers& levers, std::span<const int64_t> questions) const {
+    if (num_moved(levers) != 1) return false;
+    for (size_t i = 0; i < kNumLevers; ++i) {
+      const std::vector<double>& settings = options_.levers[i];
+      if (levers.values[i] == Levers().values[i]) continue;
+      for (auto further = std::ranges::find(settings, levers.values[i]) + 1; further < settings.end(); ++further) {
+        Levers moved;
+        moved.values[i] = *further;
+        const PlanMeans means = book_.means(moved, questions);
+        if (means.num_questions >= kLeastTried && means.loss == 0) return true;
+      }
+    }
+    return false;
   }
 
   static void add_new(const std::vector<Levers>& more, std::vector<Levers>& plans) {
@@ -167,13 +192,18 @@ class Calibrator {
                           .ladder = {}};
     const double full_ms = book_.means({}, questions).latency_ms;
     for (const Levers& levers : ladders_.at(name)) {
+      if (book_.is_refused(levers)) continue;  // of a picture that none of the design questions was like
       const PlanMeans means = book_.means(levers, questions);
       quality.ladder.push_back({levers, means.num_questions, means.loss});
       RungReport rung = {.plan = book_.text_of(levers),
                          .design_loss = book_.means(levers, design_.at(name)).loss,
                          .rung = quality.ladder.back(),
                          .ms = means.latency_ms,
-                         .full_ms = full_ms};
+                         .full_ms = full_ms,
+                         .losses = {}};
+      for (const int64_t question : questions) {
+        if (const auto loss = book_.loss(question, levers)) rung.losses += *loss > 0 ? '1' : '0';
+      }
       rung.epsilon = least_epsilon(quality.ladder, quality.ladder.size(), options_.delta);
       report.ladder.push_back(std::move(rung));
     }

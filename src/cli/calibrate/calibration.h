@@ -20,6 +20,7 @@ struct RungReport {
   double epsilon = 1;  // certified, for this rung with all before it
   double ms = 0;
   double full_ms = 0;
+  std::string losses;  // a 0 or 1 for each certification question, in the same order for all rungs of a ladder
 };
 
 struct ClassReport {

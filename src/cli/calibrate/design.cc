@@ -8,6 +8,10 @@ namespace {
 
 constexpr double kPriorQuestions = 10;
 
+bool is_safer(const PlanPoint& a, const PlanPoint& b) {
+  return a.loss != b.loss ? a.loss < b.loss : a.ms < b.ms;
+}
+
 }  // namespace
 
 std::vector<Levers> one_lever_plans(const LeverOptions& options) {
@@ -35,21 +39,35 @@ std::vector<Levers> all_plans(const LeverOptions& options) {
   return plans;
 }
 
-std::vector<LossPoint> monotone(std::vector<LossPoint> points) {
+int num_moved(const Levers& levers) {
+  int sum = 0;
+  for (size_t i = 0; i < kNumLevers; ++i) sum += levers.values[i] != Levers().values[i] ? 1 : 0;
+  return sum;
+}
+
+int num_steps(const LeverOptions& options, const Levers& levers) {
+  int sum = 0;
+  for (size_t i = 0; i < kNumLevers; ++i) {
+    sum += static_cast<int>(std::ranges::find(options[i], levers.values[i]) - options[i].begin());
+  }
+  return sum;
+}
+
+std::vector<LossPoint> monotone(std::vector<LossPoint> points, std::span<const double> weights) {
   struct Pool {
     double loss;
+    double weight;
     size_t count;
   };
   std::vector<Pool> pools;
   for (size_t i = 0; i < points.size(); ++i) {
-    pools.push_back({i == 0 ? 0 : std::max(0.0, points[i].loss), 1});
+    pools.push_back({i == 0 ? 0 : std::max(0.0, points[i].loss), weights[i], 1});
     while (pools.size() > 1 && pools[pools.size() - 2].loss > pools.back().loss) {
       const Pool last = pools.back();
       pools.pop_back();
       Pool& before = pools.back();
-      const auto count = static_cast<double>(before.count + last.count);
-      before.loss = (before.loss * static_cast<double>(before.count) + last.loss * static_cast<double>(last.count)) / count;
-      before.count += last.count;
+      const double weight = before.weight + last.weight;
+      before = {(before.loss * before.weight + last.loss * last.weight) / weight, weight, before.count + last.count};
     }
   }
   size_t i = 0;
@@ -64,19 +82,21 @@ ClassQuality fit_curves(const AnswerBook& book, const LeverOptions& options, std
   ClassQuality quality;
   for (size_t i = 0; i < kNumLevers; ++i) {
     std::vector<LossPoint> points = {{Levers().values[i], 0}};
+    std::vector<double> weights = {1};
     for (const double value : options[i]) {
       Levers levers;
       levers.values[i] = value;
       const PlanMeans means = book.means(levers, questions);
       if (levers.is_full() || book.is_refused(levers) || means.num_questions == 0) continue;
+      const auto count = static_cast<double>(means.num_questions);
       double loss = means.loss;
       if (prior != nullptr) {
-        const auto count = static_cast<double>(means.num_questions);
         loss = (loss * count + expected_loss(prior->curves[i], value) * kPriorQuestions) / (count + kPriorQuestions);
       }
       points.push_back({value, loss});
+      weights.push_back(count);
     }
-    quality.curves[i] = monotone(std::move(points));
+    quality.curves[i] = monotone(std::move(points), weights);
   }
   return quality;
 }
@@ -115,25 +135,25 @@ double PlanCosts::predicted_ms(const Levers& levers) const {
   return measured_ms(means);
 }
 
-std::vector<Levers> spread_over_losses(std::span<const PlanPoint> points, int count, double max_loss) {
+std::vector<Levers> spread_over_front(std::vector<PlanPoint> points, int count, double max_loss) {
+  std::ranges::stable_sort(points, is_safer);
+  std::vector<PlanPoint> front;
+  for (const PlanPoint& point : points) {
+    if (point.loss <= max_loss && (front.empty() || point.ms < front.back().ms)) front.push_back(point);
+  }
   std::vector<Levers> chosen;
-  for (int i = 1; i <= count; ++i) {
-    // Closer together where little is lost.
-    const double share = static_cast<double>(i) / count;
-    const double loss = max_loss * share * share;
-    const PlanPoint* fastest = nullptr;
-    for (const PlanPoint& point : points) {
-      if (point.loss <= loss && (fastest == nullptr || point.ms < fastest->ms)) fastest = &point;
-    }
-    if (fastest == nullptr || std::ranges::find(chosen, fastest->levers) != chosen.end()) continue;
-    chosen.push_back(fastest->levers);
+  for (int i = 0; i < count && !front.empty(); ++i) {
+    const double share = count == 1 ? 1 : static_cast<double>(i) / (count - 1);
+    const double wanted = std::log(front.front().ms) + share * std::log(front.back().ms / front.front().ms);
+    const auto distance = [&](const PlanPoint& point) { return std::abs(std::log(point.ms) - wanted); };
+    const Levers& nearest = std::ranges::min_element(front, {}, distance)->levers;
+    if (!nearest.is_full() && std::ranges::find(chosen, nearest) == chosen.end()) chosen.push_back(nearest);
   }
   return chosen;
 }
 
 std::vector<Levers> choose_ladder(std::vector<PlanPoint> points, double full_ms, double max_loss, size_t max_rungs) {
-  std::ranges::stable_sort(
-      points, [](const PlanPoint& a, const PlanPoint& b) { return a.loss != b.loss ? a.loss < b.loss : a.ms < b.ms; });
+  std::ranges::stable_sort(points, is_safer);
   std::vector<Levers> ladder;
   for (double step = 0.98; step > 0.2; step -= 0.01) {
     ladder.clear();

@@ -14,10 +14,14 @@ namespace saccade {
 std::vector<Levers> one_lever_plans(const LeverOptions& options);
 /// Every combination of settings.
 std::vector<Levers> all_plans(const LeverOptions& options);
+/// How many levers a plan moves.
+int num_moved(const Levers& levers);
+/// How many settings a plan is away from rest, over all levers.
+int num_steps(const LeverOptions& options, const Levers& levers);
 
 /// The curve with the least squared difference that never falls and begins at no loss (isotonic regression by pooling
-/// of adjacent violators). `points` begin at rest and count alike.
-std::vector<LossPoint> monotone(std::vector<LossPoint> points);
+/// of adjacent violators). `points` begin at rest; `weights` are the numbers of questions behind them.
+std::vector<LossPoint> monotone(std::vector<LossPoint> points, std::span<const double> weights);
 
 /// Curves of the levers over the questions. With a `prior`, a loss is taken as if it had been seen on some more
 /// questions: so that a class of few questions does not look safe for want of them.
@@ -47,8 +51,8 @@ struct PlanPoint {
   double loss = 0;
 };
 
-/// For each loss of a series up to `max_loss`, the fastest plan that loses no more; each plan once.
-std::vector<Levers> spread_over_losses(std::span<const PlanPoint> points, int count, double max_loss);
+/// Up to `count` of the plans that no other one beats in time and loss, evenly over their (logarithmic) times.
+std::vector<Levers> spread_over_front(std::vector<PlanPoint> points, int count, double max_loss);
 
 /// The plans that no other one beats in time and loss, without those as slow as the full one: the safest first, each
 /// faster than the one before by enough that there are at most `max_rungs`.

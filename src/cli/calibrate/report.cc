@@ -35,7 +35,7 @@ std::string curve_lines(const ClassQuality& quality) {
 
 Table ladder_table(const ClassReport& report) {
   Table table;
-  table.columns = {{"plan", false, ""},      {"design loss", true, ""}, {"loss", true, ""},   {"questions", true, ""},
+  table.columns = {{"plan", false, ""},     {"design loss", true, ""}, {"loss", true, ""},   {"questions", true, ""},
                    {"certified", true, ""}, {"ms", true, ""},          {"of full", true, ""}};
   for (const RungReport& rung : report.ladder) {
     table.rows.push_back({rung.plan, percent(rung.design_loss), percent(rung.rung.mean_loss),
@@ -73,7 +73,8 @@ Json to_json(const ClassReport& report, const ClassQuality& quality) {
 }  // namespace
 
 std::string calibration_text(const Calibration& calibration) {
-  std::string text = calibration.table.source + "\n\nLoss: the share of answers that are right by the full plan and "
+  std::string text = calibration.table.source +
+                     "\n\nLoss: the share of answers that are right by the full plan and "
                      "wrong by this one. Certified: with a probability of\n" +
                      percent(1 - calibration.table.delta) + " the expected loss of a plan is no more.\n";
   for (const ClassReport& report : calibration.classes) {
@@ -103,6 +104,21 @@ Json calibration_json(const Calibration& calibration) {
             {"mean_expected", combination.mean_expected},
             {"mean_measured", combination.mean_measured},
             {"rms_error", combination.rms_error}}}};
+}
+
+std::string losses_text(const Calibration& calibration) {
+  std::string text;
+  for (const ClassReport& report : calibration.classes) {
+    Json plans = Json::array();
+    Json losses = Json::array();
+    for (const RungReport& rung : report.ladder) {
+      plans.push_back(rung.plan);
+      losses.push_back(rung.losses);
+    }
+    const Json line = {{"class", report.task_class}, {"plans", std::move(plans)}, {"losses", std::move(losses)}};
+    text += line.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+  }
+  return text;
 }
 
 }  // namespace saccade

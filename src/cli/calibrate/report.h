@@ -11,4 +11,7 @@ namespace saccade {
 std::string calibration_text(const Calibration& calibration);
 nlohmann::ordered_json calibration_json(const Calibration& calibration);
 
+/// What each rung lost, question by question: a JSON line for each class (for bench/certificates).
+std::string losses_text(const Calibration& calibration);
+
 }  // namespace saccade
