@@ -67,6 +67,7 @@ struct Answer {
 };
 
 struct ModelInfo {
+  std::string model_path;
   std::string family;
   int64_t context_length = 0;  // in force
   bool takes_pictures = false;
@@ -129,6 +130,12 @@ class Engine {
   /// What answer() would plan for the request before anything is decoded. Errors: those of answer() up to there; a
   /// strict budget that can't be kept is none.
   Expected<PlanExplanation> explain(const Request& request);
+
+  /// From here on a contextual bandit (LinUCB) chooses among the calibrated plans that keep a request's budget, having
+  /// learnt from these answers; forgets what it learnt before. Returns plans that lose more than they were certified
+  /// to, by shadow answers: they are promised no more. Errors: kInvalidArgument (a number out of range), those of
+  /// reading the model's tables.
+  Expected<std::vector<DriftAlarm>> learn(std::span<const LabelledAnswer> answers, const LearningOptions& options = {});
 
   /// Lets go of what answer() keeps: the next request is computed from its first row, as in an engine just loaded.
   void forget();

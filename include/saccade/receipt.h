@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "saccade/budget.h"
+#include "saccade/learning.h"
 
 namespace saccade {
 
@@ -108,6 +109,7 @@ struct BudgetReceipt {
   Prediction predicted;        // of the plan that was made once the pictures were read
   Prediction full;             // of the full plan, then
   QualityClaim claim;
+  PlanDecision decision;
   std::vector<PlanChange> changes;
   std::string shortfall;  // what could not be promised, and the best that could; empty: nothing
   double planning_ms = 0;

@@ -2,9 +2,13 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <functional>
 #include <random>
 
 #include "base/format.h"
+#include "cli/eval_score.h"
+#include "cli/labelled_answers.h"
+#include "cli/option_checks.h"
 #include "ledger/account_policy.h"
 #include "ledger/utc_time.h"
 #include "platform/clock.h"
@@ -37,6 +41,20 @@ void add_accounting_options(CLI::App& command, AccountingOptions& options) {
       ->group(kGroup);
   command.add_option("--account", options.account, "Whose money it is; its limits are those of --prices")
       ->group(kGroup);
+  command
+      .add_flag("--learn", options.learns,
+                "Choose plans that fit by what the ledger's answers were worth (LinUCB), some of them at random")
+      ->group(kGroup);
+  command
+      .add_option("--random-share", options.learning.random_share, "Of --learn: choices drawn evenly from all that fit")
+      ->check(between(0.0, 1.0))
+      ->capture_default_str()
+      ->group(kGroup);
+  command
+      .add_option("--shadow", options.shadow_share,
+                  "Share of answers that the full plan is asked for too, afterwards, to know what they were worth")
+      ->check(between(0.0, 1.0))
+      ->group(kGroup);
 }
 
 Expected<Accounting> Accounting::open(const AccountingOptions& options) {
@@ -44,6 +62,9 @@ Expected<Accounting> Accounting::open(const AccountingOptions& options) {
   accounting.options_ = options;
   if (!options.account.empty() && options.ledger_path.empty()) {
     return invalid_argument("--account counts what was spent in a ledger; give one with --ledger");
+  }
+  if ((options.learns || options.shadow_share > 0) && options.ledger_path.empty()) {
+    return invalid_argument("--learn and --shadow go by a ledger; give one with --ledger");
   }
   if (!options.prices_path.empty()) {
     SACCADE_ASSIGN_OR_RETURN(accounting.prices_, read_prices(options.prices_path));
@@ -83,6 +104,36 @@ Status Accounting::admit(Engine& engine, Request& request, std::string& note) {
       return budget_exceeded(decision.reason);
   }
   return {};
+}
+
+Expected<std::vector<std::string>> Accounting::teach(Engine& engine) const {
+  std::vector<std::string> warnings;
+  if (!options_.learns) return warnings;
+  SACCADE_ASSIGN_OR_RETURN(const std::vector<LabelledAnswer> answers,
+                           labelled_answers(*ledger_, model_name(engine.info().model_path)));
+  LearningOptions learning = options_.learning;
+  learning.seed += static_cast<uint64_t>(wall_time_us());
+  SACCADE_ASSIGN_OR_RETURN(const std::vector<DriftAlarm> alarms, engine.learn(answers, learning));
+  for (const DriftAlarm& alarm : alarms) {
+    warnings.push_back(
+        format("plan %s lost %.1f %% of %lld answers of class %s, where %.1f %% were certified: it, and "
+               "what is cheaper, is promised no more; calibrate the model anew",
+               alarm.plan.c_str(), 100 * alarm.mean_loss, static_cast<long long>(alarm.num_answers),
+               alarm.task_class.c_str(), 100 * alarm.epsilon));
+  }
+  return warnings;
+}
+
+// By the request's own random id, so that a repeated run draws alike.
+bool Accounting::wants_shadow(const Answer& answer) const {
+  if (ledger_ == nullptr || options_.shadow_share <= 0 || answer.receipt.finish_reason == "cancelled") return false;
+  const size_t hash = std::hash<std::string>()(answer.receipt.request_id);
+  return static_cast<double>(hash % 10'000) < 10'000 * options_.shadow_share;
+}
+
+Status Accounting::record_shadow(const Answer& answer, const Answer& full) {
+  const bool agrees = normalize_answer(answer.text) == normalize_answer(full.text);
+  return ledger_->add_feedback(answer.receipt.request_id, agrees ? 1 : 0, FeedbackSource::kShadow);
 }
 
 Status Accounting::record(const Answer& answer) {

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "ledger/ledger.h"
 #include "ledger/prices.h"
@@ -16,6 +17,9 @@ struct AccountingOptions {
   std::string ledger_path;  // empty: nothing is kept
   std::string prices_path;
   std::string account;
+  bool learns = false;  // from the ledger's answers, whose plans then are a bandit's choice
+  LearningOptions learning;
+  double shadow_share = 0;  // of answers that the full plan is asked for too
 };
 
 /// Adds --ledger, --prices and --account to `command`.
@@ -34,6 +38,14 @@ class Accounting {
   /// cheaper where the account's policy says so. `note` is what to tell the user. Errors: kBudgetExceeded: the limit is
   /// reached.
   Status admit(Engine& engine, Request& request, std::string& note);
+
+  /// Has the engine learn from the answers of the ledger, where that is asked for. Returns what there is to warn of.
+  /// Errors: those of reading the ledger and of Engine::learn().
+  Expected<std::vector<std::string>> teach(Engine& engine) const;
+
+  /// Whether the full plan is to be asked, too. Its answer is given to record_shadow().
+  bool wants_shadow(const Answer& answer) const;
+  Status record_shadow(const Answer& answer, const Answer& full);
 
   /// Keeps the answer's receipt. Errors: those of Ledger::record().
   Status record(const Answer& answer);

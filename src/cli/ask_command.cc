@@ -12,6 +12,7 @@
 #include "cli/exit_code.h"
 #include "cli/model_options.h"
 #include "cli/plan_options.h"
+#include "cli/printable_text.h"
 #include "cli/show_kept.h"
 #include "cli/terminal.h"
 #include "saccade/engine.h"
@@ -63,6 +64,10 @@ int run_ask(AskOptions& options) {
     std::fputs("saccade: warning: the model's chat template leaves out system messages: --system does nothing\n",
                stderr);
   }
+  const auto warnings = accounting->teach(**engine);
+  if (!warnings) return report_error(warnings.status(), options.is_json);
+  for (const std::string& warning : *warnings)
+    std::fprintf(stderr, "saccade: warning: %s\n", one_line(warning).c_str());
   return options.is_interactive ? ChatSession(**engine, *accounting, options).run()
                                 : ask_one(**engine, *accounting, options);
 }

@@ -53,6 +53,17 @@ Expected<Answer> answer_on_record(Engine& engine, Accounting& accounting, const 
   return answer;
 }
 
+// The full plan's answer to the same question, once the user has theirs. A failure of it is nobody's concern.
+void run_shadow(Engine& engine, Accounting& accounting, Request request, const Answer& answer) {
+  if (!accounting.wants_shadow(answer)) return;
+  request.plan = {};
+  request.budget = {};
+  AnswerCallbacks callbacks;
+  callbacks.on_progress = [](const Progress&) { return !is_interrupted(); };
+  const auto full = engine.answer(request, callbacks);
+  if (full && full->receipt.finish_reason != "cancelled") (void)accounting.record_shadow(answer, *full);
+}
+
 }  // namespace
 
 Message text_message(std::string role, std::string text) {
@@ -106,6 +117,7 @@ Expected<Answer> answer_once(Engine& engine, Accounting& accounting, Request req
   }
   const bool is_told = !options.is_json && !options.is_quiet;
   if (is_told) show_receipt(answer->receipt, cut_note(engine, request, answer->receipt));
+  run_shadow(engine, accounting, request, *answer);
   if (options.shown_path.empty()) return answer;
   SACCADE_ASSIGN_OR_RETURN(const std::vector<std::string> shown, show_kept(request, *answer, options.shown_path));
   for (size_t i = 0; is_told && i < shown.size(); ++i) {

@@ -42,6 +42,7 @@ int run_program(int argc, char** argv, bool is_json) {
   add_profile_command(app, exit_code);
   add_calibrate_command(app, exit_code);
   add_report_command(app, exit_code);
+  add_replay_command(app, exit_code);
   add_feedback_command(app, exit_code);
   try {
     app.parse(argc, argv);

@@ -39,6 +39,7 @@ void fix(LeverOptions& options, const Levers& levers, std::initializer_list<Leve
 BudgetRun::BudgetRun(Planning& planning, PlanRequest request, Plan fixed)
     : planning_(planning), request_(std::move(request)), fixed_(std::move(fixed)) {
   told_.asked = request_.budget;
+  told_.decision.policy = "planner";
   told_.task_class = request_.task_class;
 }
 
@@ -93,6 +94,51 @@ void BudgetRun::pass_prefill(double now_ms) {
   note(Checkpoint::kPrefill, now_ms);
 }
 
+// About between 0 and 1 each.
+BanditContext BudgetRun::context() const {
+  const PlanFacts& facts = request_.facts;
+  const double tokens = facts.looks.empty() ? 0 : facts.looks.front().tokens;
+  const double limit_ms = request_.budget.max_latency_ms.value_or(told_.full.latency_ms);
+  return {1,
+          std::min(1.0, tokens / 1024),
+          facts.share_seen[1],
+          facts.share_seen[2],
+          std::min(1.0, facts.text_rows / 64),
+          std::min(1.0, limit_ms / std::max(1e-3, told_.full.latency_ms))};
+}
+
+Candidate BudgetRun::decide(const Planner& planner, const Candidate& chosen) {
+  std::vector<Candidate> fitting = planner.fitting_rungs(request_);
+  const bool is_rung = std::ranges::find(fitting, chosen.levers, &Candidate::levers) != fitting.end();
+  if (!is_rung) fitting.push_back(chosen);
+  const Weights& weights = request_.weights;
+  const double errors_per_ms =
+      (weights.usd_per_device_second + weights.usd_per_waiting_second) / 1e3 / weights.usd_per_error;
+  PlanDecision& decision = told_.decision;
+  decision = {.policy = "linucb", .propensity = 1, .context = {}, .plans = {}};
+  std::vector<BanditArm> arms;
+  for (const Candidate& candidate : fitting) {
+    arms.push_back(
+        {plan_text(plan_of(candidate.levers)), 1 - candidate.loss, errors_per_ms * candidate.latency_p95_ms});
+    decision.plans.push_back({arms.back().plan, arms.back().expected_quality, arms.back().cost});
+  }
+  const BanditContext seen = context();
+  decision.context.assign(seen.begin(), seen.end());
+  const BanditDraw draw =
+      planning_.bandit->choose(arms, seen, std::uniform_real_distribution<double>(0, 1)(planning_.random));
+  decision.propensity = draw.propensity;
+  return fitting[draw.arm_idx];
+}
+
+// The bandit chooses once, when it is known what the pictures show; what it chose stays while it keeps the budget.
+Candidate BudgetRun::next_candidate(const Planner& planner, Checkpoint checkpoint, const PlanChoice& choice) {
+  const bool is_kept = choice.fits && choice.keeps_quality;
+  if (!planning_.bandit || !is_kept) return choice.chosen;
+  if (checkpoint == Checkpoint::kMedia) return decide(planner, choice.chosen);
+  const Candidate same = planner.evaluate(request_, candidate_.levers);
+  return planner.verdict(request_, same) == Verdict::kChosen ? same : choice.chosen;
+}
+
 std::optional<Plan> BudgetRun::replan(Checkpoint checkpoint, double now_ms) {
   const Stopwatch clock;
   PlanFacts& facts = request_.facts;
@@ -104,10 +150,12 @@ std::optional<Plan> BudgetRun::replan(Checkpoint checkpoint, double now_ms) {
   }
   facts.passed = checkpoint;
   facts.elapsed_ms = now_ms + waited_ms();
-  const PlanChoice choice = Planner(planning_.costs, planning_.quality).choose(request_);
-  const bool is_changed = choice.chosen.levers != candidate_.levers;
-  candidate_ = choice.chosen;
-  told_.claim = choice.claim;
+  const Planner planner(planning_.costs, planning_.quality);
+  const PlanChoice choice = planner.choose(request_);
+  const Levers before_levers = candidate_.levers;
+  candidate_ = next_candidate(planner, checkpoint, choice);
+  const bool is_changed = candidate_.levers != before_levers;
+  told_.claim = planner.claim_of(request_, candidate_);
   told_.shortfall = choice.shortfall;
   std::optional<Plan> plan;
   if (is_changed) {

@@ -59,6 +59,10 @@ class BudgetRun {
     double token_ms = 0;
     size_t num_changes = 0;
   };
+  // What the bandit makes of a choice, where there is one.
+  Candidate decide(const Planner& planner, const Candidate& chosen);
+  Candidate next_candidate(const Planner& planner, Checkpoint checkpoint, const PlanChoice& choice);
+  BanditContext context() const;
   std::optional<Plan> replan(Checkpoint checkpoint, double now_ms);
   void learn(double now_ms, const StageLoads& loads);
   const LookChoice& look_taken() const;

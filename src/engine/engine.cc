@@ -44,6 +44,7 @@ DType kv_dtype(const EngineOptions& options) {
 
 ModelInfo info_of(const Model& model, const EngineOptions& options, const ThreadPool& pool, Isa isa) {
   ModelInfo info;
+  info.model_path = options.model_path;
   info.family = model.family();
   info.context_length = options.context_length > 0 ? options.context_length
                                                    : std::min(model.decoder->config().context_length, kDefaultContext);
@@ -75,6 +76,10 @@ class Engine::Impl {
   const ModelInfo& info() const { return state_.info; }
   Expected<Answer> answer(const Request& request, const AnswerCallbacks& callbacks);
   Expected<PlanExplanation> explain(const Request& request);
+  Expected<std::vector<DriftAlarm>> learn(std::span<const LabelledAnswer> answers, const LearningOptions& options) {
+    SACCADE_RETURN_IF_ERROR(begin_planning());
+    return saccade::learn(answers, options, *state_.planning);
+  }
   void forget();
   Expected<std::vector<LayerNeed>> measure_layers(std::span<const Request> requests,
                                                   const std::function<bool(const Progress& progress)>& on_progress);
@@ -209,6 +214,12 @@ Expected<std::unique_ptr<Engine>> Engine::load(const EngineOptions& options,
 
 void Engine::forget() {
   impl_->forget();
+}
+
+Expected<std::vector<DriftAlarm>> Engine::learn(std::span<const LabelledAnswer> answers,
+                                                const LearningOptions& options) {
+  return catch_exceptions("there is not enough memory to learn from these answers",
+                          [&] { return impl_->learn(answers, options); });
 }
 
 Expected<PlanExplanation> Engine::explain(const Request& request) {

@@ -98,14 +98,19 @@ MeasuredModel measured_model(const Model& model) {
   return measured;
 }
 
-Expected<Planning> make_planning(const Model& model, const EngineOptions& options, const ModelInfo& info,
-                                 DType kv_dtype) {
+Expected<Planning> make_planning(const Model& model, DType kv_dtype) {
   SACCADE_ASSIGN_OR_RETURN(Planning planning, make_uncalibrated_planning(model, kv_dtype));
-  SACCADE_ASSIGN_OR_RETURN(planning.costs, make_costs(model, options, info, kv_dtype, planning.is_machine_measured));
   SACCADE_ASSIGN_OR_RETURN(
       std::optional<QualityTable> measured,
       read_quality_file(quality_file_path(model.files->language_file().path()), measured_model(model)));
   if (measured) planning.quality = *std::move(measured);
+  return planning;
+}
+
+Expected<Planning> make_planning(const Model& model, const EngineOptions& options, const ModelInfo& info,
+                                 DType kv_dtype) {
+  SACCADE_ASSIGN_OR_RETURN(Planning planning, make_planning(model, kv_dtype));
+  SACCADE_ASSIGN_OR_RETURN(planning.costs, make_costs(model, options, info, kv_dtype, planning.is_machine_measured));
   planning.price = options.price;
   return planning;
 }

@@ -4,18 +4,22 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <random>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "engine/model.h"
 #include "planner/answer_lengths.h"
+#include "planner/bandit.h"
 #include "planner/cost_model.h"
 #include "planner/levers.h"
 #include "planner/planner.h"
-#include "saccade/price.h"
 #include "planner/quality_file.h"
 #include "planner/quality_model.h"
 #include "planner/task_class.h"
 #include "saccade/engine.h"
+#include "saccade/price.h"
 #include "saccade/status.h"
 #include "tensor/dtype.h"
 
@@ -32,6 +36,8 @@ struct Planning {
   TaskRules rules = {};
   Weights weights = {};
   AnswerLengths lengths = {};
+  std::optional<PlanBandit> bandit = {};  // that chooses among the plans which fit, where it was asked to
+  std::mt19937_64 random = {};            // its draws
   // Of patches, what is left by each of kSkips: the mean of the last pictures.
   std::array<double, kSkips.size()> share_seen = {1, 0.7, 0.6, 0.5};
 
@@ -46,6 +52,13 @@ Expected<Planning> make_planning(const Model& model, const EngineOptions& option
 /// Writes what was learnt to the profile, where there is one. Errors: those of write_learned().
 Status keep_learned(const Planning& planning, const EngineOptions& options, const ModelInfo& info);
 
+/// Has a bandit learn from the answers and choose from then on. Returns, and revokes, what loses more than it was
+/// certified to. Errors: kInvalidArgument.
+Expected<std::vector<DriftAlarm>> learn(std::span<const LabelledAnswer> answers, const LearningOptions& options,
+                                        Planning& planning);
+
+/// The same without what is known of the machine.
+Expected<Planning> make_planning(const Model& model, DType kv_dtype);
 /// The same by priors, whatever was measured before.
 Expected<Planning> make_uncalibrated_planning(const Model& model, DType kv_dtype);
 

@@ -1,5 +1,7 @@
 #include "ledger/ledger_entry.h"
 
+#include "ledger/decision_text.h"
+
 namespace saccade {
 namespace {
 
@@ -20,6 +22,10 @@ void take_budget(const BudgetReceipt& budget, LedgerEntry& entry) {
   entry.claim_epsilon = budget.claim.epsilon;
   entry.claim_delta = budget.claim.delta;
   entry.claim_questions = budget.claim.num_questions;
+  entry.policy = budget.decision.policy;
+  entry.propensity = budget.decision.propensity;
+  entry.context = budget.decision.context;
+  entry.candidates = weighed_plans_text(budget.decision.plans);
 }
 
 }  // namespace

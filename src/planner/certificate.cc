@@ -35,7 +35,7 @@ double loss_p_value(double mean_loss, int64_t num_samples, double epsilon) {
 size_t certified_rungs(std::span<const LadderRung> ladder, double epsilon, double delta) {
   size_t count = 0;
   for (const LadderRung& rung : ladder) {
-    if (loss_p_value(rung.mean_loss, rung.num_questions, epsilon) > delta) break;
+    if (rung.is_revoked || loss_p_value(rung.mean_loss, rung.num_questions, epsilon) > delta) break;
     ++count;
   }
   return count;

@@ -367,6 +367,21 @@ Candidate Planner::evaluate(const PlanRequest& request, const Levers& levers) co
   return Search(*this, request).evaluate(levers);
 }
 
+std::vector<Candidate> Planner::fitting_rungs(const PlanRequest& request) const {
+  const Search search(*this, request);
+  std::vector<Candidate> fitting;
+  for (const LadderRung& rung : quality_.of(request.task_class).ladder) {
+    bool is_option = true;
+    for (size_t i = 0; i < kNumLevers; ++i) {
+      is_option = is_option && std::ranges::find(request.options[i], rung.levers.values[i]) != request.options[i].end();
+    }
+    if (!is_option) continue;
+    const Candidate candidate = search.evaluate(rung.levers);
+    if (search.verdict(candidate) == Verdict::kChosen) fitting.push_back(candidate);
+  }
+  return fitting;
+}
+
 Verdict Planner::verdict(const PlanRequest& request, const Candidate& candidate) const {
   return Search(*this, request).verdict(candidate);
 }

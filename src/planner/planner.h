@@ -10,9 +10,9 @@
 
 #include "planner/cost_model.h"
 #include "planner/levers.h"
-#include "saccade/price.h"
 #include "planner/quality_model.h"
 #include "saccade/budget.h"
+#include "saccade/price.h"
 #include "saccade/receipt.h"
 
 namespace saccade {
@@ -103,6 +103,8 @@ class Planner {
   Verdict verdict(const PlanRequest& request, const Candidate& candidate) const;
   /// What can be said of the candidate's quality.
   QualityClaim claim_of(const PlanRequest& request, const Candidate& candidate) const;
+  /// The rungs of the ladder that keep the budget and may be chosen with the request's options.
+  std::vector<Candidate> fitting_rungs(const PlanRequest& request) const;
   /// Every candidate. For explaining.
   void for_each(const PlanRequest& request, const std::function<void(const Candidate&)>& visit) const;
 

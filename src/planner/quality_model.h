@@ -23,7 +23,8 @@ struct LossPoint {
 struct LadderRung {
   Levers levers;
   int64_t num_questions = 0;
-  double mean_loss = 0;  // of max(0, full plan's score - this one's), as a share of the full plan's
+  double mean_loss = 0;     // of max(0, full plan's score - this one's), as a share of the full plan's
+  bool is_revoked = false;  // it loses more than it was certified to: it is no more
 };
 
 /// Of the questions of one task class.

@@ -112,6 +112,8 @@ Json budget_json(const BudgetReceipt& told) {
                {"predicted", prediction_json(told.predicted)},
                {"full_plan", prediction_json(told.full)},
                {"claim", claim_json(told.claim)},
+               {"policy", told.decision.policy},
+               {"propensity", told.decision.propensity},
                {"changes", std::move(changes)},
                {"planning_ms", rounded(told.planning_ms)}};
   if (!told.shortfall.empty()) json["shortfall"] = told.shortfall;

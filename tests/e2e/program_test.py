@@ -1008,6 +1008,66 @@ class Ledgers(ProgramTest):
         base.close()
         return path
 
+    def test_a_budget_is_planned_kept_and_told(self):
+        profile = self.folder / "profile.json"
+        made = run("profile", "--profile", profile, "--json")
+        self.assertEqual(made.returncode, 0, made.stderr)
+        self.assertGreater(json.loads(made.stdout)["memory_gbytes_per_second"], 0)
+        ask = ["ask", MODEL, "--image", PICTURE, "--profile", profile, DEMO[0]["question"]]
+        full = json.loads(run(*ask, "--json", "--within", "60s", "--min-quality", "1").stdout)["receipt"]
+        self.assertEqual(full["plan"], "full")
+        self.assertEqual(full["budget"]["claim"], {"kind": "full"})
+        learnt = json.loads(profile.read_text())["models"]
+        self.assertEqual(len(learnt), 1)
+        quick = json.loads(run(*ask, "--json", "--within", "1ms").stdout)["receipt"]
+        self.assertLess(quick["pictures"][0]["visual_tokens"], full["pictures"][0]["visual_tokens"])
+        self.assertFalse(quick["budget"]["met_latency"])
+        self.assertIn("cannot promise an answer within 1 ms", quick["budget"]["shortfall"])
+        table = run(*ask, "--within", "60s").stderr
+        self.assertRegex(table, r"asked within 6e\+04 ms: time kept\n  took [0-9.]+ ms without loading, predicted [0-9.]+")
+        refused = run(*ask, "--within", "1ms", "--strict")
+        self.assertEqual(refused.returncode, 5)
+        self.assertIn("the fastest plan takes", refused.stderr)
+
+    def test_a_plan_is_explained(self):
+        plan = ["plan", MODEL, "--image", PICTURE, DEMO[0]["question"]]
+        report = run(*plan, "--within", "1s")
+        self.assertEqual(report.returncode, 0, report.stderr)
+        self.assertEqual(len(re.findall(r"^> ", report.stdout, re.M)), 1)
+        self.assertRegex(report.stdout, r"(?m)^[> ] full +[0-9]")
+        told = json.loads(run(*plan, "--min-quality", "1", "--json").stdout)
+        chosen = [one for one in told["plans"] if one["chosen"]]
+        self.assertEqual([one["plan"] for one in chosen], ["full"])
+        self.assertGreater(told["compared"], 1000)
+
+    def test_budgets_that_make_no_sense(self):
+        ask = ["ask", MODEL, "--image", PICTURE, "What is it?"]
+        for option, value in [("--within", "0"), ("--within", "-5ms"), ("--within", "soon"), ("--within", "nan"),
+                              ("--within", "1e999"), ("--first-token-within", "5 parsecs"), ("--min-quality", "1.1"),
+                              ("--min-quality", "-0.1"), ("--max-cost", "0"), ("--max-cost", "-1")]:
+            result = run(*ask, f"{option}={value}")
+            self.assertEqual(result.returncode, 2, (option, value, result.stderr))
+            self.assertIn(option, result.stderr)
+        self.assertIn("no prices", run(*ask, "--max-cost", "1").stderr)
+
+    def test_answers_are_on_record_until_the_money_is_spent(self):
+        prices, ledger = self.folder / "prices.toml", self.folder / "ledger.db"
+        prices.write_text("[per_million_tokens]\noutput = 1000\n[accounts.acme]\nday_usd = 0.02\n")
+        ask = ["ask", MODEL, "--image", PICTURE, DEMO[0]["question"], "--max-tokens", "8", "--json",
+               "--prices", prices, "--ledger", ledger, "--account", "acme"]
+        refusals = 0
+        for _ in range(5):
+            result = run(*ask)
+            if result.returncode == 5:
+                refusals += 1
+                self.assertIn("acme" if "acme" in result.stderr else "usd", (result.stdout + result.stderr).lower())
+                continue
+            self.assertEqual(result.returncode, 0, result.stderr)
+            self.assertGreater(json.loads(result.stdout)["receipt"]["cost"]["usd"], 0)
+        self.assertGreaterEqual(refusals, 1)
+        report = json.loads(run("report", ledger, "--json").stdout)
+        self.assertIn("5", json.dumps(report))
+
     def test_feedback_is_reported(self):
         day = 86_400_000_000
         ledger = self.make_ledger(

@@ -53,12 +53,16 @@ class FamilyTest : public ::testing::TestWithParam<const char*> {
     return request;
   }
 
-  std::unique_ptr<Engine> load() const {
+  EngineOptions engine_options() const {
     EngineOptions options;
     options.model_path = model_->path();
     options.threads = 2;
     options.kv_type = KvType::kF32;  // in f32, an answer does not depend on how its prompt was cut up
-    auto engine = Engine::load(options);
+    return options;
+  }
+
+  std::unique_ptr<Engine> load() const {
+    auto engine = Engine::load(engine_options());
     EXPECT_TRUE(engine) << engine.status().message();
     return *std::move(engine);
   }

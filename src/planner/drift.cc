@@ -1,0 +1,16 @@
+#include "planner/drift.h"
+
+#include <cmath>
+
+namespace saccade {
+
+// Hoeffding's bound in its relative entropy form, for a mean above the expected one.
+bool has_drifted(double mean_loss, int64_t num_answers, double epsilon) {
+  if (num_answers <= 0 || mean_loss <= epsilon || epsilon >= 1) return false;
+  if (epsilon <= 0) return true;
+  const double first = mean_loss * std::log(mean_loss / epsilon);
+  const double second = mean_loss >= 1 ? 0 : (1 - mean_loss) * std::log((1 - mean_loss) / (1 - epsilon));
+  return std::exp(-static_cast<double>(num_answers) * (first + second)) < kDriftAlarm;
+}
+
+}  // namespace saccade
