@@ -232,11 +232,13 @@ TEST(LedgerEntry, IsFilledFromAReceipt) {
   receipt.request_id = "r1";
   receipt.plan = "keep=9";
   receipt.model = "m.gguf";
-  receipt.latency_ms = 30;
-  receipt.ttft_ms = 20;
+  receipt.latency_ms = 130;
+  receipt.ttft_ms = 120;
+  receipt.stages_ms.load = 100;  // which no budget counts
   receipt.tokens = {.text = 5, .visual = 9, .cached = 2, .generated = 4};
   receipt.flops = {.encode = 1, .prefill = 2, .decode = 4};
-  receipt.pictures = {{.name = "a", .laid_out_tokens = 64}, {.name = "b", .laid_out_tokens = 36}};
+  receipt.pictures = {{.name = "a", .full_tokens = 64, .laid_out_tokens = 16},
+                      {.name = "b", .full_tokens = 36, .laid_out_tokens = 36}};
   receipt.finish_reason = "stop";
   LedgerEntry entry = from_receipt(receipt, 77);
   EXPECT_EQ(entry.request_id, "r1");

@@ -70,7 +70,11 @@ TEST(BudgetText, AnExplanationMarksTheWinnerAndSaysWhatIsGuessed) {
   PlanExplanation explanation;
   explanation.task_class = "read";
   explanation.num_compared = 2;
-  explanation.plans = {{.plan = "skip-equal=0", .verdict = "chosen"}, {.plan = "full", .verdict = "over 60 ms"}};
+  explanation.plans.resize(2);
+  explanation.plans[0].plan = "skip-equal=0";
+  explanation.plans[0].verdict = "chosen";
+  explanation.plans[1].plan = "full";
+  explanation.plans[1].verdict = "over 60 ms";
   explanation.plans[0].is_chosen = true;
   EXPECT_THAT(explanation_text(explanation),
               AllOf(HasSubstr("> skip-equal=0"), HasSubstr("  full"), HasSubstr("over 60 ms"),
