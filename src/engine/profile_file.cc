@@ -3,6 +3,7 @@
 #include <cmath>
 #include <span>
 
+#include "base/format.h"
 #include "platform/whole_file.h"
 #include "weights/json_text.h"
 
@@ -135,7 +136,10 @@ Status read_learned(const std::string& path, const std::string& key, CostModel& 
     }
     const Json* count = find_member(*stored, "count");
     is_whole = is_whole && count != nullptr && count->is_number_integer() && state.anchor > 0;
-    if (!is_whole) return corrupt_data(path + ": model " + key + ": stage " + cost_stage_name(stage) + kAdvice);
+    if (!is_whole) {
+      return corrupt_data(format("%s: model %s: stage %s is not what it should be%s", path.c_str(), key.c_str(),
+                                 cost_stage_name(stage), kAdvice));
+    }
     state.count = count->get<int64_t>();
     costs.residual(stage).set_state(state);
   }

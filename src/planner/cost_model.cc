@@ -28,7 +28,7 @@ const char* cost_stage_name(CostStage stage) {
   return "";
 }
 
-CostModel::CostModel(ModelShape shape, Hardware hardware, Hardware tower_hardware)
+CostModel::CostModel(const ModelShape& shape, Hardware hardware, Hardware tower_hardware)
     : shape_(shape),
       hardware_(std::move(hardware)),
       tower_hardware_(std::move(tower_hardware)),

@@ -50,14 +50,14 @@ double roofline_ms(const Hardware& hardware, const OperatorList& operators) {
 
 std::span<const Hardware> listed_hardware() {
   // Data sheets: dense f16 tensor rate, f32 rate, memory bandwidth, memory.
-  static const std::vector<Hardware> listed = {
+  static const std::vector<Hardware> kListed = {
       accelerator("v100", 112, 14, 900, 16),     // SXM2
       accelerator("a100", 312, 19.5, 1555, 40),  // SXM4
       accelerator("a6000", 154.8, 38.7, 768, 48), accelerator("a40", 149.7, 37.4, 696, 48),
       accelerator("l40", 181, 90.5, 864, 48),     accelerator("h100", 989, 67, 3350, 80),  // SXM5
       accelerator("h200", 989, 67, 4800, 141),
   };
-  return listed;
+  return kListed;
 }
 
 std::optional<Hardware> find_hardware(std::string_view name) {
