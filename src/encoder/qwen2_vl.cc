@@ -125,6 +125,10 @@ class Qwen2Vl : public VisionEncoder {
   }
 
   int num_layers() const override { return static_cast<int>(blocks_.size()); }
+  AttentionWindows windows() const override {
+    const int64_t side = windows_.window_cells * merge_size_;
+    return {std::ranges::count(windows_.is_full, false), side * side};
+  }
 
   using VisionEncoder::layout;
   int cell_side() const override {

@@ -42,6 +42,10 @@ TowerShape tower_of(const Model& model) {
   const int patch_size = vision.is_ok() ? vision->patch_size : 0;
   const int64_t side = patch_size > 0 ? model.vision->cell_side() / patch_size : 1;
   shape.patches_per_token = side * side;
+  if (vision.is_ok()) shape.num_heads = vision->num_heads;
+  const AttentionWindows windows = model.vision->windows();
+  shape.windowed_layers = windows.num_layers;
+  shape.window_patches = windows.num_patches;
   // Files name the two halves of a feed-forward either way round.
   if (shape.ffn_dim == shape.dim && layer_elements > 0) {
     const auto dim = static_cast<double>(shape.dim);
@@ -59,6 +63,7 @@ ModelShape shape_of(const Model& model, DType kv_dtype) {
   DecoderShape& decoder = shape.decoder;
   decoder.num_layers = config.num_layers;
   decoder.model_dim = config.model_dim;
+  decoder.num_heads = config.num_heads;
   decoder.q_dim = config.num_heads * config.head_dim;
   decoder.kv_dim = config.kv_dim();
   decoder.ffn_dim = config.ffn_dim;
