@@ -126,8 +126,7 @@ class Qwen2Vl : public VisionEncoder {
 
   int num_layers() const override { return static_cast<int>(blocks_.size()); }
   AttentionWindows windows() const override {
-    const int64_t side = windows_.window_cells * merge_size_;
-    return {std::ranges::count(windows_.is_full, false), side * side};
+    return {std::ranges::count(windows_.is_full, false), windows_.window_cells * merge_size_};
   }
 
   using VisionEncoder::layout;

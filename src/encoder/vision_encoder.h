@@ -39,7 +39,7 @@ struct ControlTokens {
 /// Layers whose patches look at those of their window alone.
 struct AttentionWindows {
   int64_t num_layers = 0;
-  int64_t num_patches = 0;  // of a window that the picture's edge does not cut
+  int64_t side_patches = 0;  // along a window that the picture's edge does not cut
 };
 
 /// Called with the share done, 0..1; returning false cancels (the encode returns kCancelled).

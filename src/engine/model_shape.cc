@@ -31,9 +31,8 @@ TowerShape tower_of(const Model& model) {
       if (tensor.name.ends_with("ffn_gate.weight")) shape.ffn_matrices = 3;
       if (tensor.name.ends_with("attn_out.weight")) shape.dim = tensor.view.shape[0];
     }
-    if (tensor.name.starts_with(kPatches)) {
-      shape.patch_elements += tensor.view.shape.num_elements() / tensor.view.shape[0];
-    }
+    // A still picture goes through the sum of Qwen2-VL's two slices in time, kPatches and another, at once.
+    if (tensor.name == kPatches) shape.patch_elements = tensor.view.shape.num_elements() / tensor.view.shape[0];
     if (tensor.name.starts_with(kProjector) && is_matrix(tensor)) shape.projector_weights += elements;
   }
   shape.class_rows = file.find("v.class_embd") != nullptr ? 1 : 0;
@@ -45,7 +44,7 @@ TowerShape tower_of(const Model& model) {
   if (vision.is_ok()) shape.num_heads = vision->num_heads;
   const AttentionWindows windows = model.vision->windows();
   shape.windowed_layers = windows.num_layers;
-  shape.window_patches = windows.num_patches;
+  shape.window_patches = windows.side_patches * windows.side_patches;
   // Files name the two halves of a feed-forward either way round.
   if (shape.ffn_dim == shape.dim && layer_elements > 0) {
     const auto dim = static_cast<double>(shape.dim);
@@ -54,7 +53,19 @@ TowerShape tower_of(const Model& model) {
   return shape;
 }
 
+double bytes_of(const GgufFile& file) {
+  double bytes = 0;
+  for (const NamedTensor& tensor : file.tensors()) bytes += static_cast<double>(tensor.view.num_bytes());
+  return bytes;
+}
+
 }  // namespace
+
+double stored_bytes(const Model& model) {
+  const double language = bytes_of(model.files->language_file());
+  const bool is_pair = model.files->has_vision() && !model.files->is_single_file();
+  return is_pair ? language + bytes_of(model.files->vision_file()) : language;
+}
 
 ModelShape shape_of(const Model& model, DType kv_dtype) {
   const DecoderConfig& config = model.decoder->config();

@@ -64,7 +64,7 @@ OperatorList tower_operators(const TowerShape& shape, const TowerLoad& load) {
   list.add(elementwise("norms", OperatorKind::kVector, rows, rows * dim, kNormFlops, 2 * each, 2 * load.layers));
   list.add(linear("query, key, value", rows, dim, 3 * dim, per_weight, each, load.layers));
   add_attention(rows / load.num_tiles, load.layers - windowed);
-  add_attention(static_cast<double>(shape.window_patches), windowed);
+  add_attention(load.window_rows > 0 ? load.window_rows : static_cast<double>(shape.window_patches), windowed);
   list.add(linear("attention output", rows, dim, dim, per_weight, each, load.layers));
   list.add(linear("feed-forward up", rows, dim, ffn_dim * (shape.ffn_matrices - 1), per_weight, each, load.layers));
   list.add(

@@ -46,6 +46,7 @@ struct TowerLoad {
   double num_tiles = 1;    // whose patches look at one another alone
   double num_tokens = 0;   // that the projector makes
   double layers = 0;       // that run
+  double window_rows = 0;  // that a row sees within its window, in the mean; 0: those of a whole one
 };
 
 /// Without the projector.
