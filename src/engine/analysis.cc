@@ -53,13 +53,15 @@ void correct(const CostModel& costs, CostStage stage, double total_ms, StageCost
 
 }  // namespace
 
-Expected<Model> open_for_analysis(const std::string& path, const std::string& mmproj_path, DType weights) {
+Expected<Model> open_for_analysis(const std::string& path, const std::string& mmproj_path,
+                                  std::optional<DType> weights) {
   if (!is_checkpoint(path)) {
+    if (weights) return invalid_argument("--weights goes with a config.json; a GGUF file has weights of its own");
     SACCADE_ASSIGN_OR_RETURN(ModelFiles files, ModelFiles::open(path, mmproj_path));
     return Model::outline(std::move(files));
   }
   if (!mmproj_path.empty()) return invalid_argument("--mmproj goes with a GGUF file; a config.json has both parts");
-  SACCADE_ASSIGN_OR_RETURN(ModelFiles files, outline_checkpoint(path, weights));
+  SACCADE_ASSIGN_OR_RETURN(ModelFiles files, outline_checkpoint(path, weights.value_or(DType::kF16)));
   return Model::outline(std::move(files));
 }
 

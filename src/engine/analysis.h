@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,8 +17,10 @@
 namespace saccade {
 
 /// A GGUF file (with its vision part, where that is another), or a checkpoint's folder or config.json: then with
-/// weights of `weights`. Errors: those of ModelFiles::open(), outline_checkpoint() and of loading a model.
-Expected<Model> open_for_analysis(const std::string& path, const std::string& mmproj_path, DType weights);
+/// weights of `weights`, by default f16. Errors: kInvalidArgument where these do not go together; those of
+/// ModelFiles::open(), outline_checkpoint() and of loading a model.
+Expected<Model> open_for_analysis(const std::string& path, const std::string& mmproj_path = "",
+                                  std::optional<DType> weights = {});
 
 struct AnalysisMachine {
   Hardware hardware;
@@ -36,8 +39,11 @@ struct Analysis {
   SizedWorkload sized;
   WorkloadCost cost;  // its milliseconds as corrected, where anything was learned
   double weight_bytes = 0;
-  double memory_bytes = 0;   // the machine's; 0: unknown
-  double num_sequences = 0;  // that fit at this length, beside the weights and the activations of this batch
+  double memory_bytes = 0;          // the machine's; 0: unknown
+  double num_sequences = 0;         // that fit at this length, beside the weights and the activations of this batch
+  double flops_per_token() const {  // of the answers, all stages together
+    return cost.flops() / (sized.workload.batch * sized.workload.generated_tokens);
+  }
   double needed_bytes() const { return weight_bytes + sized.workload.batch * cost.kv_bytes + cost.activation_bytes; }
   bool fits() const { return memory_bytes <= 0 || needed_bytes() <= memory_bytes; }
 };

@@ -56,7 +56,7 @@ void expect_counted(const std::string& model_path, const ContentPart& picture, c
                     double tolerance = 0.01) {
   const Receipt receipt = ask_by_plan(model_path, picture, plan);
   SCOPED_TRACE(receipt.plan);
-  const auto model = open_for_analysis(model_path, "", DType::kF32);
+  const auto model = open_for_analysis(model_path);
   ASSERT_TRUE(model) << model.status().message();
   const ModelShape shape = shape_of(*model, DType::kF32);
   const auto sized = size_workload(*model, shape, spec_of(*model, shape, receipt, plan));
@@ -109,7 +109,7 @@ TEST_P(ClosedForms, EqualWhatSkippedPatchesCount) {
   plan.skip_equal = 8;
   plan.skip_equal_margin = 0;
   const Receipt receipt = ask_by_plan(model_->path(), picture_part(0), plan);
-  const auto model = open_for_analysis(model_->path(), "", DType::kF32);
+  const auto model = open_for_analysis(model_->path());
   ASSERT_TRUE(model);
   const ModelShape shape = shape_of(*model, DType::kF32);
   Workload workload;

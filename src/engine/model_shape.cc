@@ -53,18 +53,26 @@ TowerShape tower_of(const Model& model) {
   return shape;
 }
 
-double bytes_of(const GgufFile& file) {
-  double bytes = 0;
-  for (const NamedTensor& tensor : file.tensors()) bytes += static_cast<double>(tensor.view.num_bytes());
-  return bytes;
+// Summed over all tensors of the model's one or two files.
+template <typename Count>
+double sum_of_tensors(const Model& model, const Count& count) {
+  double sum = 0;
+  const auto add = [&](const GgufFile& file) {
+    for (const NamedTensor& tensor : file.tensors()) sum += static_cast<double>(count(tensor.view));
+  };
+  add(model.files->language_file());
+  if (model.files->has_vision() && !model.files->is_single_file()) add(model.files->vision_file());
+  return sum;
 }
 
 }  // namespace
 
 double stored_bytes(const Model& model) {
-  const double language = bytes_of(model.files->language_file());
-  const bool is_pair = model.files->has_vision() && !model.files->is_single_file();
-  return is_pair ? language + bytes_of(model.files->vision_file()) : language;
+  return sum_of_tensors(model, [](const TensorView& view) { return view.num_bytes(); });
+}
+
+double num_parameters(const Model& model) {
+  return sum_of_tensors(model, [](const TensorView& view) { return view.shape.num_elements(); });
 }
 
 ModelShape shape_of(const Model& model, DType kv_dtype) {

@@ -12,5 +12,6 @@ ModelShape shape_of(const Model& model, DType kv_dtype);
 
 /// Bytes of all its tensors, as they are stored.
 double stored_bytes(const Model& model);
+double num_parameters(const Model& model);
 
 }  // namespace saccade

@@ -11,10 +11,10 @@
 namespace saccade {
 namespace {
 
-// What PruMerge's authors report of their strategies, which decide by the picture: 32 and 144 of 576 tokens in the mean
-// (arXiv 2403.15388).
+// Strategies that decide by the picture: 32 of 576 tokens in the mean by PruMerge (arXiv 2403.15388), and by PruMerge+
+// what AdaLLaVA's table of it comes to (planner/operators_test.cc).
 constexpr double kPruMergeShare = 32.0 / 576;
-constexpr double kPruMergePlusShare = 144.0 / 576;
+constexpr double kPruMergePlusShare = 164.0 / 576;
 
 Status check_levers(const Model& model, const Plan& plan) {
   const auto depends = [](const char* lever, const char* on) {
@@ -86,7 +86,8 @@ Status add_pictures(const Model& model, const WorkloadSpec& spec, double patches
   if (const int64_t window = model.vision->windows().side_patches; window > 0) {
     const double per_side = std::sqrt(patches_per_token);
     const auto along = [&](int64_t pixels) {
-      return mean_window(static_cast<double>(pixels / side) * per_side, static_cast<double>(window));
+      const int64_t num_cells_along = pixels / side;
+      return mean_window(static_cast<double>(num_cells_along) * per_side, static_cast<double>(window));
     };
     load.window_rows = along(layout.tile.width) * along(layout.tile.height);
   }
@@ -189,6 +190,11 @@ Expected<SizedWorkload> size_workload(const Model& model, const ModelShape& shap
   if (spec.num_pictures > 0) {
     if (!shape.tower) return invalid_argument("a picture was asked for, but the model has no vision part");
     SACCADE_RETURN_IF_ERROR(add_pictures(model, spec, static_cast<double>(shape.tower->patches_per_token), sized));
+  }
+  const int64_t num_tokens = sized.text_tokens + sized.visual_tokens + spec.generated_tokens;
+  if (const int64_t context = model.decoder->config().context_length; num_tokens > context) {
+    sized.notes.push_back(format("%lld tokens are more than the %lld that the model was made for",
+                                 static_cast<long long>(num_tokens), static_cast<long long>(context)));
   }
   if (sized.text_tokens + sized.visual_tokens < 1) return invalid_argument("there is neither text nor a picture");
   Plan of_sets = spec.plan;  // but for the share of layers, which needs no order to be known here

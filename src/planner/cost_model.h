@@ -4,7 +4,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <utility>
 
 #include "planner/hardware.h"
 #include "planner/model_shape.h"
@@ -32,7 +31,7 @@ using StageMs = std::array<double, kNumCostStages>;
 /// Thread safety: one thread at a time.
 class CostModel {
  public:
-  CostModel(ModelShape shape, Hardware hardware) : CostModel(std::move(shape), hardware, hardware) {}
+  CostModel(const ModelShape& shape, const Hardware& hardware) : CostModel(shape, hardware, hardware) {}
   /// Where the tower's weights are of another type, which the machine multiplies at other rates.
   CostModel(ModelShape shape, Hardware hardware, Hardware tower_hardware);
 

@@ -61,7 +61,7 @@ bool is_bound_by_memory(const Hardware& hardware, const Operator& op) {
 
 std::span<const Hardware> listed_hardware() {
   // NVIDIA's data sheets: f16 tensor rate without sparsity, f32 rate, memory bandwidth, memory.
-  static const std::vector<Hardware> listed = {
+  static const std::vector<Hardware> kListed = {
       accelerator("v100", 112, 14, 900, 16),         // PCIe, which LLM-Viewer's and AdaLLaVA's tables are of
       accelerator("v100-sxm2", 125, 15.7, 900, 32),  // also with 16 GB
       accelerator("a100", 312, 19.5, 1555, 40),      // SXM4 and PCIe
@@ -70,7 +70,7 @@ std::span<const Hardware> listed_hardware() {
       accelerator("l40", 181, 90.5, 864, 48),       accelerator("h100", 989, 67, 3350, 80),  // SXM5
       accelerator("h200", 989, 67, 4800, 141),
   };
-  return listed;
+  return kListed;
 }
 
 std::optional<Hardware> find_hardware(std::string_view name) {
