@@ -38,6 +38,7 @@ int run_program(int argc, char** argv, bool is_json) {
   add_sweep_command(app, exit_code);
   add_bench_command(app, exit_code);
   add_layers_command(app, exit_code);
+  add_analyze_command(app, exit_code);
   add_plan_command(app, exit_code);
   add_profile_command(app, exit_code);
   add_calibrate_command(app, exit_code);

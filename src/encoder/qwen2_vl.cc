@@ -125,6 +125,9 @@ class Qwen2Vl : public VisionEncoder {
   }
 
   int num_layers() const override { return static_cast<int>(blocks_.size()); }
+  AttentionWindows windows() const override {
+    return {std::ranges::count(windows_.is_full, false), windows_.window_cells * merge_size_};
+  }
 
   using VisionEncoder::layout;
   int cell_side() const override {

@@ -36,6 +36,12 @@ struct ControlTokens {
   std::vector<std::string> all_or_none;
 };
 
+/// Layers whose patches look at those of their window alone.
+struct AttentionWindows {
+  int64_t num_layers = 0;
+  int64_t side_patches = 0;  // along a window that the picture's edge does not cut
+};
+
 /// Called with the share done, 0..1; returning false cancels (the encode returns kCancelled).
 using ProgressFunction = std::function<bool(double fraction)>;
 
@@ -61,6 +67,7 @@ class VisionEncoder {
 
   /// Layers of the tower that an EncodePlan may leave out.
   virtual int num_layers() const = 0;
+  virtual AttentionWindows windows() const { return {}; }
 
   /// The prompt pieces a picture of this size becomes, prepared as `spec` says: pixel_spec(), or that with other sizes
   /// (of tiles, pinpoints, edges, areas). Errors: kInvalidArgument for a spec that the family can't take, and those of

@@ -34,6 +34,10 @@ Expected<const Strategy*> read_own_strategy(const Metadata& metadata) {
   return find_strategy(name);
 }
 
+Status in_file(const Status& status, const std::string& path) {
+  return status.message().starts_with(path) ? status : status.with_context(path);
+}
+
 }  // namespace
 
 std::string Model::family() const {
@@ -46,52 +50,22 @@ Expected<Model> Model::load(const std::string& model_path, const std::string& mm
   Model model;
   SACCADE_ASSIGN_OR_RETURN(ModelFiles files, ModelFiles::open(model_path, mmproj_path));
   model.files = std::make_unique<const ModelFiles>(std::move(files));
-  const auto in_file = [](const Status& status, const std::string& path) {
-    return status.message().starts_with(path) ? status : status.with_context(path);
-  };
   const auto in_model = [&](const Status& status) { return in_file(status, model_path); };
 
   auto tokenizer = Tokenizer::from_metadata(model.files->language_metadata());
   if (!tokenizer) return in_model(tokenizer.status());
   model.tokenizer = *std::move(tokenizer);
-  auto decoder = Decoder::load(*model.files);
-  if (!decoder) return in_model(decoder.status());
-  if (pool != nullptr) SACCADE_RETURN_IF_ERROR((*decoder)->pack_weights(*pool, progress));
-  model.decoder = *std::move(decoder);
+  SACCADE_RETURN_IF_ERROR(model.load_decoder(pool, progress));
   const DecoderConfig& config = model.decoder->config();
   if (model.tokenizer->vocab_size() > config.vocab_size) {
     return corrupt_data(format("%s: the vocabulary has %d tokens, but token_embd.weight only %lld rows",
                                model_path.c_str(), model.tokenizer->vocab_size(),
                                static_cast<long long>(config.vocab_size)));
   }
-  auto scheduler = LayerScheduler::load(*model.files, config);
-  if (!scheduler) return in_file(scheduler.status(), model.files->vision_file().path());
-  model.scheduler = *std::move(scheduler);
-  auto skip_order = read_skip_order(model.files->language_metadata(), kDecoderSkipOrderKey, config.num_layers);
-  if (!skip_order) return in_model(skip_order.status());
-  model.decoder_skip_order = *std::move(skip_order);
   std::string marker;
   std::string placeholder;
   if (model.files->has_vision()) {
-    auto vision = VisionEncoder::load(*model.files, config.model_dim);
-    if (!vision) return in_file(vision.status(), model.files->vision_file().path());
-    if (!enlarges_pictures) (*vision)->keep_small_pictures();
-    if (pool != nullptr) (*vision)->pack_weights(*pool);
-    model.vision = *std::move(vision);
-    auto order = read_skip_order(model.files->vision_metadata(), kEncoderSkipOrderKey, model.vision->num_layers());
-    if (!order) return in_file(order.status(), model.files->vision_file().path());
-    model.encoder_skip_order = *std::move(order);
-    auto token_scorer = TokenScorer::load(*model.files, config.model_dim);
-    if (!token_scorer) return in_file(token_scorer.status(), model.files->vision_file().path());
-    model.token_scorer = *std::move(token_scorer);
-    auto own_strategy = read_own_strategy(model.files->vision_metadata());
-    if (!own_strategy) return in_file(own_strategy.status(), model.files->vision_file().path());
-    model.own_strategy = *own_strategy;
-    if (model.vision->has_2d_positions() != config.rope.is_multidimensional()) {
-      return unsupported(model.files->vision_file().path() + ": is the vision part of another model: a " +
-                         model.vision->family() + " encoder does not go with a " + config.architecture +
-                         " language model");
-    }
+    SACCADE_RETURN_IF_ERROR(model.load_vision(pool, enlarges_pictures));
     if (Status status = check_control_tokens(*model.tokenizer, *model.vision); !status.is_ok()) return in_model(status);
     marker = model.vision->image_marker();
     placeholder = model.vision->image_placeholder();
@@ -99,6 +73,51 @@ Expected<Model> Model::load(const std::string& model_path, const std::string& mm
   model.chat_template =
       ChatTemplate::make(model.files->language_metadata(), *model.tokenizer, std::move(marker), std::move(placeholder));
   return model;
+}
+
+Expected<Model> Model::outline(ModelFiles files) {
+  Model model;
+  model.files = std::make_unique<const ModelFiles>(std::move(files));
+  SACCADE_RETURN_IF_ERROR(model.load_decoder(nullptr, {}));
+  if (model.files->has_vision()) SACCADE_RETURN_IF_ERROR(model.load_vision(nullptr, true));
+  return model;
+}
+
+Status Model::load_decoder(ThreadPool* pool, const ProgressFunction& progress) {
+  const std::string& path = files->language_file().path();
+  auto loaded = Decoder::load(*files);
+  if (!loaded) return in_file(loaded.status(), path);
+  if (pool != nullptr) SACCADE_RETURN_IF_ERROR((*loaded)->pack_weights(*pool, progress));
+  decoder = *std::move(loaded);
+  auto loaded_scheduler = LayerScheduler::load(*files, decoder->config());
+  if (!loaded_scheduler) return in_file(loaded_scheduler.status(), files->vision_file().path());
+  scheduler = *std::move(loaded_scheduler);
+  auto skip_order = read_skip_order(files->language_metadata(), kDecoderSkipOrderKey, decoder->config().num_layers);
+  if (!skip_order) return in_file(skip_order.status(), path);
+  decoder_skip_order = *std::move(skip_order);
+  return {};
+}
+
+Status Model::load_vision(ThreadPool* pool, bool enlarges_pictures) {
+  const std::string& path = files->vision_file().path();
+  const DecoderConfig& config = decoder->config();
+  auto loaded = VisionEncoder::load(*files, config.model_dim);
+  if (!loaded) return in_file(loaded.status(), path);
+  if (!enlarges_pictures) (*loaded)->keep_small_pictures();
+  if (pool != nullptr) (*loaded)->pack_weights(*pool);
+  vision = *std::move(loaded);
+  auto order = read_skip_order(files->vision_metadata(), kEncoderSkipOrderKey, vision->num_layers());
+  if (!order) return in_file(order.status(), path);
+  encoder_skip_order = *std::move(order);
+  auto loaded_scorer = TokenScorer::load(*files, config.model_dim);
+  if (!loaded_scorer) return in_file(loaded_scorer.status(), path);
+  token_scorer = *std::move(loaded_scorer);
+  auto strategy = read_own_strategy(files->vision_metadata());
+  if (!strategy) return in_file(strategy.status(), path);
+  own_strategy = *strategy;
+  if (vision->has_2d_positions() == config.rope.is_multidimensional()) return {};
+  return unsupported(path + ": is the vision part of another model: a " + vision->family() +
+                     " encoder does not go with a " + config.architecture + " language model");
 }
 
 }  // namespace saccade

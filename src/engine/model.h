@@ -51,6 +51,13 @@ struct Model {
   /// `enlarges_pictures` false: as EngineOptions says.
   static Expected<Model> load(const std::string& model_path, const std::string& mmproj_path, ThreadPool* pool = nullptr,
                               const ProgressFunction& progress = {}, bool enlarges_pictures = true);
+  /// The same without words: no tokenizer and no chat template, for reckoning with outlines
+  /// (weights/convert/outline.h).
+  static Expected<Model> outline(ModelFiles files);
+
+ private:
+  Status load_decoder(ThreadPool* pool, const ProgressFunction& progress);
+  Status load_vision(ThreadPool* pool, bool enlarges_pictures);
 };
 
 }  // namespace saccade

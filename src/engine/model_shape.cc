@@ -31,9 +31,8 @@ TowerShape tower_of(const Model& model) {
       if (tensor.name.ends_with("ffn_gate.weight")) shape.ffn_matrices = 3;
       if (tensor.name.ends_with("attn_out.weight")) shape.dim = tensor.view.shape[0];
     }
-    if (tensor.name.starts_with(kPatches)) {
-      shape.patch_elements += tensor.view.shape.num_elements() / tensor.view.shape[0];
-    }
+    // A still picture goes through the sum of Qwen2-VL's two slices in time, kPatches and another, at once.
+    if (tensor.name == kPatches) shape.patch_elements = tensor.view.shape.num_elements() / tensor.view.shape[0];
     if (tensor.name.starts_with(kProjector) && is_matrix(tensor)) shape.projector_weights += elements;
   }
   shape.class_rows = file.find("v.class_embd") != nullptr ? 1 : 0;
@@ -42,6 +41,10 @@ TowerShape tower_of(const Model& model) {
   const int patch_size = vision.is_ok() ? vision->patch_size : 0;
   const int64_t side = patch_size > 0 ? model.vision->cell_side() / patch_size : 1;
   shape.patches_per_token = side * side;
+  if (vision.is_ok()) shape.num_heads = vision->num_heads;
+  const AttentionWindows windows = model.vision->windows();
+  shape.windowed_layers = windows.num_layers;
+  shape.window_patches = windows.side_patches * windows.side_patches;
   // Files name the two halves of a feed-forward either way round.
   if (shape.ffn_dim == shape.dim && layer_elements > 0) {
     const auto dim = static_cast<double>(shape.dim);
@@ -50,7 +53,27 @@ TowerShape tower_of(const Model& model) {
   return shape;
 }
 
+// Summed over all tensors of the model's one or two files.
+template <typename Count>
+double sum_of_tensors(const Model& model, const Count& count) {
+  double sum = 0;
+  const auto add = [&](const GgufFile& file) {
+    for (const NamedTensor& tensor : file.tensors()) sum += static_cast<double>(count(tensor.view));
+  };
+  add(model.files->language_file());
+  if (model.files->has_vision() && !model.files->is_single_file()) add(model.files->vision_file());
+  return sum;
+}
+
 }  // namespace
+
+double stored_bytes(const Model& model) {
+  return sum_of_tensors(model, [](const TensorView& view) { return view.num_bytes(); });
+}
+
+double num_parameters(const Model& model) {
+  return sum_of_tensors(model, [](const TensorView& view) { return view.shape.num_elements(); });
+}
 
 ModelShape shape_of(const Model& model, DType kv_dtype) {
   const DecoderConfig& config = model.decoder->config();
@@ -59,6 +82,7 @@ ModelShape shape_of(const Model& model, DType kv_dtype) {
   DecoderShape& decoder = shape.decoder;
   decoder.num_layers = config.num_layers;
   decoder.model_dim = config.model_dim;
+  decoder.num_heads = config.num_heads;
   decoder.q_dim = config.num_heads * config.head_dim;
   decoder.kv_dim = config.kv_dim();
   decoder.ffn_dim = config.ffn_dim;

@@ -10,4 +10,8 @@ namespace saccade {
 /// With keys and values kept as `kv_dtype`.
 ModelShape shape_of(const Model& model, DType kv_dtype);
 
+/// Bytes of all its tensors, as they are stored.
+double stored_bytes(const Model& model);
+double num_parameters(const Model& model);
+
 }  // namespace saccade

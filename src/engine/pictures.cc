@@ -58,18 +58,22 @@ Status plan_layout(Picture& picture) {
   return {};
 }
 
+void set_size(ImageSize size, Detail detail, const Model& model, Picture& picture) {
+  picture.original = size;
+  picture.fineness.whole = model.vision->pixel_spec();
+  picture.fineness.cell_px = model.vision->cell_side();
+  picture.fineness.detail = detail;
+  picture.facts.size = size;
+}
+
 Expected<Picture> open_picture(const ContentPart& part, const Model& model, const Plan& plan,
                                const ImageLimits& limits) {
   SACCADE_ASSIGN_OR_RETURN(MediaBytes media, MediaBytes::open(part, limits.max_file_bytes));
   Picture picture = {.media = std::move(media), .original = {}, .media_digest = 0, .facts = {}};
   const auto header = probe_image(picture.media.bytes(), limits);
   if (!header) return in_picture(picture, header.status());
-  picture.original = {header->width, header->height};
   const Detail detail = part.detail.value_or(plan.detail);
-  picture.fineness.whole = model.vision->pixel_spec();
-  picture.fineness.cell_px = model.vision->cell_side();
-  picture.fineness.detail = detail;
-  picture.facts.size = picture.original;
+  set_size({header->width, header->height}, detail, model, picture);
   const std::span<const std::byte> bytes = picture.media.bytes();
   picture.media_digest = XXH3_64bits_withSeed(bytes.data(), bytes.size(), static_cast<uint64_t>(detail));
   SACCADE_RETURN_IF_ERROR(set_fineness(plan, picture));
@@ -325,6 +329,14 @@ Expected<std::vector<Picture>> open_pictures(const Request& request, const Model
     }
   }
   return pictures;
+}
+
+Expected<Picture> imagine_picture(ImageSize size, const Model& model, const Plan& plan) {
+  const std::string name = format("a picture of %d x %d pixels", size.width, size.height);
+  Picture picture = {.media = MediaBytes(name), .original = {}, .media_digest = 0, .facts = {}};
+  set_size(size, plan.detail, model, picture);
+  SACCADE_RETURN_IF_ERROR(set_fineness(plan, picture));
+  return picture;
 }
 
 Expected<DecodedImage> decode_picture(const PictureOptions& options, const Plan& plan, Picture& picture,

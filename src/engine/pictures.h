@@ -85,6 +85,9 @@ Expected<LookPlan> make_look_plan(const Model& model, const Request& request, co
 /// part), those of MediaBytes::open(), probe_image() and plan_pixels(), with the picture's name.
 Expected<std::vector<Picture>> open_pictures(const Request& request, const Model& model, const ImageLimits& limits);
 
+/// A picture of which nothing but the size is known, for reckoning. Errors: those of plan_pixels().
+Expected<Picture> imagine_picture(ImageSize size, const Model& model, const Plan& plan);
+
 /// Looks at an opened picture as finely as the plan says, instead of as the one that it was opened with. Errors: those
 /// of plan_pixels(), with the picture's name.
 Status set_fineness(const Plan& plan, Picture& picture);

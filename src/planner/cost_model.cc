@@ -44,7 +44,9 @@ double CostModel::resize_ms(double file_pixels, double resized_pixels) const {
 }
 
 double CostModel::encode_ms(const TowerLoad& load) const {
-  return shape_.tower ? roofline_ms(tower_hardware_, tower_operators(*shape_.tower, load)) : 0;
+  if (!shape_.tower) return 0;
+  return roofline_ms(tower_hardware_, tower_operators(*shape_.tower, load)) +
+         roofline_ms(tower_hardware_, projector_operators(*shape_.tower, load.num_tokens));
 }
 
 double CostModel::compress_ms(double num_tokens, double num_kept) const {

@@ -37,6 +37,7 @@ class CostModel {
 
   const ModelShape& shape() const { return shape_; }
   const Hardware& hardware() const { return hardware_; }
+  const Hardware& tower_hardware() const { return tower_hardware_; }
 
   // Rooflines: milliseconds before any correction.
   double media_ms(double file_pixels, double resized_pixels) const;

@@ -12,11 +12,17 @@ Hardware accelerator(const char* name, double tflops, double vector_tflops, doub
   hardware.attention_gflops = tflops * 1e3;
   hardware.vector_gflops = vector_tflops * 1e3;
   hardware.memory_gbytes = gbytes;
-  hardware.launch_us = 0;  // as published rooflines have it
+  hardware.launch_us = 0;
+  hardware.fuses = false;
   hardware.memory_bytes = memory_gib * 1024 * 1024 * 1024;
   hardware.decode_ns_per_pixel = 5;
   hardware.resize_ns_per_pixel = 2;
   return hardware;
+}
+
+double gflops_of(const Hardware& hardware, const Operator& op) {
+  if (op.kind == OperatorKind::kLinear) return hardware.linear_gflops(op.rows);
+  return op.kind == OperatorKind::kAttention ? hardware.attention_gflops : hardware.vector_gflops;
 }
 
 }  // namespace
@@ -33,11 +39,8 @@ double Hardware::linear_gflops(double rows) const {
 }
 
 double roofline_ms(const Hardware& hardware, const Operator& op) {
-  if (op.count <= 0) return 0;
-  double gflops = hardware.vector_gflops;
-  if (op.kind == OperatorKind::kLinear) gflops = hardware.linear_gflops(op.rows);
-  if (op.kind == OperatorKind::kAttention) gflops = hardware.attention_gflops;
-  const double computing_ms = op.flops / (gflops * 1e6);
+  if (op.count <= 0 || (op.kind == OperatorKind::kFused && hardware.fuses)) return 0;
+  const double computing_ms = op.flops / (gflops_of(hardware, op) * 1e6);
   const double moving_ms = op.bytes / (hardware.memory_gbytes * 1e6);
   return op.count * (std::max(computing_ms, moving_ms) + hardware.launch_us / 1e3);
 }
@@ -48,13 +51,23 @@ double roofline_ms(const Hardware& hardware, const OperatorList& operators) {
   return total;
 }
 
+double moved_bytes(const Hardware& hardware, const Operator& op) {
+  return op.kind == OperatorKind::kFused && hardware.fuses ? 0 : op.bytes;
+}
+
+bool is_bound_by_memory(const Hardware& hardware, const Operator& op) {
+  return moved_bytes(hardware, op) / hardware.memory_gbytes > op.flops / gflops_of(hardware, op);
+}
+
 std::span<const Hardware> listed_hardware() {
-  // Data sheets: dense f16 tensor rate, f32 rate, memory bandwidth, memory.
+  // NVIDIA's data sheets: f16 tensor rate without sparsity, f32 rate, memory bandwidth, memory.
   static const std::vector<Hardware> kListed = {
-      accelerator("v100", 112, 14, 900, 16),     // SXM2
-      accelerator("a100", 312, 19.5, 1555, 40),  // SXM4
-      accelerator("a6000", 154.8, 38.7, 768, 48), accelerator("a40", 149.7, 37.4, 696, 48),
-      accelerator("l40", 181, 90.5, 864, 48),     accelerator("h100", 989, 67, 3350, 80),  // SXM5
+      accelerator("v100", 112, 14, 900, 16),         // PCIe, which LLM-Viewer's and AdaLLaVA's tables are of
+      accelerator("v100-sxm2", 125, 15.7, 900, 32),  // also with 16 GB
+      accelerator("a100", 312, 19.5, 1555, 40),      // SXM4 and PCIe
+      accelerator("a100-80", 312, 19.5, 2039, 80),   // SXM4; PCIe has 1935 GB/s
+      accelerator("a6000", 154.8, 38.7, 768, 48),   accelerator("a40", 149.7, 37.4, 696, 48),
+      accelerator("l40", 181, 90.5, 864, 48),       accelerator("h100", 989, 67, 3350, 80),  // SXM5
       accelerator("h200", 989, 67, 4800, 141),
   };
   return kListed;

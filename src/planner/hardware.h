@@ -23,6 +23,7 @@ struct Hardware {
   double vector_gflops = 0;
   double memory_gbytes = 0;  // 1e9 bytes a second
   double launch_us = 0;      // of each operator, whatever its size
+  bool fuses = true;         // OperatorKind::kFused is part of the operators beside it, and takes no time of its own
   double memory_bytes = 0;   // that models and caches fit in; 0: unknown
   // Of the processor beside it, which reads pictures.
   double decode_ns_per_pixel = 0;  // of a picture file
@@ -34,8 +35,13 @@ struct Hardware {
 /// Of all operators, one after the other.
 double roofline_ms(const Hardware& hardware, const OperatorList& operators);
 double roofline_ms(const Hardware& hardware, const Operator& op);
+/// Bytes that one run of it moves: none where it is fused.
+double moved_bytes(const Hardware& hardware, const Operator& op);
+/// Whether moving takes longer than computing.
+bool is_bound_by_memory(const Hardware& hardware, const Operator& op);
 
-/// Accelerators by their data sheets, dense f16 with f32 sums: "v100", "a100", "a6000", "a40", "l40", "h100", "h200".
+/// Accelerators by their data sheets, dense f16 with f32 sums: "v100", "a100", ..., with no launch overhead and nothing
+/// fused, as published rooflines have it. Paper: none was measured here.
 std::span<const Hardware> listed_hardware();
 /// None where there is none of this name.
 std::optional<Hardware> find_hardware(std::string_view name);

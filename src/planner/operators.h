@@ -1,5 +1,6 @@
 // What a stage computes, operator by operator: floating point operations and bytes moved, each a closed formula of the
-// model's shape and of the numbers of rows (as LLM-Viewer counts them, arXiv 2402.16363, with the vision tower added).
+// model's shape and of the numbers of rows (as LLM-Viewer counts them, arXiv 2402.16363, with the vision tower added;
+// but of attention only the pairs that a causal mask leaves, and the feed-forward's activation at its own width).
 #pragma once
 
 #include <array>
@@ -13,8 +14,9 @@ namespace saccade {
 
 enum class OperatorKind : uint8_t {
   kLinear,     // products with weights
-  kAttention,  // products of rows with rows, and the softmax between them
-  kVector,     // norms, sums, activations: bound by memory
+  kAttention,  // products of rows with rows
+  kVector,     // norms: bound by memory
+  kFused,      // softmax, sums, activations: done within the products beside them where a machine's kernels can
 };
 
 struct Operator {
@@ -32,7 +34,6 @@ class OperatorList {
   void add(const Operator& op) { operators_[size_++] = op; }
   std::span<const Operator> all() const { return {operators_.data(), size_}; }
   double flops() const;
-  double bytes() const;
 
  private:
   std::array<Operator, 24> operators_;
@@ -45,9 +46,12 @@ struct TowerLoad {
   double num_tiles = 1;    // whose patches look at one another alone
   double num_tokens = 0;   // that the projector makes
   double layers = 0;       // that run
+  double window_rows = 0;  // that a row sees within its window, in the mean; 0: those of a whole one
 };
 
+/// Without the projector.
 OperatorList tower_operators(const TowerShape& shape, const TowerLoad& load);
+OperatorList projector_operators(const TowerShape& shape, double num_tokens);
 
 /// What goes through a language model: rows of a prompt, or one row of each of several sequences.
 struct DecoderLoad {
@@ -57,7 +61,7 @@ struct DecoderLoad {
   double sequences = 1;      // that are computed together
   double layers = 0;         // that run for all rows
   double frozen_layers = 0;  // further ones, which visual rows pass by, leaving keys and values
-  double logit_rows = 1;
+  double logit_rows = 1;     // of all sequences; 0: not the end of the model
 };
 
 OperatorList decoder_operators(const DecoderShape& shape, const DecoderLoad& load);

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <utility>
 
+#include "base/format.h"
 #include "platform/open_file.h"
 
 namespace saccade {
@@ -19,6 +20,19 @@ Expected<MappedFile> MappedFile::open(const std::string& path) {
     if (address == MAP_FAILED) return io_error(path + ": cannot map into memory: " + std::strerror(errno));
     file.bytes_ = {static_cast<const std::byte*>(address), opened.size_bytes()};
   }
+  return file;
+}
+
+Expected<MappedFile> MappedFile::zeros(const std::string& path, uint64_t num_bytes) {
+  MappedFile file;
+  file.path_ = path;
+  if (num_bytes == 0) return file;
+  void* address = ::mmap(nullptr, num_bytes, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (address == MAP_FAILED) {
+    return resource_exhausted(path + ": a tensor of " + format_bytes(num_bytes) +
+                              " does not fit into the address space");
+  }
+  file.bytes_ = {static_cast<const std::byte*>(address), num_bytes};
   return file;
 }
 

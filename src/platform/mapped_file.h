@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 
@@ -13,6 +14,9 @@ class MappedFile {
  public:
   /// Maps `path`. Errors: kNotFound, kIoError (a directory, no permission), with the path in the message.
   static Expected<MappedFile> open(const std::string& path);
+
+  /// So many zeros, which take no memory, in place of a file's bytes. Errors: kResourceExhausted.
+  static Expected<MappedFile> zeros(const std::string& path, uint64_t num_bytes);
 
   MappedFile() = default;
   MappedFile(MappedFile&& other) noexcept;

@@ -26,5 +26,14 @@ TEST(MappedFile, SaysWhatIsWrong) {
   EXPECT_NE(folder.status().message().find("is a directory"), std::string::npos);
 }
 
+TEST(MappedFile, ZerosTakeNoMemoryOfTheirOwn) {
+  const auto zeros = MappedFile::zeros("a model", uint64_t{1} << 36);  // more than most machines have
+  ASSERT_TRUE(zeros.is_ok()) << zeros.status().message();
+  EXPECT_EQ(zeros->bytes().back(), std::byte{0});
+  const auto too_many = MappedFile::zeros("a model", uint64_t{1} << 62);
+  EXPECT_EQ(too_many.status().code(), StatusCode::kResourceExhausted);
+  EXPECT_NE(too_many.status().message().find("a model"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace saccade

@@ -23,6 +23,8 @@ class MediaBytes {
   /// Errors: kNotFound, kIoError, kResourceExhausted (over `max_bytes`), kCorruptData (empty), with the path. `part`
   /// must outlive the result.
   static Expected<MediaBytes> open(const ContentPart& part, uint64_t max_bytes);
+  /// No bytes, under a name for messages.
+  explicit MediaBytes(std::string name) : name_(std::move(name)) {}
 
   MediaBytes(MediaBytes&&) noexcept = default;
   MediaBytes& operator=(MediaBytes&&) noexcept = default;

@@ -1,5 +1,6 @@
 #include "weights/gguf_file.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <system_error>
 #include <utility>
@@ -19,9 +20,25 @@ Expected<GgufFile> GgufFile::open(const std::string& path) {
   gguf.version_ = contents->version;
   gguf.metadata_ = std::move(contents->metadata);
   gguf.tensors_ = std::move(contents->tensors);
-  gguf.tensor_idx_.reserve(gguf.tensors_.size());
-  for (size_t i = 0; i < gguf.tensors_.size(); ++i) gguf.tensor_idx_.emplace(gguf.tensors_[i].name, i);
+  gguf.index_tensors();
   return gguf;
+}
+
+Expected<GgufFile> GgufFile::outline(const std::string& path, Metadata metadata, std::vector<NamedTensor> tensors) {
+  GgufFile gguf;
+  int64_t largest = 0;
+  for (const NamedTensor& tensor : tensors) largest = std::max(largest, tensor.view.num_bytes());
+  SACCADE_ASSIGN_OR_RETURN(gguf.file_, MappedFile::zeros(path, static_cast<uint64_t>(largest)));
+  gguf.metadata_ = std::move(metadata);
+  gguf.tensors_ = std::move(tensors);
+  for (NamedTensor& tensor : gguf.tensors_) tensor.view.data = gguf.file_.bytes().data();
+  gguf.index_tensors();
+  return gguf;
+}
+
+void GgufFile::index_tensors() {
+  tensor_idx_.reserve(tensors_.size());
+  for (size_t i = 0; i < tensors_.size(); ++i) tensor_idx_.emplace(tensors_[i].name, i);
 }
 
 const NamedTensor* GgufFile::find(std::string_view name) const {

@@ -28,6 +28,10 @@ class GgufFile {
   /// not known here, a file or folder of another kind: what it is and what to do).
   static Expected<GgufFile> open(const std::string& path);
 
+  /// A file that is not there, as it would be: keys and tensors with names, types and shapes, all numbers zero (no
+  /// memory is taken for them). Errors: those of MappedFile::zeros().
+  static Expected<GgufFile> outline(const std::string& path, Metadata metadata, std::vector<NamedTensor> tensors);
+
   const std::string& path() const { return file_.path(); }
   uint64_t file_bytes() const { return file_.bytes().size(); }
   uint32_t version() const { return version_; }
@@ -37,6 +41,8 @@ class GgufFile {
   const MappedFile& mapping() const { return file_; }
 
  private:
+  void index_tensors();
+
   MappedFile file_;
   uint32_t version_ = 0;
   Metadata metadata_;

@@ -99,6 +99,13 @@ Expected<ModelFiles> ModelFiles::open(const std::string& model_path, const std::
   return files;
 }
 
+ModelFiles ModelFiles::of(GgufFile file) {
+  ModelFiles files;
+  files.language_ = std::make_shared<const GgufFile>(std::move(file));
+  if (has_vision_tensors(*files.language_)) files.vision_ = files.language_;
+  return files;
+}
+
 Expected<TensorView> TensorSource::take(std::string_view name, const Shape& shape) const {
   const NamedTensor* tensor = file_->find(name);
   if (tensor == nullptr) return not_found(file_->path() + ": tensor " + quote(name) + " is missing");

@@ -19,6 +19,9 @@ class ModelFiles {
   /// pair that people have, or empty. Swapped arguments and files of the wrong kind get an error that says so.
   static Expected<ModelFiles> open(const std::string& model_path, const std::string& mmproj_path);
 
+  /// Of one file with both parts, or a language model alone.
+  static ModelFiles of(GgufFile file);
+
   const Metadata& language_metadata() const { return language_->metadata(); }
   const GgufFile& language_file() const { return *language_; }
 

@@ -73,6 +73,92 @@ class ProgramTest(unittest.TestCase):
             self.assertIn(word, result.stderr)
 
 
+class Analyze(ProgramTest):
+    CONFIGS = ROOT / "tests" / "e2e" / "configs"
+    LLAVA = CONFIGS / "llava-1.5-7b-hf.json"
+
+    def analyze(self, *args):
+        result = run("analyze", *args, "--json")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        return json.loads(result.stdout)
+
+    def is_near(self, plan, tflops, ms):
+        self.assertAlmostEqual(plan["flops"]["prefill"] / 1e12, tflops, delta=0.02 * tflops)
+        self.assertAlmostEqual(plan["ms"]["prefill"], ms, delta=0.05 * ms)
+
+    def test_comes_to_published_figures_from_settings_alone(self):
+        for budget, tflops, ms in ((1, 8.6, 81), (0.85, 7.2, 69), (0.6, 5.1, 49)):
+            full, plan = self.analyze(self.LLAVA, "--hardware", "v100", "--budget", budget)["plans"]
+            self.is_near(full, 8.6, 81)
+            self.is_near(plan, tflops, ms)
+        pruned = self.CONFIGS / "ada-llava-L-v1.5-7b-prumerge-plus.json"
+        for budget, tflops, ms in ((1, 3.0, 29), (0.85, 2.6, 24), (0.6, 1.8, 17)):
+            plan = self.analyze(pruned, "--hardware", "v100", "--budget", budget)["plans"][1]
+            self.is_near(plan, tflops, ms)
+            self.assertIn("assumed are 164 of 576", plan["notes"][0])
+
+    def test_counts_what_a_receipt_counts(self):
+        levers = {"layers": 0.5, "keep": 144, "encoder-layers": 0.7}
+        flags = [word for name, value in levers.items() for word in ("--" + name, value)]
+        asked = run("ask", MODEL, "--image", PICTURE, "--json", "--no-speculation", *flags, DEMO[0]["question"])
+        receipt = json.loads(asked.stdout)["receipt"]
+        tokens = receipt["tokens"]
+        picture = receipt["pictures"][0]
+        plan = self.analyze(
+            MODEL, "--plan", ",".join(f"{name}={value}" for name, value in levers.items()),
+            "--picture", f"{picture['width']}x{picture['height']}",
+            "--prompt-tokens", tokens["text"], "--generated", tokens["generated"],
+        )["plans"][1]
+        self.assertEqual(plan["visual_tokens"], tokens["visual"])
+        flops = receipt["flops"]
+        encode = plan["flops"]["encode"] + plan["flops"]["project"]
+        for ours, counted in ((encode, flops["encode"]), (plan["flops"]["prefill"], flops["prefill"])):
+            self.assertAlmostEqual(ours, counted, delta=0.03 * counted)  # norms, softmax and sums are ours alone
+
+    def test_lists_operators_and_memory(self):
+        report = self.analyze(self.LLAVA, "--hardware", "a100", "--weights", "q4_0", "--batch", 4, "--operators")
+        plan = report["plans"][0]
+        names = {(op["stage"], op["operator"]) for op in plan["operators"]}
+        self.assertLessEqual({("encode", "softmax"), ("project", "projector"), ("prefill", "feed-forward up"),
+                              ("token", "logits")}, names)
+        for stage in ("encode", "prefill", "project"):
+            total = sum(op["flops"] for op in plan["operators"] if op["stage"] == stage)
+            self.assertAlmostEqual(total, plan["flops"][stage], delta=1e-6 * total)
+        self.assertTrue(all(op["bound"] == "memory" for op in plan["operators"] if op["stage"] == "token"))
+        self.assertTrue(plan["memory"]["fits"])
+        self.assertLess(plan["memory"]["weights_bytes"], 5e9)
+        self.assertEqual(plan["memory"]["kv_bytes"], 4 * 32 * 2 * 4096 * 2 * (68 + 576 + 63))
+        self.assertFalse(self.analyze(self.LLAVA, "--hardware", "v100", "--weights", "f32")["plans"][0]["memory"]["fits"])
+        text = run("analyze", self.LLAVA, "--hardware", "a100", "--operators").stdout
+        for word in ("7.05 B parameters", "data sheet: not measured", "ms, first token", "FLOP a byte", "sequences"):
+            self.assertIn(word, text)
+
+    def test_lists_the_hardware(self):
+        text = run("analyze", "--hardware", "list").stdout
+        self.assertIn("h200", text)
+        self.assertIn("paper", text)
+        names = [machine["name"] for machine in json.loads(run("analyze", "--hardware", "list", "--json").stdout)["hardware"]]
+        self.assertLessEqual({"v100", "a100", "a6000", "a40", "l40", "h100", "h200"}, set(names))
+        self.fails(2, "nvidia", "h100", "this", result=run("analyze", self.LLAVA, "--hardware", "nvidia"))
+
+    def test_refuses_what_cannot_be_reckoned(self):
+        path = self.folder / "config.json"
+        path.write_text('{"model_type": "llava", "text_config": {')
+        self.fails(4, "config.json", result=run("analyze", path))
+        path.write_text('{"model_type": "llama", "hidden_size": -1}')
+        self.fails(4, "hidden_size", result=run("analyze", path))
+        path.write_text('{"architectures": ["MambaForCausalLM"], "model_type": "mamba"}')
+        self.fails(4, "MambaForCausalLM", "LlavaForConditionalGeneration", result=run("analyze", self.folder))
+        path.write_text('{"model_type": "qwen2"}')
+        self.fails(2, "no vision part", result=run("analyze", path, "--pictures", 1))
+        self.fails(3, "absent.json", result=run("analyze", self.folder / "absent.json"))
+        self.fails(3, "absent.gguf", result=run("analyze", self.folder / "absent.gguf"))
+        self.fails(2, "--weights", result=run("analyze", MODEL, "--weights", "q8_0"))
+        self.fails(4, "skip-equal", "the picture shows", result=run("analyze", MODEL, "--plan", "skip-equal=0"))
+        self.fails(2, "640by480", result=run("analyze", MODEL, "--picture", "640by480"))
+        self.fails(2, "MODEL", result=run("analyze"))
+
+
 class Bench(ProgramTest):
     def test_runs_the_tests_asked_for(self):
         common = ("bench", MODEL, "--image", PICTURE, "-r", 2, "--json")

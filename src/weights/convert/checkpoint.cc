@@ -58,17 +58,52 @@ Expected<Checkpoint> Checkpoint::open(const std::string& dir) {
   if (std::filesystem::status(checkpoint.config_path(), error).type() == std::filesystem::file_type::not_found) {
     return not_found(dir + ": no config.json in this folder");
   }
-  SACCADE_ASSIGN_OR_RETURN(Json config, read_json_object(checkpoint.config_path()));
-  SACCADE_ASSIGN_OR_RETURN(Json generation, read_if_present(checkpoint.path_of("generation_config.json")));
-  SACCADE_ASSIGN_OR_RETURN(Json preprocessor, read_if_present(checkpoint.path_of("preprocessor_config.json")));
-  SACCADE_ASSIGN_OR_RETURN(const Json processor, read_if_present(checkpoint.path_of("processor_config.json")));
+  SACCADE_RETURN_IF_ERROR(checkpoint.read_settings());
+  return checkpoint;
+}
+
+Expected<Checkpoint> Checkpoint::open_settings(const std::string& path) {
+  std::error_code ignored;
+  Checkpoint checkpoint;
+  if (std::filesystem::is_directory(path, ignored)) {
+    SACCADE_ASSIGN_OR_RETURN(checkpoint, open(path));
+  } else {
+    checkpoint.dir_ = std::filesystem::path(path).parent_path().string();
+    checkpoint.config_file_ = std::filesystem::path(path).filename().string();
+    SACCADE_RETURN_IF_ERROR(checkpoint.read_settings());
+  }
+  checkpoint.has_settings_alone_ = true;
+  return checkpoint;
+}
+
+Status Checkpoint::read_settings() {
+  SACCADE_ASSIGN_OR_RETURN(Json config, read_json_object(config_path()));
+  SACCADE_ASSIGN_OR_RETURN(Json generation, read_if_present(path_of("generation_config.json")));
+  SACCADE_ASSIGN_OR_RETURN(Json preprocessor, read_if_present(path_of("preprocessor_config.json")));
+  SACCADE_ASSIGN_OR_RETURN(const Json processor, read_if_present(path_of("processor_config.json")));
   if (const Json* image = find_member(processor, "image_processor"); image != nullptr && image->is_object()) {
     preprocessor.update(*image);
   }
-  checkpoint.config_ = std::make_unique<Json>(std::move(config));
-  checkpoint.generation_config_ = std::make_unique<Json>(std::move(generation));
-  checkpoint.preprocessor_config_ = std::make_unique<Json>(std::move(preprocessor));
-  return checkpoint;
+  config_ = std::make_unique<Json>(std::move(config));
+  generation_config_ = std::make_unique<Json>(std::move(generation));
+  preprocessor_config_ = std::make_unique<Json>(std::move(preprocessor));
+  return {};
+}
+
+void Checkpoint::assume(std::string_view name, std::vector<int64_t> dims) {
+  auto tensor = std::make_unique<SafeTensor>();
+  tensor->name = name;
+  tensor->dtype_name = "BF16";
+  tensor->dtype = DType::kBF16;
+  tensor->dims = std::move(dims);
+  tensor->num_elements = 1;
+  for (const int64_t dim : tensor->dims) tensor->num_elements *= dim;
+  tensors_[std::string(name)] = tensor.get();
+  assumed_tensors_.push_back(std::move(tensor));
+}
+
+bool Checkpoint::has(std::string_view name) const {
+  return find(name) != nullptr || std::ranges::any_of(assumed_, [&](const auto& is_there) { return is_there(name); });
 }
 
 std::span<Checkpoint::AppliedRule> Checkpoint::add_rules(std::span<const PrefixRule> rules, const std::string& dir) {
@@ -140,6 +175,7 @@ const SafeTensor* Checkpoint::find(std::string_view name) const {
 }
 
 Expected<const SafeTensor*> Checkpoint::take(std::string_view name, std::span<const int64_t> dims) {
+  if (has_settings_alone_ && find(name) == nullptr) assume(name, {dims.begin(), dims.end()});
   const SafeTensor* tensor = find(name);
   if (tensor == nullptr) return missing(name);
   if (!std::ranges::equal(without_leading_ones(tensor->dims), without_leading_ones(dims))) {

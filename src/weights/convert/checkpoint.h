@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <set>
@@ -29,6 +30,12 @@ class Checkpoint {
  public:
   /// Reads config.json, generation_config.json and the processor's files. Errors: kNotFound without a config.json.
   static Expected<Checkpoint> open(const std::string& dir);
+  /// The settings alone, of such a folder or of a config.json by itself. Tensors that are taken count as there, in the
+  /// sizes that they are asked for in and without values; of those that not every checkpoint has, the assumed ones.
+  static Expected<Checkpoint> open_settings(const std::string& path);
+  bool has_settings_alone() const { return has_settings_alone_; }
+  void assume(std::string_view name, std::vector<int64_t> dims);
+  void assume_where(std::function<bool(std::string_view name)> is_there) { assumed_.push_back(std::move(is_there)); }
 
   const std::string& dir() const { return dir_; }
   std::string path_of(std::string_view file) const;
@@ -38,7 +45,7 @@ class Checkpoint {
   const Json& generation_config() const { return *generation_config_; }
   /// The image processor's settings: preprocessor_config.json, overlaid by processor_config.json's image_processor.
   const Json& preprocessor_config() const { return *preprocessor_config_; }
-  std::string config_path() const { return path_of("config.json"); }
+  std::string config_path() const { return path_of(config_file_); }
 
   /// Opens the tensors and names them by the rules: of those whose `from` starts a name, the longest is applied. A
   /// name that none fits keeps its own.
@@ -48,7 +55,7 @@ class Checkpoint {
   Status add_vision_tower(const std::string& dir);
   const std::string& tower_dir() const { return tower_dir_; }  // empty without one
 
-  bool has(std::string_view name) const { return find(name) != nullptr; }
+  bool has(std::string_view name) const;
   const SafeTensor* find(std::string_view name) const;
   /// Errors: kCorruptData (missing, shape), kUnsupported (type), with the checkpoint's own tensor name. Leading
   /// dimensions of 1 do not count.
@@ -67,11 +74,16 @@ class Checkpoint {
     int64_t num_tensors = 0;  // that it named
   };
   std::span<AppliedRule> add_rules(std::span<const PrefixRule> rules, const std::string& dir);
+  Status read_settings();
   static std::optional<std::string> canonical_name(std::span<AppliedRule> rules, std::string_view name);
   Status missing(std::string_view name) const;
 
   std::string dir_;
+  std::string config_file_ = "config.json";
   std::string tower_dir_;
+  bool has_settings_alone_ = false;
+  std::vector<std::function<bool(std::string_view name)>> assumed_;
+  std::vector<std::unique_ptr<SafeTensor>> assumed_tensors_;
   // Behind pointers, so that Config layers stay valid when this is moved.
   std::unique_ptr<Json> config_;
   std::unique_ptr<Json> generation_config_;

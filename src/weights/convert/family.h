@@ -19,6 +19,9 @@ struct Family {
   std::vector<PrefixRule> prefixes;
   /// Fills the plan (all but the general.* and tokenizer.* keys) from a checkpoint whose tensors are open.
   Status (*plan)(PlanBuilder& builder);
+  /// Where the settings are all there is (Checkpoint::open_settings): assumes what plan() asks whether it is there, as
+  /// this family's checkpoints have it.
+  Status (*assume)(Checkpoint& checkpoint);
 };
 
 Family llava_family();

@@ -14,6 +14,7 @@ namespace {
 
 constexpr int64_t kMaxWidth = 1 << 20;
 constexpr int64_t kMaxLayers = 1024;
+constexpr int64_t kMaxVocabulary = 1 << 24;
 
 // What a decoder needs to be known by, with Transformers' defaults for settings that config.json leaves out (a
 // LLaVA-1.5 checkpoint leaves out nearly all of them).
@@ -29,16 +30,17 @@ struct Decoder {
   int64_t num_heads;
   int64_t num_kv_heads;  // 0: as many as heads
   int64_t max_positions;
+  int64_t vocab_size;
 };
 
 constexpr std::array kDecoders = {
-    Decoder{"llama", "llama", true, 4096, 11008, 32, 32, 0, 2048},
-    Decoder{"mistral", "llama", true, 4096, 14336, 32, 32, 8, 131072},
-    Decoder{"qwen2", "qwen2", false, 4096, 22016, 32, 32, 32, 32768},
-    Decoder{"qwen2_vl", "qwen2vl", false, 8192, 29568, 80, 64, 8, 32768},
-    Decoder{"qwen2_vl_text", "qwen2vl", false, 8192, 29568, 80, 64, 8, 32768},
-    Decoder{"qwen2_5_vl", "qwen2vl", false, 8192, 29568, 80, 64, 8, 32768},
-    Decoder{"qwen2_5_vl_text", "qwen2vl", false, 8192, 29568, 80, 64, 8, 32768},
+    Decoder{"llama", "llama", true, 4096, 11008, 32, 32, 0, 2048, 32000},
+    Decoder{"mistral", "llama", true, 4096, 14336, 32, 32, 8, 131072, 32000},
+    Decoder{"qwen2", "qwen2", false, 4096, 22016, 32, 32, 32, 32768, 151936},
+    Decoder{"qwen2_vl", "qwen2vl", false, 8192, 29568, 80, 64, 8, 32768, 152064},
+    Decoder{"qwen2_vl_text", "qwen2vl", false, 8192, 29568, 80, 64, 8, 32768, 152064},
+    Decoder{"qwen2_5_vl", "qwen2vl", false, 8192, 29568, 80, 64, 8, 32768, 152064},
+    Decoder{"qwen2_5_vl_text", "qwen2vl", false, 8192, 29568, 80, 64, 8, 32768, 152064},
 };
 
 struct Dimensions {
@@ -159,6 +161,7 @@ Status plan_layer(PlanBuilder& builder, const Decoder& decoder, const Dimensions
 }
 
 bool is_same_data(const SafeTensor& a, const SafeTensor& b) {
+  if (a.data == nullptr || b.data == nullptr) return false;  // assumed
   if (a.dtype != b.dtype || a.dims != b.dims || !a.dtype) return false;
   return std::memcmp(a.data, b.data, static_cast<size_t>(row_bytes(*a.dtype, a.num_elements))) == 0;
 }
@@ -183,14 +186,17 @@ Status plan_output(PlanBuilder& builder, const Config& settings, const Dimension
                       Shape{dims.vocab_size, dims.model_dim});
 }
 
+Expected<const Decoder*> find_decoder(const Config& settings, std::string_view model_type) {
+  const auto* decoder = std::ranges::find(kDecoders, model_type, &Decoder::model_type);
+  if (decoder != kDecoders.end()) return decoder;
+  return unsupported(settings.path() + ": the decoder is " + quote(model_type) +
+                     "; llama, mistral, qwen2 and qwen2_vl can be converted");
+}
+
 }  // namespace
 
 Expected<int64_t> plan_language_model(PlanBuilder& builder, const Config& settings, std::string_view model_type) {
-  const auto* decoder = std::ranges::find(kDecoders, model_type, &Decoder::model_type);
-  if (decoder == kDecoders.end()) {
-    return unsupported(settings.path() + ": the decoder is " + quote(model_type) +
-                       "; llama, mistral, qwen2 and qwen2_vl can be converted");
-  }
+  SACCADE_ASSIGN_OR_RETURN(const Decoder* decoder, find_decoder(settings, model_type));
   builder.plan().architecture = decoder->architecture;
   SACCADE_RETURN_IF_ERROR(check_settings(builder, settings));
   SACCADE_ASSIGN_OR_RETURN(const Dimensions dims, read_dimensions(builder.checkpoint(), settings, *decoder));
@@ -203,6 +209,23 @@ Expected<int64_t> plan_language_model(PlanBuilder& builder, const Config& settin
   SACCADE_RETURN_IF_ERROR(builder.copy_norm(ModelPart::kLanguage, "output_norm", "lm.norm", dims.model_dim));
   SACCADE_RETURN_IF_ERROR(plan_output(builder, settings, dims));
   return dims.model_dim;
+}
+
+Status assume_language_model(Checkpoint& checkpoint, const Config& settings, std::string_view model_type) {
+  SACCADE_ASSIGN_OR_RETURN(const Decoder* decoder, find_decoder(settings, model_type));
+  SACCADE_ASSIGN_OR_RETURN(const int64_t dim, settings.integer_or("hidden_size", decoder->model_dim, 1, kMaxWidth));
+  SACCADE_ASSIGN_OR_RETURN(const int64_t vocab_size,
+                           settings.integer_or("vocab_size", decoder->vocab_size, 1, kMaxVocabulary));
+  SACCADE_ASSIGN_OR_RETURN(const bool is_tied, settings.boolean_or("tie_word_embeddings", false));
+  SACCADE_ASSIGN_OR_RETURN(const bool has_biases,
+                           settings.boolean_or("attention_bias", decoder->architecture != "llama"));
+  checkpoint.assume("lm.embed_tokens.weight", {vocab_size, dim});
+  if (!is_tied) checkpoint.assume("lm_head.weight", {vocab_size, dim});
+  if (!has_biases) return {};
+  checkpoint.assume_where([](std::string_view name) {
+    return name.ends_with(".q_proj.bias") || name.ends_with(".k_proj.bias") || name.ends_with(".v_proj.bias");
+  });
+  return {};
 }
 
 Config text_settings(const Checkpoint& checkpoint) {

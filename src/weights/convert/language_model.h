@@ -14,6 +14,10 @@ namespace saccade {
 /// `model_type` is what Transformers calls the decoder (llama, mistral, qwen2, qwen2_vl, ...). Returns its width.
 Expected<int64_t> plan_language_model(PlanBuilder& builder, const Config& settings, std::string_view model_type);
 
+/// Assumes what tells one language model's tensors from another's: those of a checkpoint of settings alone. Errors: as
+/// above.
+Status assume_language_model(Checkpoint& checkpoint, const Config& settings, std::string_view model_type);
+
 /// text_config over the whole config, and the decoder's model_type (`fallback` where text_config does not say).
 Config text_settings(const Checkpoint& checkpoint);
 Expected<std::string> text_model_type(const Checkpoint& checkpoint, std::string_view fallback);

@@ -84,7 +84,20 @@ Status plan_llava(PlanBuilder& builder) {
   SACCADE_RETURN_IF_ERROR(plan_token_scorer(builder));
   llava.projector_layers = {"projector.linear_1", "projector.linear_2"};
   if (checkpoint.has("image_newline")) llava.pinpoints = settings.find("image_grid_pinpoints");
-  return plan_llava_vision(builder, vision_settings(checkpoint), llava);
+  Config tower = vision_settings(checkpoint);
+  // Without any settings it is Transformers' default for LLaVA; with some, the others are its defaults for CLIP.
+  if (find_member(checkpoint.config(), "vision_config") == nullptr) tower.add(&clip_large_336());
+  return plan_llava_vision(builder, tower, llava);
+}
+
+Status assume_llava(Checkpoint& checkpoint) {
+  SACCADE_ASSIGN_OR_RETURN(const std::string decoder, text_model_type(checkpoint, "llama"));
+  const bool has_newline = find_member(checkpoint.config(), "image_grid_pinpoints") != nullptr;
+  assume_vit(checkpoint, /*is_clip=*/true);
+  checkpoint.assume_where([has_newline](std::string_view name) {
+    return (has_newline && name == "image_newline") || name.starts_with("projector.");
+  });
+  return assume_language_model(checkpoint, text_settings(checkpoint), decoder);
 }
 
 }  // namespace
@@ -107,6 +120,7 @@ Family llava_family() {
       {"model.image_newline", "image_newline"},
   };
   family.plan = plan_llava;
+  family.assume = assume_llava;
   return family;
 }
 

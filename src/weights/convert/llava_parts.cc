@@ -74,6 +74,18 @@ Status plan_any_resolution(PlanBuilder& builder, const LlavaSettings& llava, int
 
 }  // namespace
 
+const Json& clip_large_336() {
+  static const Json kSettings = {{"model_type", "clip_vision_model"},
+                                 {"hidden_size", 1024},
+                                 {"intermediate_size", 4096},
+                                 {"num_hidden_layers", 24},
+                                 {"num_attention_heads", 16},
+                                 {"image_size", 336},
+                                 {"patch_size", 14},
+                                 {"hidden_act", "quick_gelu"}};
+  return kSettings;
+}
+
 Status plan_llava_vision(PlanBuilder& builder, const Config& tower, const LlavaSettings& llava) {
   SACCADE_ASSIGN_OR_RETURN(const VisionDimensions dims, read_dimensions(tower, llava));
   SACCADE_RETURN_IF_ERROR(write_vision_keys(builder, dims, "mlp"));

@@ -11,6 +11,9 @@
 
 namespace saccade {
 
+/// The settings of CLIP ViT-L/14 at 336 pixels, which LLaVA is made of where nothing else is said.
+const Json& clip_large_336();
+
 struct LlavaSettings {
   int64_t model_dim = 0;       // of the language model
   int64_t feature_layer = -2;  // index into the tower's hidden states; negative counts from the end

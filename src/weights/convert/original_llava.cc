@@ -56,21 +56,25 @@ Status plan_scheduler(PlanBuilder& builder, const Config& settings) {
   return {};
 }
 
-// The tower's own settings: a folder given for it, or CLIP ViT-L/14-336, which all these checkpoints were trained on.
+// The tower's own settings: a folder given for it, or those of the towers that these checkpoints were trained on.
 Expected<Json> tower_config(Checkpoint& checkpoint) {
   if (!checkpoint.tower_dir().empty()) {
     SACCADE_ASSIGN_OR_RETURN(const Checkpoint tower, Checkpoint::open(checkpoint.tower_dir()));
     const Json* inner = find_member(tower.config(), "vision_config");
     return inner != nullptr ? *inner : tower.config();
   }
-  return Json{{"model_type", "clip_vision_model"},
-              {"hidden_size", 1024},
-              {"intermediate_size", 4096},
-              {"num_hidden_layers", 24},
-              {"num_attention_heads", 16},
-              {"image_size", 336},
-              {"patch_size", 14},
-              {"hidden_act", "quick_gelu"}};
+  Json tower = clip_large_336();
+  const Json* name = find_member(checkpoint.config(), "mm_vision_tower");
+  if (name == nullptr || !name->is_string()) return tower;
+  const auto text = name->get<std::string>();
+  if (text.ends_with("clip-vit-large-patch14")) {
+    tower["image_size"] = 224;
+  } else if (checkpoint.has_settings_alone() && !text.ends_with("clip-vit-large-patch14-336")) {
+    return unsupported(checkpoint.config_path() + ": mm_vision_tower is " + quote(text) +
+                       ", whose settings are not in this file (known: openai/clip-vit-large-patch14-336, "
+                       "openai/clip-vit-large-patch14)");
+  }
+  return tower;
 }
 
 Status check_tower(const Checkpoint& checkpoint, const Config& settings) {
@@ -104,6 +108,39 @@ Status plan_original_llava(PlanBuilder& builder) {
   return {};
 }
 
+// A scheduler as AdaLLaVA has it (references.md, 1): what decides by it reads its sizes off the tensors.
+Status assume_scheduler(Checkpoint& checkpoint, const Config& settings) {
+  SACCADE_ASSIGN_OR_RETURN(const int64_t dim, settings.integer_or("hidden_size", 4096, 1, 1 << 20));
+  SACCADE_ASSIGN_OR_RETURN(const int64_t num_layers, settings.integer_or("num_hidden_layers", 32, 1, 1024));
+  SACCADE_ASSIGN_OR_RETURN(const int64_t num_heads, settings.integer_or("num_attention_heads", 32, 1, 4096));
+  SACCADE_ASSIGN_OR_RETURN(const int64_t num_prefix, settings.integer("num_prefix_layers", 0, num_layers - 1));
+  SACCADE_ASSIGN_OR_RETURN(const std::string type, settings.string_or("scheduler_type", "L"));
+  constexpr int64_t kWaves = 256;  // numbers that tell the budget
+  const int64_t num_options = (num_layers - num_prefix) * (type == "H" ? 2 * num_heads : 1);
+  const auto assume = [&](const std::string& layer, std::vector<int64_t> dims) {
+    checkpoint.assume("scheduler." + layer + ".bias", {dims.front()});
+    checkpoint.assume("scheduler." + layer + ".weight", std::move(dims));
+  };
+  assume("mlp_head", {num_options, dim});
+  assume("scheduler_up_proj.net.0", {kWaves});
+  assume("scheduler_up_proj.net.1", {dim, kWaves});
+  assume("scheduler_up_proj.net.3", {dim, dim});
+  return {};
+}
+
+Status assume_original_llava(Checkpoint& checkpoint) {
+  Config settings(checkpoint.config_path());
+  settings.add(&checkpoint.config());
+  assume_vit(checkpoint, /*is_clip=*/true);
+  checkpoint.assume_where([](std::string_view name) {
+    return name == "vision.embeddings.patch_embedding.weight" || name == "image_newline" ||
+           name.starts_with("projector.");
+  });
+  SACCADE_ASSIGN_OR_RETURN(const std::string model_type, settings.string_or("model_type", "llava_llama"));
+  if (model_type == "ada_llava_llama") SACCADE_RETURN_IF_ERROR(assume_scheduler(checkpoint, settings));
+  return assume_language_model(checkpoint, settings, "llama");
+}
+
 }  // namespace
 
 Family original_llava_family() {
@@ -119,6 +156,7 @@ Family original_llava_family() {
       {"model.vision_tower.vision_tower.", "vision."},
   };
   family.plan = plan_original_llava;
+  family.assume = assume_original_llava;
   return family;
 }
 

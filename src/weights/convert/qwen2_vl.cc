@@ -164,6 +164,16 @@ Status plan_with(PlanBuilder& builder, bool is_2_5) {
   return plan_vision(builder, model_dim, is_2_5);
 }
 
+Status assume_with(Checkpoint& checkpoint, bool is_2_5) {
+  SACCADE_ASSIGN_OR_RETURN(const std::string decoder, text_model_type(checkpoint, is_2_5 ? "qwen2_5_vl" : "qwen2_vl"));
+  checkpoint.assume_where([is_2_5](std::string_view name) {
+    const bool is_of_norm =
+        name.find(".norm") != std::string_view::npos || name.find(".ln_q") != std::string_view::npos;
+    return name.starts_with("vision.") && !(is_2_5 && is_of_norm);
+  });
+  return assume_language_model(checkpoint, text_settings(checkpoint), decoder);
+}
+
 Family family_with_prefixes() {
   Family family;
   family.prefixes = {
@@ -183,6 +193,7 @@ Family qwen2_vl_family() {
   family.architectures = {"Qwen2VLForConditionalGeneration"};
   family.model_types = {"qwen2_vl"};
   family.plan = [](PlanBuilder& builder) { return plan_with(builder, /*is_2_5=*/false); };
+  family.assume = [](Checkpoint& checkpoint) { return assume_with(checkpoint, /*is_2_5=*/false); };
   return family;
 }
 
@@ -192,6 +203,7 @@ Family qwen2_5_vl_family() {
   family.architectures = {"Qwen2_5_VLForConditionalGeneration"};
   family.model_types = {"qwen2_5_vl"};
   family.plan = [](PlanBuilder& builder) { return plan_with(builder, /*is_2_5=*/true); };
+  family.assume = [](Checkpoint& checkpoint) { return assume_with(checkpoint, /*is_2_5=*/true); };
   return family;
 }
 

@@ -50,6 +50,12 @@ Status plan_smolvlm(PlanBuilder& builder) {
                       Shape{model_dim, dims.width * scale_factor * scale_factor});
 }
 
+Status assume_smolvlm(Checkpoint& checkpoint) {
+  SACCADE_ASSIGN_OR_RETURN(const std::string decoder, text_model_type(checkpoint, "llama"));
+  assume_vit(checkpoint, /*is_clip=*/false);
+  return assume_language_model(checkpoint, text_settings(checkpoint), decoder);
+}
+
 }  // namespace
 
 Family smolvlm_family() {
@@ -63,6 +69,7 @@ Family smolvlm_family() {
       {"model.connector.", "projector."},
   };
   family.plan = plan_smolvlm;
+  family.assume = assume_smolvlm;
   return family;
 }
 

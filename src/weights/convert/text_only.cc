@@ -13,6 +13,13 @@ Status plan_text(PlanBuilder& builder) {
   return {};
 }
 
+Status assume_text(Checkpoint& checkpoint) {
+  Config settings(checkpoint.config_path());
+  settings.add(&checkpoint.config());
+  SACCADE_ASSIGN_OR_RETURN(const std::string decoder, settings.string_or("model_type", "llama"));
+  return assume_language_model(checkpoint, settings, decoder);
+}
+
 }  // namespace
 
 Family text_family() {
@@ -22,6 +29,7 @@ Family text_family() {
   family.model_types = {"llama", "mistral", "qwen2"};
   family.prefixes = {{"model.", "lm."}};
   family.plan = plan_text;
+  family.assume = assume_text;
   return family;
 }
 

@@ -137,6 +137,14 @@ Status plan_vit(PlanBuilder& builder, const VisionDimensions& dims, bool has_pos
   return {};
 }
 
+void assume_vit(Checkpoint& checkpoint, bool is_clip) {
+  checkpoint.assume_where([is_clip](std::string_view name) {
+    if (!name.starts_with("vision.")) return false;
+    if (name.ends_with("class_embedding") || name.find("pre_layrnorm") != std::string_view::npos) return is_clip;
+    return name != "vision.embeddings.patch_embedding.bias" || !is_clip;
+  });
+}
+
 Config vision_settings(const Checkpoint& checkpoint) {
   Config settings(checkpoint.config_path());
   settings.add(find_member(checkpoint.config(), "vision_config"));

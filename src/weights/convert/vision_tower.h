@@ -31,6 +31,9 @@ Status write_vision_keys(PlanBuilder& builder, const VisionDimensions& dims, con
 /// dims.num_blocks are left out, the post-norm is taken if `has_post_norm`.
 Status plan_vit(PlanBuilder& builder, const VisionDimensions& dims, bool has_post_norm);
 
+/// Assumes the optional parts of a CLIP or SigLIP tower of settings alone.
+void assume_vit(Checkpoint& checkpoint, bool is_clip);
+
 /// The settings of the vision tower and of the image processor.
 Config vision_settings(const Checkpoint& checkpoint);
 Config preprocessor_settings(const Checkpoint& checkpoint);
