@@ -45,7 +45,6 @@ std::string reason(const PlanRequest& request, const Candidate& candidate, Verdi
     case Verdict::kTooBad:
       return format("a quality of %.4g is not promised by it", *budget.min_quality);
     case Verdict::kChosen:
-    case Verdict::kDearerThanChosen:
       break;
   }
   return budget.min_quality ? "keeps the budget, and takes longer than the one chosen"

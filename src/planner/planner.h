@@ -75,7 +75,7 @@ struct Candidate {
   double objective = 0;
 };
 
-enum class Verdict : uint8_t { kChosen, kTooSlow, kFirstTokenTooLate, kTooDear, kTooBad, kDearerThanChosen };
+enum class Verdict : uint8_t { kChosen, kTooSlow, kFirstTokenTooLate, kTooDear, kTooBad };
 
 struct PlanChoice {
   Candidate chosen;
