@@ -208,8 +208,7 @@ void BudgetRun::learn(double now_ms, const StageLoads& loads) {
   if (loads.looked) {
     add(CostStage::kMedia, costs.media_ms(request_.facts.file_pixels, look_taken().resized_pixels),
         at(Checkpoint::kMedia) - at(Checkpoint::kStart));
-    const double tower_layers =
-        std::ceil(levers[Lever::kEncoderLayers] * static_cast<double>(shape.tower->num_layers) - 1e-9);
+    const double tower_layers = running_layers(levers[Lever::kEncoderLayers], shape.tower->num_layers);
     add(CostStage::kEncode, costs.encode_ms({loads.patches, loads.tiles, loads.encoded_tokens, tower_layers}),
         at(Checkpoint::kEncode) - at(Checkpoint::kMedia));
     if (levers[Lever::kKeep] < 1) {
@@ -217,18 +216,16 @@ void BudgetRun::learn(double now_ms, const StageLoads& loads) {
           compressed_ms_ - at(Checkpoint::kEncode));
     }
   }
-  const auto num_layers = static_cast<double>(shape.decoder.num_layers);
-  const double running = std::ceil(levers[Lever::kLayers] * num_layers - 1e-9);
-  const bool freezes = planning_.freezes_visual;
-  DecoderLoad prompt = {.text_rows = loads.text_rows, .visual_rows = loads.visual_tokens, .past_rows = loads.past_rows};
-  prompt.layers = running;
-  if (freezes) prompt.frozen_layers = num_layers - running;
+  const auto through_layers = [&](const DecoderLoad& load) {
+    return with_layers(load, shape.decoder, levers[Lever::kLayers], planning_.freezes_visual);
+  };
+  const DecoderLoad prompt =
+      through_layers({.text_rows = loads.text_rows, .visual_rows = loads.visual_tokens, .past_rows = loads.past_rows});
   add(CostStage::kPrefill, costs.decoder_ms(prompt), at(Checkpoint::kPrefill) - compressed_ms_);
   if (loads.generated_tokens > 1) {
     DecoderLoad token = {.text_rows = 1};
     token.past_rows = loads.past_rows + loads.text_rows + loads.visual_tokens + loads.generated_tokens / 2;
-    token.layers = freezes ? num_layers : running;
-    add(CostStage::kDecode, costs.decoder_ms(token),
+    add(CostStage::kDecode, costs.decoder_ms(through_layers(token)),
         (now_ms - at(Checkpoint::kPrefill)) / (loads.generated_tokens - 1));
   }
 }

@@ -1,5 +1,7 @@
 #include "planner/operators.h"
 
+#include <cmath>
+
 namespace saccade {
 namespace {
 
@@ -80,6 +82,18 @@ OperatorList projector_operators(const TowerShape& shape, double num_tokens) {
   list.add({"projector", OperatorKind::kLinear, num_tokens, 2 * num_tokens * shape.projector_weights,
             shape.projector_weights * shape.bytes_per_weight, 1});
   return list;
+}
+
+double running_layers(double share, int64_t num_layers) {
+  return std::ceil(share * static_cast<double>(num_layers) - 1e-9);
+}
+
+DecoderLoad with_layers(DecoderLoad load, const DecoderShape& shape, double share, bool freezes_visual) {
+  load.layers = running_layers(share, shape.num_layers);
+  if (!freezes_visual) return load;
+  const double passed_by = static_cast<double>(shape.num_layers) - load.layers;
+  (load.visual_rows > 0 ? load.frozen_layers : load.layers) += passed_by;
+  return load;
 }
 
 OperatorList decoder_operators(const DecoderShape& shape, const DecoderLoad& load) {

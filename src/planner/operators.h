@@ -64,6 +64,12 @@ struct DecoderLoad {
   double logit_rows = 1;     // of all sequences; 0: not the end of the model
 };
 
+/// Layers that run of `num_layers`, by the share that a plan says: up to the next whole one, but for rounding.
+double running_layers(double share, int64_t num_layers);
+
+/// The load through a share of the layers, which the visual rows alone pass by where they are frozen.
+DecoderLoad with_layers(DecoderLoad load, const DecoderShape& shape, double share, bool freezes_visual);
+
 OperatorList decoder_operators(const DecoderShape& shape, const DecoderLoad& load);
 
 }  // namespace saccade

@@ -140,19 +140,17 @@ double Planner::Search::compress_ms(const LookChoice& look, const Levers& levers
 
 // What the decoder takes for candidate.visual_tokens.
 void Planner::Search::think(const Levers& levers, Candidate& candidate) const {
-  const auto num_layers = static_cast<double>(costs_.shape().decoder.num_layers);
-  const double running = std::ceil(levers[Lever::kLayers] * num_layers - 1e-9);
-  DecoderLoad load = {
+  const auto roofline_ms = [&](const DecoderLoad& load) {
+    return costs_.decoder_ms(with_layers(load, costs_.shape().decoder, levers[Lever::kLayers], facts_.freezes_visual));
+  };
+  const DecoderLoad prompt = {
       .text_rows = facts_.text_rows, .visual_rows = candidate.visual_tokens, .past_rows = facts_.past_rows};
-  load.layers = running;
-  if (facts_.freezes_visual) load.frozen_layers = num_layers - running;
   candidate.stages_ms[static_cast<size_t>(CostStage::kPrefill)] =
-      has_passed(facts_, Checkpoint::kPrefill) ? 0 : costs_.corrected_ms(CostStage::kPrefill, costs_.decoder_ms(load));
+      has_passed(facts_, Checkpoint::kPrefill) ? 0 : costs_.corrected_ms(CostStage::kPrefill, roofline_ms(prompt));
   DecoderLoad token = {.text_rows = 1};
   token.past_rows = facts_.past_rows + facts_.text_rows + candidate.visual_tokens + facts_.expected_tokens / 2;
-  token.layers = facts_.freezes_visual ? num_layers : running;
   candidate.stages_ms[static_cast<size_t>(CostStage::kDecode)] =
-      costs_.corrected_ms(CostStage::kDecode, costs_.decoder_ms(token));
+      costs_.corrected_ms(CostStage::kDecode, roofline_ms(token));
 }
 
 void Planner::Search::add_up(Candidate& candidate) const {
