@@ -16,6 +16,8 @@ struct LayerPruning {
   int64_t layer = 0;
   double keep_share = 1;  // of the tokens that entered the decoder
   bool ranks_before = false;
+
+  bool operator==(const LayerPruning&) const = default;
 };
 
 /// How finely a picture is looked at, as OpenAI's API calls it.
@@ -83,6 +85,8 @@ struct Plan {
     return !layers && skipped_layers.empty() && frozen_layers.empty() && prunings.empty() && !exit;
   }
   bool is_full() const { return looks_at_everything() && thinks_in_full(); }
+
+  bool operator==(const Plan&) const = default;
 };
 
 /// Who may choose the visual tokens that are kept.

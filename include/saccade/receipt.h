@@ -73,7 +73,7 @@ struct Prediction {
   double latency_ms = 0;
   double latency_p95_ms = 0;
   double cost_usd = 0;
-  double quality = 1;  // expected share of the full plan's
+  double quality = 1;  // expected share of the full plan's, but for what a request's own plan leaves out beside levers
   StageTimes stages_ms;
   double generated_tokens = 0;
 };
@@ -84,7 +84,7 @@ struct QualityClaim {
     kFull,       // the full plan: nothing was left out
     kCertified,  // P(the expected loss is over epsilon) <= delta (Learn then Test, arXiv 2110.01052)
     kMeasured,   // a mean over a calibration set, without a certificate for this much
-    kPrior,      // published figures of other models: uncertified
+    kPrior,      // published figures of other models: uncertified; of a plan without any, epsilon is 1
   };
   Kind kind = Kind::kFull;
   std::string task_class;  // whose questions were counted

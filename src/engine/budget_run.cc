@@ -256,8 +256,8 @@ void BudgetRun::finish(double now_ms, const StageLoads& loads, Receipt& receipt)
     if (budget.max_cost_usd) told_.met_cost = receipt.cost->usd <= *budget.max_cost_usd;
   }
   if (budget.min_quality) {
-    const double promised = told_.claim.kind == QualityClaim::Kind::kFull ? 1 : 1 - told_.claim.epsilon;
-    told_.met_quality = promised >= *budget.min_quality - 1e-9;
+    const bool is_promised = told_.claim.kind != QualityClaim::Kind::kMeasured;
+    told_.met_quality = (is_promised ? 1 - told_.claim.epsilon : 0) >= *budget.min_quality - 1e-9;
   }
   receipt.budget = std::move(told_);
 }

@@ -96,6 +96,22 @@ TEST_P(BudgetTest, WhatTheRequestSaysOfThePlanStays) {
   EXPECT_LT(reply.receipt.pictures[0].visual_tokens, reply.receipt.pictures[0].full_tokens);
 }
 
+TEST_P(BudgetTest, NothingIsPromisedOfWhatTheRequestLeavesOutItself) {
+  const auto engine = load();
+  Request request = ask_within(1e6);
+  request.budget.min_quality = 0.5;
+  request.plan.exit = 0.99;
+  const Answer early = answer(*engine, request);
+  EXPECT_EQ(early.receipt.budget->claim.kind, QualityClaim::Kind::kPrior);
+  EXPECT_EQ(early.receipt.budget->met_quality, false);
+  EXPECT_THAT(early.receipt.budget->shortfall, HasSubstr("was not measured"));
+  request.plan = {};
+  request.messages[0].content[0].detail = Detail::kLow;
+  const Answer coarse = answer(*engine, request);
+  EXPECT_EQ(coarse.receipt.budget->claim.kind, QualityClaim::Kind::kPrior);
+  EXPECT_EQ(coarse.receipt.budget->met_quality, false);
+}
+
 TEST_P(BudgetTest, ExplainsWithoutAnswering) {
   const auto engine = load();
   const auto explanation = engine->explain(ask_within(1e6));

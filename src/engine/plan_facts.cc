@@ -48,6 +48,15 @@ void keep_fixed(const Plan& plan, double num_tokens, LeverOptions& options) {
   if (plan.layers) fix(Lever::kLayers, *plan.layers);
 }
 
+// What the request says itself, at the detail of the picture that has another than the full plan's.
+Plan own_plan(const Plan& plan, std::span<const Picture> pictures) {
+  Plan own = plan;
+  for (const Picture& picture : pictures) {
+    if (picture.fineness.detail != Detail::kHigh) own.detail = picture.fineness.detail;
+  }
+  return own;
+}
+
 }  // namespace
 
 std::string question_of(const Request& request) {
@@ -65,6 +74,8 @@ Expected<PlanRequest> describe(const Model& model, const Planning& planning, con
   described.options = planning.options;
   described.weights = planning.weights;
   described.price = planning.price.value_or(Price());
+  described.own = own_plan(request.plan, pictures);
+  described.strategy = planning.strategy;
   described.task_class = planning.rules.classify(question_of(request));
   PlanFacts& facts = described.facts;
   facts.text_rows = static_cast<double>(text_rows);
@@ -78,6 +89,7 @@ Expected<PlanRequest> describe(const Model& model, const Planning& planning, con
     for (const Lever lever : {Lever::kSkip, Lever::kEncoderLayers, Lever::kKeep}) {
       options_of(described.options, lever).resize(1);
     }
+    if (request.plan.layers) options_of(described.options, Lever::kLayers) = {*request.plan.layers};
     return described;
   }
   for (const Picture& picture : pictures) facts.file_pixels += area(picture.original);

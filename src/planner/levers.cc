@@ -21,7 +21,7 @@ const char* lever_name(Lever lever) {
 Plan to_plan(const Levers& levers, const Plan& fixed, const std::string& strategy) {
   Plan plan = fixed;
   if (levers[Lever::kScale] < 1) plan.scale = levers[Lever::kScale];
-  if (const SkipChoice& skip = levers.skip(); skip.levels >= 0) {
+  if (const SkipChoice& skip = levers.skip(); skip.levels >= 0 && !plan.skip_equal) {
     plan.skip_equal = skip.levels;
     plan.skip_equal_margin = skip.margin;
   }
@@ -32,6 +32,13 @@ Plan to_plan(const Levers& levers, const Plan& fixed, const std::string& strateg
   }
   if (levers[Lever::kLayers] < 1) plan.layers = levers[Lever::kLayers];
   return plan;
+}
+
+bool is_plan_of_levers(const Levers& levers, const Plan& fixed, const std::string& strategy) {
+  Plan plan = to_plan(levers, fixed, strategy);
+  plan.seed = 0;  // one draw is measured as well as another
+  if (!plan.skip_equal) plan.skip_equal_margin = Plan().skip_equal_margin;
+  return plan == to_plan(levers, {}, strategy);
 }
 
 }  // namespace saccade

@@ -53,4 +53,7 @@ inline std::vector<double>& options_of(LeverOptions& options, Lever lever) {
 /// `fixed` with what it leaves unset as the levers say. `strategy` chooses the tokens that are kept.
 Plan to_plan(const Levers& levers, const Plan& fixed, const std::string& strategy);
 
+/// Whether that is the plan of the levers alone: only then is what was measured of them true of it.
+bool is_plan_of_levers(const Levers& levers, const Plan& fixed, const std::string& strategy);
+
 }  // namespace saccade

@@ -26,6 +26,11 @@ Levers full_of(const LeverOptions& options) {
   return levers;
 }
 
+// What was measured of the levers says nothing where the request itself leaves out what no lever says.
+bool is_measured(const PlanRequest& request, const Levers& levers) {
+  return request.own == Plan() || is_plan_of_levers(levers, request.own, request.strategy);
+}
+
 double sum_before_decoding(const StageMs& stages) {
   double sum = 0;
   for (size_t i = 0; i < kNumCostStages; ++i) {
@@ -189,7 +194,9 @@ Candidate Planner::Search::evaluate(const Levers& levers) const {
 }
 
 bool Planner::Search::keeps_quality(const Candidate& candidate) const {
-  if (!request_.budget.min_quality || candidate.levers.is_full()) return true;
+  if (!request_.budget.min_quality) return true;
+  if (!is_measured(request_, candidate.levers)) return *request_.budget.min_quality <= 0;
+  if (candidate.levers.is_full()) return true;
   if (!is_calibrated_) return candidate.loss <= 1 - *request_.budget.min_quality + 1e-12;
   const auto end = quality_.ladder.begin() + static_cast<std::ptrdiff_t>(num_certified_);
   return std::find_if(quality_.ladder.begin(), end,
@@ -331,7 +338,10 @@ std::string Planner::shortfall_of(const PlanRequest& request, const PlanChoice& 
   if (budget.max_cost_usd && best.cost_usd > *budget.max_cost_usd) {
     parts.push_back(format("a cost of %.4g usd: the cheapest comes to %.4g usd", *budget.max_cost_usd, best.cost_usd));
   }
-  if (!choice.keeps_quality) {
+  if (!choice.keeps_quality && !is_measured(request, best.levers)) {
+    parts.push_back(
+        format("a quality of %.4g: what the request's own plan leaves out was not measured", *budget.min_quality));
+  } else if (!choice.keeps_quality) {
     parts.push_back(format("a quality of %.4g: the best that fits the time and the money is expected to keep %.4g",
                            *budget.min_quality, 1 - best.loss));
   }
@@ -342,6 +352,12 @@ std::string Planner::shortfall_of(const PlanRequest& request, const PlanChoice& 
 
 QualityClaim Planner::claim_of(const PlanRequest& request, const Candidate& candidate) const {
   QualityClaim claim;
+  if (!is_measured(request, candidate.levers)) {
+    claim.kind = QualityClaim::Kind::kPrior;
+    claim.task_class = request.task_class;
+    claim.epsilon = 1;
+    return claim;
+  }
   if (candidate.levers.is_full()) return claim;
   const bool has_class = quality_.classes.contains(request.task_class);
   claim.task_class = has_class ? request.task_class : kAnyClass;

@@ -59,6 +59,8 @@ struct PlanRequest {
   std::string task_class;
   Weights weights;
   Price price;
+  Plan own;              // what the request's plan says itself, and the detail of its pictures where that is not kHigh
+  std::string strategy;  // that chooses the tokens which are kept
 };
 
 /// A setting of the levers with what it would take; of times, those of the stages that are left.

@@ -201,6 +201,58 @@ TEST_F(Fixed, CertificatesDecideWhereThereAreSome) {
   EXPECT_TRUE(choose().chosen.levers.is_full());
 }
 
+TEST_F(Fixed, WhatNoLeverSaysIsNeverPromised) {
+  table_.is_calibrated = true;
+  const Levers rung = {{1, 1, 1, 0.25, 1}};
+  table_.classes.at(kAnyClass).ladder = {{rung, 2000, 0}};
+  request_.strategy = "divprune";
+  request_.budget.min_quality = 0.9;
+  const Planner planner(costs_, table_);
+  std::vector<Plan> own(13);
+  own[0].exit = 0.5;
+  own[1].merge = 4;
+  own[2].encoder_keep = 0.5;
+  own[3].prunings = {{1, 0.5}};
+  own[4].skipped_layers = {1};
+  own[5].frozen_layers = {1};
+  own[6].strategy = "uniform";
+  own[7].keep_threshold = 0.5;
+  own[8].repacks_positions = true;
+  own[9].resolution = 100;
+  own[10].crops_margins = true;
+  own[11].picture_tokens = 100;
+  own[12].detail = Detail::kLow;
+  for (const Plan& plan : own) {
+    request_.own = plan;
+    for (const Levers& levers : {Levers(), rung}) {
+      const QualityClaim claim = planner.claim_of(request_, planner.evaluate(request_, levers));
+      EXPECT_EQ(claim.kind, QualityClaim::Kind::kPrior);
+      EXPECT_EQ(claim.epsilon, 1);
+    }
+    const PlanChoice choice = choose();
+    EXPECT_FALSE(choice.keeps_quality);
+    EXPECT_THAT(choice.shortfall, testing::HasSubstr("the request's own plan leaves out was not measured"));
+  }
+  request_.budget.min_quality = 0;
+  EXPECT_TRUE(choose().keeps_quality);
+}
+
+TEST_F(Fixed, ALeverThatTheRequestSetsIsPromisedAsItWasMeasured) {
+  table_.is_calibrated = true;
+  const Levers rung = {{1, 1, 1, 0.25, 1}};
+  table_.classes.at(kAnyClass).ladder = {{rung, 2000, 0}};
+  request_.strategy = "divprune";
+  const Planner planner(costs_, table_);
+  const auto kind = [&] { return planner.claim_of(request_, planner.evaluate(request_, rung)).kind; };
+  request_.own.keep_share = 0.25;
+  request_.own.skip_equal = 0;
+  request_.own.seed = 7;
+  EXPECT_EQ(kind(), QualityClaim::Kind::kCertified);
+  request_.own.skip_equal = 4;  // the rung has 0
+  EXPECT_EQ(kind(), QualityClaim::Kind::kPrior);
+  EXPECT_EQ(to_plan(rung, request_.own, "divprune").skip_equal, 4);
+}
+
 TEST_F(Fixed, ADearPlanIsNotChosen) {
   request_.price.image_usd = 1000;
   request_.weights = {0, 0, 1};

@@ -156,6 +156,7 @@ std::string claim_text(const QualityClaim& claim) {
       return format("uncertified: %.1f %% are expected to be lost of class %s, by the model's calibration", percent,
                     claim.task_class.c_str());
     case QualityClaim::Kind::kPrior:
+      if (claim.epsilon >= 1) return "uncertified: nothing was measured of what the request's own plan leaves out";
       return format("uncertified: %.1f %% are expected to be lost, by figures of other models; see saccade calibrate",
                     percent);
   }

@@ -55,6 +55,7 @@ TEST(BudgetText, AClaimWithoutACertificateSaysUncertified) {
   EXPECT_THAT(claim_text({QualityClaim::Kind::kPrior, "any", 0.1, 0, 0}),
               AllOf(HasSubstr("uncertified"), HasSubstr("10.0 %"), HasSubstr("saccade calibrate")));
   EXPECT_THAT(claim_text({QualityClaim::Kind::kMeasured, "read", 0.1, 0, 0}), HasSubstr("uncertified"));
+  EXPECT_THAT(claim_text({QualityClaim::Kind::kPrior, "any", 1, 0, 0}), HasSubstr("nothing was measured"));
   EXPECT_THAT(claim_text({}), Not(HasSubstr("certified")));
 }
 
