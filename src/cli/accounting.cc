@@ -12,6 +12,7 @@
 #include "ledger/account_policy.h"
 #include "ledger/utc_time.h"
 #include "platform/clock.h"
+#include "response/budget_text.h"
 
 namespace saccade {
 namespace {
@@ -115,11 +116,7 @@ Expected<std::vector<std::string>> Accounting::teach(Engine& engine) const {
   learning.seed += static_cast<uint64_t>(wall_time_us());
   SACCADE_ASSIGN_OR_RETURN(const std::vector<DriftAlarm> alarms, engine.learn(answers, learning));
   for (const DriftAlarm& alarm : alarms) {
-    warnings.push_back(
-        format("plan %s lost %.1f %% of %lld answers of class %s, where %.1f %% were certified: it, and "
-               "what is cheaper, is promised no more; calibrate the model anew",
-               alarm.plan.c_str(), 100 * alarm.mean_loss, static_cast<long long>(alarm.num_answers),
-               alarm.task_class.c_str(), 100 * alarm.epsilon));
+    warnings.push_back(drift_text(alarm) + ": it, and what is cheaper, is promised no more; calibrate the model anew");
   }
   return warnings;
 }

@@ -57,6 +57,7 @@ Status read_ledger(LedgerReport& report) {
   const auto add = [&](const LedgerRecord& record) {
     summarizer.add(record);
     by_day.add(record);
+    watch_drift(record, report.drift);
     return !is_interrupted();
   };
   SACCADE_RETURN_IF_ERROR(ledger->for_each(from_us, to_us, add));
@@ -94,7 +95,9 @@ void add_report_command(CLI::App& app, int& exit_code) {
   command->add_option("--html", options->html_path, "Write a page with charts by day to this file");
   command->add_flag("--json", options->is_json, "Print one JSON object instead of a table");
   command->footer(
-      "Columns that no request has anything for are left out. What was saved is told of requests with a price.\n\n"
+      "Columns that no request has anything for are left out. What was saved is told of requests with a price. Plans "
+      "that\n"
+      "lose more than they were certified to, by `ask --shadow`, are named as drift.\n\n"
       "Examples:\n"
       "  saccade report requests.ledger --by account,model --since 2026-11-01\n"
       "  saccade report requests.ledger --html report.html");

@@ -22,12 +22,6 @@ Status check(const LabelledAnswer& answer) {
   return {};
 }
 
-struct Losses {
-  double sum = 0;
-  double epsilon = 0;
-  int64_t count = 0;
-};
-
 // The rung, and those that are cheaper.
 void revoke(const std::string& task_class, const std::string& plan, double mean_loss, Planning& planning) {
   const auto found = planning.quality.classes.find(task_class);
@@ -42,21 +36,12 @@ void revoke(const std::string& task_class, const std::string& plan, double mean_
 }
 
 std::vector<DriftAlarm> find_drift(std::span<const LabelledAnswer> answers) {
-  std::map<std::pair<std::string, std::string>, Losses> losses;
+  DriftWatch watch;
   for (const LabelledAnswer& answer : answers) {
-    if (!answer.is_shadow || !answer.certified_epsilon) continue;
-    Losses& of_plan = losses[{answer.task_class, answer.plan}];
-    of_plan.sum += 1 - answer.score;
-    of_plan.epsilon = std::max(of_plan.epsilon, *answer.certified_epsilon);
-    ++of_plan.count;
+    const bool is_watched = answer.is_shadow && answer.certified_epsilon;
+    if (is_watched) watch.add(answer.task_class, answer.plan, 1 - answer.score, *answer.certified_epsilon);
   }
-  std::vector<DriftAlarm> alarms;
-  for (const auto& [key, of_plan] : losses) {
-    const double mean = of_plan.sum / static_cast<double>(of_plan.count);
-    if (!has_drifted(mean, of_plan.count, of_plan.epsilon)) continue;
-    alarms.push_back({key.first, key.second, mean, of_plan.epsilon, of_plan.count});
-  }
-  return alarms;
+  return watch.alarms();
 }
 
 }  // namespace

@@ -2,6 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "saccade/learning.h"
 
 namespace saccade {
 
@@ -12,5 +18,22 @@ inline constexpr double kDriftAlarm = 0.001;
 /// likelier than not no accident: were the expected loss `epsilon`, it would be seen with a probability under
 /// kDriftAlarm.
 bool has_drifted(double mean_loss, int64_t num_answers, double epsilon);
+
+/// The same of all plans of a model, answer by answer.
+class DriftWatch {
+ public:
+  /// An answer by a plan that was certified to lose no more than `epsilon`; `loss`: against the full plan's, 0..1.
+  void add(const std::string& task_class, const std::string& plan, double loss, double epsilon);
+  /// Of plans that have drifted, by class and plan.
+  std::vector<DriftAlarm> alarms() const;
+
+ private:
+  struct Losses {
+    double sum = 0;
+    double epsilon = 0;  // the loosest that was promised
+    int64_t count = 0;
+  };
+  std::map<std::pair<std::string, std::string>, Losses> losses_;
+};
 
 }  // namespace saccade

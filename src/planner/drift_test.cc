@@ -30,5 +30,21 @@ TEST(Drift, IsSilentWhereTheCertificateIsRightAndLoudWhereItIsNot) {
   EXPECT_GT(num_found, 490);
 }
 
+TEST(Drift, IsWatchedByClassAndPlan) {
+  DriftWatch watch;
+  for (int i = 0; i < 40; ++i) {
+    watch.add("read", "keep-share=0.5", i % 2, 0.05);
+    watch.add("read", "keep-share=0.75", 0, 0.05);
+    watch.add("count", "keep-share=0.5", 0, 0.05);
+  }
+  const std::vector<DriftAlarm> alarms = watch.alarms();
+  ASSERT_EQ(alarms.size(), 1U);
+  EXPECT_EQ(alarms[0].task_class, "read");
+  EXPECT_EQ(alarms[0].plan, "keep-share=0.5");
+  EXPECT_EQ(alarms[0].mean_loss, 0.5);
+  EXPECT_EQ(alarms[0].epsilon, 0.05);
+  EXPECT_EQ(alarms[0].num_answers, 40);
+}
+
 }  // namespace
 }  // namespace saccade

@@ -163,6 +163,12 @@ std::string claim_text(const QualityClaim& claim) {
   return "";
 }
 
+std::string drift_text(const DriftAlarm& alarm) {
+  return format("plan %s lost %.1f %% of %lld answers of class %s, where %.1f %% were certified", alarm.plan.c_str(),
+                100 * alarm.mean_loss, static_cast<long long>(alarm.num_answers), alarm.task_class.c_str(),
+                100 * alarm.epsilon);
+}
+
 std::string cost_line(const Receipt& receipt) {
   if (!receipt.cost) return "";
   std::string line = format("  cost %.3g usd", receipt.cost->usd);

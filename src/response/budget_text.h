@@ -5,6 +5,7 @@
 #include <string>
 
 #include "saccade/explanation.h"
+#include "saccade/learning.h"
 #include "saccade/receipt.h"
 
 namespace saccade {
@@ -19,6 +20,9 @@ nlohmann::ordered_json explanation_json(const PlanExplanation& explanation);
 
 /// "certified: loses no more than 2.0 % (95 % sure, 1240 questions of class read)".
 std::string claim_text(const QualityClaim& claim);
+
+/// "plan keep-share=0.5 lost 12.0 % of 80 answers of class read, where 5.0 % were certified".
+std::string drift_text(const DriftAlarm& alarm);
 
 /// Lines of a receipt's table, with a newline at the end of each; empty where the request had no budget.
 std::string budget_lines(const Receipt& receipt);

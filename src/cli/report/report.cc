@@ -11,6 +11,7 @@
 #include "cli/report/charts.h"
 #include "cli/sweep/table.h"
 #include "ledger/utc_time.h"
+#include "response/budget_text.h"
 
 namespace saccade {
 namespace {
@@ -143,6 +144,11 @@ std::vector<std::string> headlines(const LedgerReport& report) {
     lines.push_back(count(total.num_deadlines_met) + " of " + count(total.num_deadlines) +
                     " requests with a deadline were answered in time");
   }
+  for (const auto& [model, watch] : report.drift) {
+    for (const DriftAlarm& alarm : watch.alarms()) {
+      lines.push_back("drift: " + model + ": " + drift_text(alarm) + ": calibrate the model anew");
+    }
+  }
   return lines;
 }
 
@@ -181,6 +187,12 @@ Json to_json(const GroupSummary& group) {
 
 }  // namespace
 
+void watch_drift(const LedgerRecord& record, std::map<std::string, DriftWatch>& drift) {
+  const LedgerEntry& entry = record.entry;
+  const bool is_watched = record.shadow_score && entry.claim_kind == QualityClaim::Kind::kCertified;
+  if (is_watched) drift[entry.model].add(entry.task_class, entry.plan, 1 - *record.shadow_score, entry.claim_epsilon);
+}
+
 std::string report_text(const LedgerReport& report) {
   std::string text;
   for (const std::string& line : headlines(report)) text += one_line(line) + "\n";
@@ -199,6 +211,17 @@ Json report_json(const LedgerReport& report) {
     Json row = {{"key", std::move(key)}};
     row.update(to_json(group));
     json["groups"].push_back(std::move(row));
+  }
+  json["drift"] = Json::array();
+  for (const auto& [model, watch] : report.drift) {
+    for (const DriftAlarm& alarm : watch.alarms()) {
+      json["drift"].push_back({{"model", model},
+                               {"task_class", alarm.task_class},
+                               {"plan", alarm.plan},
+                               {"mean_loss", alarm.mean_loss},
+                               {"epsilon", alarm.epsilon},
+                               {"answers", alarm.num_answers}});
+    }
   }
   return json;
 }

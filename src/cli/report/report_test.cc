@@ -94,6 +94,32 @@ TEST(Report, JsonHasEveryGroupAndTheTotal) {
   EXPECT_EQ(json["total"]["requests"], 2);
 }
 
+TEST(Report, PlansThatLoseMoreThanCertifiedAreNamed) {
+  LedgerReport report = report_of({record("2026-11-01", "a")}, {GroupBy::kDay});
+  LedgerRecord lost = record("2026-11-01", "a");
+  lost.entry.model = "m.gguf";
+  lost.entry.plan = "keep-share=0.5";
+  lost.entry.task_class = "read";
+  lost.entry.claim_epsilon = 0.05;
+  for (int i = 0; i < 20; ++i) watch_drift(lost, report.drift);  // no shadow
+  lost.shadow_score = 0;
+  for (int i = 0; i < 20; ++i) watch_drift(lost, report.drift);  // no certificate
+  EXPECT_THAT(report_text(report), Not(HasSubstr("drift")));
+  EXPECT_TRUE(report_json(report)["drift"].empty());
+  lost.entry.claim_kind = QualityClaim::Kind::kCertified;
+  lost.user_score = 1;
+  for (int i = 0; i < 20; ++i) watch_drift(lost, report.drift);
+  const std::string line =
+      "drift: m.gguf: plan keep-share=0.5 lost 100.0 % of 20 answers of class read, where 5.0 % were certified";
+  EXPECT_THAT(report_text(report), HasSubstr(line));
+  EXPECT_THAT(report_html(report), HasSubstr(line));
+  const nlohmann::ordered_json json = report_json(report)["drift"];
+  ASSERT_EQ(json.size(), 1u);
+  EXPECT_EQ(json[0]["model"], "m.gguf");
+  EXPECT_EQ(json[0]["mean_loss"], 1);
+  EXPECT_EQ(json[0]["answers"], 20);
+}
+
 TEST(Report, ThePageNeedsNothingElse) {
   const std::string page = report_html(report_of(two_accounts(), {GroupBy::kAccount}));
   size_t num_charts = 0;
