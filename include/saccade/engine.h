@@ -40,6 +40,10 @@ struct EngineOptions {
   // What `saccade profile` measured of this machine; where there is such a file, what answers teach about the model's
   // speed is kept in it when the engine is destroyed. Empty, or no file: plans begin with a guess.
   std::string profile_path;
+  // By which questions are told apart (planner/task_class.h), in place of the built-in rules: lines of "class: word,
+  // two words, ^first word". A model's calibration is of the classes that it was calibrated with. Empty: the built-in
+  // ones.
+  std::string task_rules_path;
   std::optional<Price> price;  // of this model, for receipts and for budgets of money
   uint64_t max_image_pixels = 100'000'000;
   uint64_t max_image_bytes = 64ull << 20;
@@ -74,6 +78,7 @@ struct ModelInfo {
   bool has_learned_layers = false;  // it was trained to do with a share of its layers: Plan::layers goes by that
   // Who may choose its visual tokens: those of known_strategies() that it has all parts for.
   std::vector<std::string> strategies;
+  bool is_calibrated = false;  // its quality by plan was measured (`saccade calibrate`): floors of it can be certified
   bool takes_system_message = false;  // the chat template puts it into the prompt, or refuses it with an error
   int threads = 0;
   std::string isa;
@@ -112,7 +117,7 @@ struct TokenFacts {
 class Engine {
  public:
   /// `on_progress` may be empty; returning false stops the loading.
-  /// Errors: everything that can be wrong with the files, by name; kInvalidArgument for the options;
+  /// Errors: everything that can be wrong with the files, by name; kInvalidArgument for the options and the task rules;
   /// kResourceExhausted (memory, a context longer than the model's); kCancelled.
   static Expected<std::unique_ptr<Engine>> load(const EngineOptions& options,
                                                 const std::function<bool(const Progress& progress)>& on_progress = {});

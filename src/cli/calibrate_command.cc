@@ -121,8 +121,12 @@ Status check_paths(const CalibrateOptions& options, const std::string& out_path)
 
 Expected<Calibration> run(const CalibrateOptions& options, const std::string& out_path) {
   SACCADE_RETURN_IF_ERROR(check_paths(options, out_path));
+  TaskRules rules;
+  if (!options.engine.task_rules_path.empty()) {
+    SACCADE_ASSIGN_OR_RETURN(rules, TaskRules::read(options.engine.task_rules_path));
+  }
   SACCADE_ASSIGN_OR_RETURN(const QuestionList list,
-                           read_questions(options.data_paths, options.limit, options.seed, TaskRules()));
+                           read_questions(options.data_paths, options.limit, options.seed, rules));
   const QuestionSplit split = split_by_picture(list, options.design_share, options.seed);
   if (split.certification.empty()) {
     return invalid_argument("all questions are on one picture, and the two parts must not share one");

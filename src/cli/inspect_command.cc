@@ -35,7 +35,8 @@ struct RunFacts {
   std::string family;                                               // "llama+llava"
   std::string chat_template;                                        // "file", or the stand-in with the reason
   std::vector<std::pair<std::string, int64_t>> tokens_per_picture;  // {"640x480", 576}
-  std::string quality;                                              // what budgets go by
+  bool is_calibrated = false;
+  std::string quality;  // what budgets go by
 };
 
 int64_t count_visual(const std::vector<LayoutPiece>& pieces) {
@@ -59,6 +60,7 @@ RunFacts try_to_load(const InspectOptions& options) {
   if (!reason.empty()) facts.chat_template += " (" + reason + ")";
   if (model->vision == nullptr) return facts;
   const auto table = read_quality_file(quality_file_path(options.model_path), measured_model(*model));
+  facts.is_calibrated = table && table->has_value();
   facts.quality = !table               ? "cannot be read: " + table.status().message()
                   : table->has_value() ? (*table)->source
                                        : published_priors().source;
@@ -103,6 +105,7 @@ void print_facts(const ModelFiles& files, const ModelFacts& facts, const RunFact
         {"kv_cache_bytes", kv_cache_bytes(facts, context_length, sizeof(float))},
         {"total_bytes", estimated_memory_bytes(facts, context_length, kPrefillTokens, sizeof(float))}}},
       {"tokens_per_picture", pictures},
+      {"calibrated", run.is_calibrated},
       {"quality", run.quality},
       {"problem", run.problem},
   });
@@ -143,7 +146,10 @@ void print_table(const ModelFiles& files, const ModelFacts& facts, const RunFact
     return;
   }
   print_row("chat template", run.chat_template);
-  if (!run.quality.empty()) print_row("quality by", run.quality);
+  if (!run.quality.empty()) {
+    print_row("calibrated", run.is_calibrated ? "yes" : "no");
+    print_row("quality by", run.quality);
+  }
   for (const auto& [size, tokens] : run.tokens_per_picture) {
     print_row(("picture " + size).c_str(), format("%lld tokens", static_cast<long long>(tokens)));
   }

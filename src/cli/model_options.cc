@@ -18,6 +18,9 @@ void add_model_options(CLI::App& command, EngineOptions& options) {
   options.profile_path = default_profile_path();
   command.add_option("--profile", options.profile_path, "What `saccade profile` measured, for plans within a budget")
       ->capture_default_str();
+  command.add_option("--task-rules", options.task_rules_path,
+                     "By which budgets tell questions apart, in place of the built-in rules: a file of lines "
+                     "\"class: word, two words, ^first word\"; as the model was calibrated with");
   command.add_flag("--pin", options.is_pinned, "Tie each thread to a core of its own");
   command
       .add_option("--kv-type", options.kv_type,

@@ -27,6 +27,7 @@ struct EngineState {
   Model model;
   std::unique_ptr<ThreadPool> pool;
   ModelInfo info;
+  TaskRules rules;
   Conversation conversation;
   std::optional<Planning> planning;                  // of engines that were asked with a budget
   std::unordered_map<uint64_t, LookedAt> looked_at;  // by the digest of a picture and a plan

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
+#include <fstream>
 #include <limits>
 #include <optional>
 
@@ -112,8 +114,23 @@ TEST_P(BudgetTest, NothingIsPromisedOfWhatTheRequestLeavesOutItself) {
   EXPECT_EQ(coarse.receipt.budget->met_quality, false);
 }
 
+TEST_P(BudgetTest, TaskRulesCanBeReplaced) {
+  EngineOptions options = engine_options();
+  options.task_rules_path = ::testing::TempDir() + "rules_" + GetParam();
+  std::ofstream(options.task_rules_path) << "lamps: lamp\n";
+  const auto engine = Engine::load(options);
+  ASSERT_TRUE(engine.is_ok()) << engine.status().message();
+  EXPECT_EQ(answer(**engine, ask_within(1e6)).receipt.budget->task_class, "lamps");
+  std::ofstream(options.task_rules_path) << "lamps: lamp\nno rule\n";
+  const auto refused = Engine::load(options);
+  ASSERT_FALSE(refused.is_ok());
+  EXPECT_THAT(refused.status().message(), ::testing::AllOf(HasSubstr(options.task_rules_path), HasSubstr("line 2")));
+  std::filesystem::remove(options.task_rules_path);
+}
+
 TEST_P(BudgetTest, ExplainsWithoutAnswering) {
   const auto engine = load();
+  EXPECT_FALSE(engine->info().is_calibrated);
   const auto explanation = engine->explain(ask_within(1e6));
   ASSERT_TRUE(explanation.is_ok()) << explanation.status().message();
   EXPECT_GT(explanation->num_compared, 1);

@@ -40,6 +40,7 @@ TEST(Calibrated, AFloorOfQualityBecomesACertifiedPlan) {
   options.model_path = kModel;
   const auto engine = Engine::load(options);
   ASSERT_TRUE(engine) << engine.status().message();
+  EXPECT_TRUE((*engine)->info().is_calibrated);
   Request request;
   request.messages.resize(1);
   request.messages[0].role = "user";

@@ -53,6 +53,9 @@ ModelInfo info_of(const Model& model, const EngineOptions& options, const Thread
     if (model.can_choose_by(strategy)) info.strategies.emplace_back(strategy.name);
   }
   info.has_learned_layers = model.scheduler != nullptr || !model.decoder_skip_order.empty();
+  // One that can't be read is an error of the first answer that goes by it.
+  const auto table = read_quality_file(quality_file_path(options.model_path), measured_model(model));
+  info.is_calibrated = table && table->has_value();
   info.takes_system_message = model.chat_template->takes_system_message();
   info.threads = pool.num_threads();
   info.isa = isa_name(isa);
@@ -107,6 +110,10 @@ Expected<std::unique_ptr<Engine::Impl>> Engine::Impl::load(const EngineOptions& 
                                      static_cast<long long>(options.context_length), options.model_path.c_str(),
                                      static_cast<long long>(model.decoder->config().context_length)));
   }
+  TaskRules rules;
+  if (!options.task_rules_path.empty()) {
+    SACCADE_ASSIGN_OR_RETURN(rules, TaskRules::read(options.task_rules_path));
+  }
   ModelInfo info = info_of(model, options, *pool, isa);
   info.load_ms = clock.elapsed_ms();
   Conversation conversation(model.decoder->make_sequence(
@@ -115,6 +122,7 @@ Expected<std::unique_ptr<Engine::Impl>> Engine::Impl::load(const EngineOptions& 
                                          .model = std::move(model),
                                          .pool = std::move(pool),
                                          .info = std::move(info),
+                                         .rules = std::move(rules),
                                          .conversation = std::move(conversation),
                                          .planning = {},
                                          .looked_at = {}}));
@@ -124,6 +132,7 @@ Status Engine::Impl::begin_planning() {
   if (state_.planning) return {};
   SACCADE_ASSIGN_OR_RETURN(state_.planning,
                            make_planning(state_.model, state_.options, state_.info, kv_dtype(state_.options)));
+  state_.planning->rules = state_.rules;
   return {};
 }
 

@@ -56,20 +56,18 @@ std::string learned_key(const EngineOptions& options, const ModelInfo& info) {
                 static_cast<int>(options.kv_type));
 }
 
-Expected<CostModel> make_costs(const Model& model, const EngineOptions& options, const ModelInfo& info, DType kv_dtype,
-                               bool& is_machine_measured) {
-  const ModelShape shape = shape_of(model, kv_dtype);
-  std::optional<MachineProfile> profile;
-  if (!options.profile_path.empty()) {
-    SACCADE_ASSIGN_OR_RETURN(profile, read_machine_profile(options.profile_path, info.isa, info.threads));
-  }
-  is_machine_measured = profile.has_value();
-  if (!profile) return CostModel(shape, unmeasured_processor());
+// What was measured of the machine, and learnt there.
+Status add_profile(const Model& model, const EngineOptions& options, const ModelInfo& info, Planning& planning) {
+  if (options.profile_path.empty()) return {};
+  SACCADE_ASSIGN_OR_RETURN(const std::optional<MachineProfile> profile,
+                           read_machine_profile(options.profile_path, info.isa, info.threads));
+  if (!profile) return {};
+  planning.is_machine_measured = true;
   const DType decoder_type = model.decoder->main_dtype();
   const DType tower_type = model.vision != nullptr ? model.vision->main_dtype() : decoder_type;
-  CostModel costs(shape, profile->hardware_for(decoder_type), profile->hardware_for(tower_type));
-  SACCADE_RETURN_IF_ERROR(read_learned(options.profile_path, learned_key(options, info), costs));
-  return costs;
+  planning.costs =
+      CostModel(planning.costs.shape(), profile->hardware_for(decoder_type), profile->hardware_for(tower_type));
+  return read_learned(options.profile_path, learned_key(options, info), planning.costs, planning.lengths);
 }
 
 }  // namespace
@@ -77,7 +75,7 @@ Expected<CostModel> make_costs(const Model& model, const EngineOptions& options,
 Status keep_learned(const Planning& planning, const EngineOptions& options, const ModelInfo& info) {
   std::error_code error;
   if (options.profile_path.empty() || !std::filesystem::exists(options.profile_path, error)) return {};
-  return write_learned(options.profile_path, learned_key(options, info), planning.costs);
+  return write_learned(options.profile_path, learned_key(options, info), planning.costs, planning.lengths);
 }
 
 void Planning::saw_share(size_t skip, double share) {
@@ -110,7 +108,7 @@ Expected<Planning> make_planning(const Model& model, DType kv_dtype) {
 Expected<Planning> make_planning(const Model& model, const EngineOptions& options, const ModelInfo& info,
                                  DType kv_dtype) {
   SACCADE_ASSIGN_OR_RETURN(Planning planning, make_planning(model, kv_dtype));
-  SACCADE_ASSIGN_OR_RETURN(planning.costs, make_costs(model, options, info, kv_dtype, planning.is_machine_measured));
+  SACCADE_RETURN_IF_ERROR(add_profile(model, options, info, planning));
   planning.price = options.price;
   return planning;
 }

@@ -12,6 +12,8 @@ namespace {
 
 constexpr const char* kAdvice = "; remove the file, or measure anew with `saccade profile`";
 
+constexpr const char* kAnswerTokens = "answer_tokens";
+
 // Numbers of a Hardware by their names in the file.
 struct HardwareField {
   const char* name;
@@ -74,6 +76,18 @@ bool read_rates(const Json& pairs, std::vector<Hardware::Rate>& rates) {
   return true;
 }
 
+bool read_lengths(const Json& classes, AnswerLengths& lengths) {
+  if (!classes.is_object()) return false;
+  for (const auto& [task_class, stored] : classes.items()) {
+    if (!stored.is_array()) return false;
+    for (const Json& length : stored) {
+      if (!length.is_number_unsigned()) return false;
+      lengths.add(task_class, length.get<int64_t>());
+    }
+  }
+  return true;
+}
+
 }  // namespace
 
 Expected<std::optional<MachineProfile>> read_machine_profile(const std::string& path, const std::string& isa,
@@ -118,7 +132,7 @@ Status write_machine_profile(const std::string& path, const MachineProfile& prof
   return write_file(path, json);
 }
 
-Status read_learned(const std::string& path, const std::string& key, CostModel& costs) {
+Status read_learned(const std::string& path, const std::string& key, CostModel& costs, AnswerLengths& lengths) {
   SACCADE_ASSIGN_OR_RETURN(const Json json, read_file(path));
   const Json* models = find_member(json, "models");
   const Json* model = models != nullptr && models->is_object() ? find_member(*models, key) : nullptr;
@@ -143,10 +157,16 @@ Status read_learned(const std::string& path, const std::string& key, CostModel& 
     state.count = count->get<int64_t>();
     costs.residual(stage).set_state(state);
   }
+  const Json* answer_tokens = find_member(*model, kAnswerTokens);
+  if (answer_tokens != nullptr && !read_lengths(*answer_tokens, lengths)) {
+    return corrupt_data(
+        format("%s: model %s: %s is not what it should be%s", path.c_str(), key.c_str(), kAnswerTokens, kAdvice));
+  }
   return {};
 }
 
-Status write_learned(const std::string& path, const std::string& key, const CostModel& costs) {
+Status write_learned(const std::string& path, const std::string& key, const CostModel& costs,
+                     const AnswerLengths& lengths) {
   SACCADE_ASSIGN_OR_RETURN(Json json, read_file(path));
   Json model = Json::object();
   for (size_t i = 0; i < kNumCostStages; ++i) {
@@ -156,6 +176,7 @@ Status write_learned(const std::string& path, const std::string& key, const Cost
     for (const StateField& field : kStateFields) stored[field.name] = state.*field.value;
     model[cost_stage_name(stage)] = std::move(stored);
   }
+  model[kAnswerTokens] = lengths.recent();
   json["models"][key] = std::move(model);
   return write_file(path, json);
 }

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "engine/machine_profile.h"
+#include "planner/answer_lengths.h"
 #include "planner/cost_model.h"
 #include "saccade/status.h"
 
@@ -20,8 +21,10 @@ Expected<std::optional<MachineProfile>> read_machine_profile(const std::string& 
 /// read_machine_profile() and write_whole_file().
 Status write_machine_profile(const std::string& path, const MachineProfile& profile);
 
-/// What was learnt of a model: `key` says of which, as what.
-Status read_learned(const std::string& path, const std::string& key, CostModel& costs);
-Status write_learned(const std::string& path, const std::string& key, const CostModel& costs);
+/// What was learnt of a model, of its speed and of how long its answers are: `key` says of which, as what. What the
+/// file, or an older one, does not have stays as it was.
+Status read_learned(const std::string& path, const std::string& key, CostModel& costs, AnswerLengths& lengths);
+Status write_learned(const std::string& path, const std::string& key, const CostModel& costs,
+                     const AnswerLengths& lengths);
 
 }  // namespace saccade

@@ -56,25 +56,51 @@ TEST_F(ProfileFile, NoFileIsNoProfile) {
 }
 
 TEST_F(ProfileFile, KeepsWhatWasLearntByModel) {
+  AnswerLengths lengths;
   CostModel learnt = costs();
   for (int i = 1; i < 20; ++i) learnt.residual(CostStage::kPrefill).add(i, 3 * i + 1);
-  ASSERT_TRUE(write_learned(path_, "a.gguf", learnt).is_ok());
+  ASSERT_TRUE(write_learned(path_, "a.gguf", learnt, lengths).is_ok());
   CostModel read = costs();
-  ASSERT_TRUE(read_learned(path_, "a.gguf", read).is_ok());
+  ASSERT_TRUE(read_learned(path_, "a.gguf", read, lengths).is_ok());
   EXPECT_NEAR(read.residual(CostStage::kPrefill).predict_ms(7), learnt.residual(CostStage::kPrefill).predict_ms(7),
               1e-6);
   CostModel unknown = costs();
-  ASSERT_TRUE(read_learned(path_, "b.gguf", unknown).is_ok());
+  ASSERT_TRUE(read_learned(path_, "b.gguf", unknown, lengths).is_ok());
   EXPECT_DOUBLE_EQ(unknown.residual(CostStage::kPrefill).predict_ms(7), 7);
 }
 
+TEST_F(ProfileFile, KeepsHowLongAnswersAre) {
+  AnswerLengths learnt;
+  for (int i = 0; i < 70; ++i) learnt.add("read", i < 6 ? 500 : 3);
+  learnt.add("a \"class\"", 4);
+  ASSERT_TRUE(write_learned(path_, "a.gguf", costs(), learnt).is_ok());
+  AnswerLengths read;
+  CostModel unused = costs();
+  ASSERT_TRUE(read_learned(path_, "a.gguf", unused, read).is_ok());
+  EXPECT_EQ(read.recent(), learnt.recent());
+  EXPECT_EQ(read.forecast("read", 512).p95, 3);
+  AnswerLengths other;
+  ASSERT_TRUE(read_learned(path_, "b.gguf", unused, other).is_ok());
+  EXPECT_TRUE(other.recent().empty());
+}
+
+TEST_F(ProfileFile, AFileFromBeforeLengthsWereKeptIsRead) {
+  write("{\"profile\":1,\"models\":{\"a.gguf\":{}}}");
+  AnswerLengths lengths;
+  lengths.add("read", 7);
+  CostModel read = costs();
+  ASSERT_TRUE(read_learned(path_, "a.gguf", read, lengths).is_ok());
+  EXPECT_EQ(lengths.recent().at("read").size(), 1U);
+}
+
 TEST_F(ProfileFile, MeasuringAnewForgetsWhatWasLearntOnTheOldFigures) {
+  AnswerLengths lengths;
   CostModel learnt = costs();
   learnt.residual(CostStage::kPrefill).add(1, 50);
-  ASSERT_TRUE(write_learned(path_, "a.gguf", learnt).is_ok());
+  ASSERT_TRUE(write_learned(path_, "a.gguf", learnt, lengths).is_ok());
   ASSERT_TRUE(write_machine_profile(path_, profile()).is_ok());
   CostModel read = costs();
-  ASSERT_TRUE(read_learned(path_, "a.gguf", read).is_ok());
+  ASSERT_TRUE(read_learned(path_, "a.gguf", read, lengths).is_ok());
   EXPECT_DOUBLE_EQ(read.residual(CostStage::kPrefill).predict_ms(7), 7);
 }
 
@@ -86,9 +112,15 @@ TEST_F(ProfileFile, DamageIsNamed) {
     ASSERT_FALSE(read.is_ok()) << text;
     EXPECT_THAT(read.status().message(), HasSubstr(path_)) << text;
   }
-  write("{\"profile\":1,\"models\":{\"a.gguf\":{\"prefill\":{\"count\":\"x\"}}}}");
-  CostModel read = costs();
-  EXPECT_EQ(read_learned(path_, "a.gguf", read).code(), StatusCode::kCorruptData);
+  for (const char* learnt : {"\"prefill\":{\"count\":\"x\"}", "\"answer_tokens\":5", "\"answer_tokens\":{\"read\":5}",
+                             "\"answer_tokens\":{\"read\":[-1]}", "\"answer_tokens\":{\"read\":[\"x\"]}"}) {
+    write(std::string("{\"profile\":1,\"models\":{\"a.gguf\":{") + learnt + "}}}");
+    CostModel read = costs();
+    AnswerLengths lengths;
+    const Status status = read_learned(path_, "a.gguf", read, lengths);
+    EXPECT_EQ(status.code(), StatusCode::kCorruptData) << learnt;
+    EXPECT_THAT(status.message(), HasSubstr(path_)) << learnt;
+  }
 }
 
 }  // namespace

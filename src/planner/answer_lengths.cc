@@ -31,4 +31,14 @@ void AnswerLengths::add(const std::string& task_class, int64_t num_tokens) {
   recent.lengths[recent.count++ % kSize] = num_tokens;
 }
 
+std::map<std::string, std::vector<int64_t>> AnswerLengths::recent() const {
+  std::map<std::string, std::vector<int64_t>> all;
+  for (const auto& [task_class, recent] : recent_) {
+    const size_t size = std::min(kSize, recent.count);
+    std::vector<int64_t>& lengths = all[task_class];
+    for (size_t i = recent.count - size; i < recent.count; ++i) lengths.push_back(recent.lengths[i % kSize]);
+  }
+  return all;
+}
+
 }  // namespace saccade

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <vector>
 
 namespace saccade {
 
@@ -21,6 +22,10 @@ class AnswerLengths {
   LengthForecast forecast(const std::string& task_class, int64_t max_tokens) const;
   /// Of an answer that ended by itself, or at its own limit.
   void add(const std::string& task_class, int64_t num_tokens);
+
+  /// The lengths that forecasts go by, of each class, the oldest first: added in this order they make the same
+  /// forecasts.
+  std::map<std::string, std::vector<int64_t>> recent() const;
 
  private:
   static constexpr size_t kSize = 64;

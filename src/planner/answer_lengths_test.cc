@@ -28,5 +28,17 @@ TEST(AnswerLengths, ForgetsWhatIsLongPast) {
   EXPECT_EQ(lengths.forecast("read", 512).p95, 3);
 }
 
+TEST(AnswerLengths, AreKeptFromTheOldestOn) {
+  AnswerLengths lengths;
+  for (int i = 0; i < 70; ++i) lengths.add("read", i);
+  lengths.add("count", 2);
+  const auto recent = lengths.recent();
+  ASSERT_EQ(recent.size(), 2U);
+  ASSERT_EQ(recent.at("read").size(), 64U);
+  EXPECT_EQ(recent.at("read").front(), 6);
+  EXPECT_EQ(recent.at("read").back(), 69);
+  EXPECT_EQ(recent.at("count"), std::vector<int64_t>{2});
+}
+
 }  // namespace
 }  // namespace saccade

@@ -2,12 +2,17 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cstddef>
+#include <cstdint>
 
 #include "base/format.h"
 #include "planner/quality_model.h"
+#include "platform/whole_file.h"
 
 namespace saccade {
 namespace {
+
+constexpr uint64_t kMaxRulesBytes = 1 << 20;
 
 constexpr const char* kBuiltIn =
     "count: how many, count, number of\n"
@@ -72,6 +77,12 @@ Expected<TaskRules> TaskRules::parse(std::string_view text) {
     rules.rules_.push_back(std::move(rule));
   }
   return rules;
+}
+
+Expected<TaskRules> TaskRules::read(const std::string& path) {
+  SACCADE_ASSIGN_OR_RETURN(const std::vector<std::byte> bytes, read_whole_file(path, kMaxRulesBytes));
+  auto rules = parse({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+  return rules ? rules : rules.status().with_context(path);
 }
 
 std::string TaskRules::classify(std::string_view question) const {

@@ -19,6 +19,9 @@ class TaskRules {
   /// in lower case and by whole words, behind ^ by its first. Errors: kInvalidArgument with the line.
   static Expected<TaskRules> parse(std::string_view text);
 
+  /// Of a file. Errors: those of parse() and read_whole_file(), with the path.
+  static Expected<TaskRules> read(const std::string& path);
+
   /// kAnyClass where no rule fits.
   std::string classify(std::string_view question) const;
 

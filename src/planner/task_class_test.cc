@@ -2,6 +2,10 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
 
 #include "planner/quality_model.h"
 
@@ -46,6 +50,18 @@ TEST(TaskClass, ErrorsNameTheLine) {
     EXPECT_EQ(rules.status().code(), StatusCode::kInvalidArgument);
     EXPECT_THAT(rules.status().message(), HasSubstr("line 2")) << text;
   }
+}
+
+TEST(TaskClass, RulesAreReadFromAFile) {
+  const std::string path = testing::TempDir() + "task_rules_" + std::to_string(::getpid());
+  std::ofstream(path) << "meters: bar\n";
+  EXPECT_EQ(TaskRules::read(path)->classify("One bar?"), "meters");
+  std::ofstream(path) << "meters: bar\n\noops\n";
+  const Status wrong = TaskRules::read(path).status();
+  EXPECT_EQ(wrong.code(), StatusCode::kInvalidArgument);
+  EXPECT_THAT(wrong.message(), testing::AllOf(testing::StartsWith(path + ": "), HasSubstr("line 3")));
+  std::filesystem::remove(path);
+  EXPECT_EQ(TaskRules::read(path).status().code(), StatusCode::kNotFound);
 }
 
 }  // namespace

@@ -1105,6 +1105,8 @@ class Ledgers(ProgramTest):
         self.assertEqual(full["budget"]["claim"], {"kind": "full"})
         learnt = json.loads(profile.read_text())["models"]
         self.assertEqual(len(learnt), 1)
+        (model,) = learnt.values()
+        self.assertEqual(model["answer_tokens"], {"read": [full["tokens"]["generated"]]})
         quick = json.loads(run(*ask, "--json", "--within", "1ms").stdout)["receipt"]
         self.assertLess(quick["pictures"][0]["visual_tokens"], full["pictures"][0]["visual_tokens"])
         self.assertFalse(quick["budget"]["met_latency"])
@@ -1125,6 +1127,12 @@ class Ledgers(ProgramTest):
         chosen = [one for one in told["plans"] if one["chosen"]]
         self.assertEqual([one["plan"] for one in chosen], ["full"])
         self.assertGreater(told["compared"], 1000)
+        rules = self.folder / "rules.txt"
+        rules.write_text("sums: total\n")
+        told = json.loads(run(*plan, "--within", "1s", "--json", "--task-rules", rules).stdout)
+        self.assertEqual((told["task_class"], told["calibrated"]), ("sums", True))
+        rules.write_text("sums: total\nwhat\n")
+        self.fails(2, "rules.txt", "line 2", result=run(*plan, "--task-rules", rules))
 
     def test_budgets_that_make_no_sense(self):
         ask = ["ask", MODEL, "--image", PICTURE, "What is it?"]

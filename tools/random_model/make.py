@@ -55,6 +55,7 @@ MODELS = {
     "smollm2-135m": (Language(30, 576, 1536, 9, 3, 49152, True), None),
     "smollm2-360m": (Language(32, 960, 2560, 15, 5, 49152, True), None),
     "llama-7b": (LLAMA_7B, None),
+    "smolvlm-256m": (Language(30, 576, 1536, 9, 3, 49280, True), Vision("idefics3", 12, 768, 3072, 12, 512, 16)),
     "smolvlm-500m": (Language(32, 960, 2560, 15, 5, 49280, True), Vision("idefics3", 12, 768, 3072, 12, 512, 16)),
     "qwen2-vl-2b": (Language(28, 1536, 8960, 12, 2, 151936, True, "qwen2vl"), Vision("qwen2vl_merger", 32, 1280, 5120, 16, 560, 14)),
     "llava-1.5-7b": (LLAMA_7B, Vision("mlp", 23, 1024, 4096, 16, 336, 14)),
