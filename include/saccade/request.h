@@ -38,6 +38,7 @@ struct Sampling {
 };
 
 struct Request {
+  std::string id;  // Receipt::request_id; empty: the engine draws one
   std::vector<Message> messages;
   Sampling sampling;
   Plan plan;  // what is set of it stays; a budget decides about the rest

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <filesystem>
 #include <functional>
-#include <random>
 
 #include "base/format.h"
 #include "cli/eval_score.h"
@@ -143,8 +142,7 @@ Status Accounting::record(const Answer& answer) {
 Status Accounting::record_failure(const std::string& model_path, const Request& request, const Status& failure) {
   if (ledger_ == nullptr) return {};
   LedgerEntry entry;
-  std::random_device random;
-  entry.request_id = format("req-%08x%08x%08x", random(), random(), random());
+  entry.request_id = request.id;
   entry.time_us = wall_time_us();
   entry.account = options_.account;
   entry.model = model_name(model_path);

@@ -49,7 +49,7 @@ class Accounting {
 
   /// Keeps the answer's receipt. Errors: those of Ledger::record().
   Status record(const Answer& answer);
-  /// The same of a request that was not answered.
+  /// The same of a request that was not answered, which has an id.
   Status record_failure(const std::string& model_path, const Request& request, const Status& failure);
 
  private:

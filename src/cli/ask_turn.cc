@@ -8,6 +8,7 @@
 #include "cli/printable_text.h"
 #include "cli/show_kept.h"
 #include "cli/terminal.h"
+#include "request/request_id.h"
 #include "response/receipt_json.h"
 
 namespace saccade {
@@ -56,6 +57,7 @@ Expected<Answer> answer_on_record(Engine& engine, Accounting& accounting, const 
 // The full plan's answer to the same question, once the user has theirs. A failure of it is nobody's concern.
 void run_shadow(Engine& engine, Accounting& accounting, Request request, const Answer& answer) {
   if (!accounting.wants_shadow(answer)) return;
+  request.id.clear();
   request.plan = {};
   request.budget = {};
   AnswerCallbacks callbacks;
@@ -90,6 +92,7 @@ Status check_text(std::string_view text, std::string_view what) {
 }
 
 Expected<Answer> answer_once(Engine& engine, Accounting& accounting, Request request, const AskOptions& options) {
+  if (request.id.empty()) request.id = new_request_id();
   std::string note;
   if (const Status admitted = accounting.admit(engine, request, note); !admitted.is_ok()) {
     (void)accounting.record_failure(options.engine.model_path, request, admitted);  // the refusal is told anyway

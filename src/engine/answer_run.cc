@@ -16,6 +16,7 @@
 #include "engine/stage_timer.h"
 #include "platform/process_memory.h"
 #include "request/plan_text.h"
+#include "request/request_id.h"
 #include "request/validate_request.h"
 
 namespace saccade {
@@ -40,12 +41,6 @@ std::vector<ChatMessage> chat_messages(const Request& request) {
 double layers_per_token(const ForwardTrace& trace) {
   const int64_t total = std::reduce(trace.num_rows.begin(), trace.num_rows.end());
   return trace.num_tokens == 0 ? 0 : static_cast<double>(total) / static_cast<double>(trace.num_tokens);
-}
-
-// 96 random bits.
-std::string new_request_id() {
-  std::random_device random;
-  return format("req-%08x%08x%08x", random(), random(), random());
 }
 
 }  // namespace
@@ -420,7 +415,7 @@ StageLoads AnswerRun::loads() const {
 
 void AnswerRun::write_receipt() {
   Receipt& receipt = answer_.receipt;
-  receipt.request_id = new_request_id();
+  receipt.request_id = request_.id.empty() ? new_request_id() : request_.id;
   receipt.plan = plan_text(plan_);
   receipt.model = std::filesystem::path(engine_.options.model_path).filename().string();
   receipt.family = engine_.info.family;

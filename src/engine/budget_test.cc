@@ -46,6 +46,9 @@ TEST_P(BudgetTest, AllTheTimeThereIsGetsAnAnswerThatIsTold) {
   EXPECT_FALSE(reply.receipt.request_id.empty());
   EXPECT_FALSE(reply.receipt.plan.empty());
   EXPECT_NE(reply.receipt.request_id, answer(*engine, ask_within(1e6)).receipt.request_id);
+  Request named = ask_within(1e6);
+  named.id = "mine";
+  EXPECT_EQ(answer(*engine, named).receipt.request_id, "mine");
 }
 
 TEST_P(BudgetTest, TheFullPlanWithinABudgetAnswersAsWithoutOne) {
