@@ -17,6 +17,8 @@ constexpr const char* kCheckpointNames[kNumCheckpoints] = {"start", "media", "en
 // How far what is left is expected to be as slow, or fast, as what was just done.
 constexpr double kPaceShare = 0.6;
 constexpr double kMostPace = 4;
+// An error is never worth nothing beside a second.
+constexpr double kLeastUsdPerError = 1e-6;
 
 double& ms_of(StageMs& stages, CostStage stage) {
   return stages[static_cast<size_t>(stage)];
@@ -112,8 +114,8 @@ Candidate BudgetRun::decide(const Planner& planner, const Candidate& chosen) {
   const bool is_rung = std::ranges::find(fitting, chosen.levers, &Candidate::levers) != fitting.end();
   if (!is_rung) fitting.push_back(chosen);
   const Weights& weights = request_.weights;
-  const double errors_per_ms =
-      (weights.usd_per_device_second + weights.usd_per_waiting_second) / 1e3 / weights.usd_per_error;
+  const double errors_per_ms = (weights.usd_per_device_second + weights.usd_per_waiting_second) / 1e3 /
+                               std::max(kLeastUsdPerError, weights.usd_per_error);
   PlanDecision& decision = told_.decision;
   decision = {.policy = "linucb", .propensity = 1, .context = {}, .plans = {}};
   std::vector<BanditArm> arms;

@@ -142,7 +142,7 @@ LayerShares share_layers(const Model& model, const WorkloadSpec& spec, const Seq
     const auto runs = runs_by_order(model.decoder_skip_order, *spec.plan.layers, num_layers);
     for (size_t i = 0; i < runs.size(); ++i) shares.runs[i] *= runs[i];
   } else if (spec.plan.layers) {
-    const double running = std::ceil(*spec.plan.layers * static_cast<double>(num_layers) - 1e-9);
+    const double running = running_layers(*spec.plan.layers, num_layers);
     for (size_t i = 0; i < shares.runs.size(); ++i) {
       const double frozen = shares.runs[i] * (1 - running / static_cast<double>(num_layers));
       shares.frozen[i] += frozen;

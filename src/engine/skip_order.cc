@@ -1,9 +1,9 @@
 #include "engine/skip_order.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "base/format.h"
+#include "planner/operators.h"
 
 namespace saccade {
 
@@ -26,8 +26,7 @@ Expected<std::vector<int64_t>> read_skip_order(const Metadata& metadata, std::st
 }
 
 std::vector<uint8_t> runs_by_order(std::span<const int64_t> order, double share, int64_t num_layers) {
-  // A share that is told as a decimal number is meant exactly: 0.7 of 10 layers are 7.
-  const auto num_running = static_cast<int64_t>(std::ceil(share * static_cast<double>(num_layers) - 1e-9));
+  const auto num_running = static_cast<int64_t>(running_layers(share, num_layers));
   const int64_t num_skipped = std::min(num_layers - num_running, static_cast<int64_t>(order.size()));
   std::vector<uint8_t> runs(static_cast<size_t>(num_layers), 1);
   for (int64_t i = 0; i < num_skipped; ++i) runs[static_cast<size_t>(order[static_cast<size_t>(i)])] = 0;

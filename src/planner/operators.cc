@@ -84,6 +84,7 @@ OperatorList projector_operators(const TowerShape& shape, double num_tokens) {
   return list;
 }
 
+// A share that is told as a decimal number is meant exactly: 0.7 of 10 layers are 7.
 double running_layers(double share, int64_t num_layers) {
   return std::ceil(share * static_cast<double>(num_layers) - 1e-9);
 }

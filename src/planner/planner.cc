@@ -125,9 +125,9 @@ double Planner::Search::media_ms(const LookChoice& look) const {
 double Planner::Search::encode_ms(const LookChoice& look, const Levers& levers) const {
   if (has_passed(facts_, Checkpoint::kEncode) || facts_.looks.empty()) return 0;
   const double share = facts_.share_seen[static_cast<size_t>(levers[Lever::kSkip])];
-  const double layers = levers[Lever::kEncoderLayers] * static_cast<double>(costs_.shape().tower->num_layers);
-  return costs_.corrected_ms(CostStage::kEncode, costs_.encode_ms({look.patches * share, look.tiles,
-                                                                   look.tokens * share, std::ceil(layers - 1e-9)}));
+  const double layers = running_layers(levers[Lever::kEncoderLayers], costs_.shape().tower->num_layers);
+  return costs_.corrected_ms(CostStage::kEncode,
+                             costs_.encode_ms({look.patches * share, look.tiles, look.tokens * share, layers}));
 }
 
 double Planner::Search::kept_tokens(const LookChoice& look, const Levers& levers) const {
