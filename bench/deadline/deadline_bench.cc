@@ -1,7 +1,8 @@
 // Requests with budgets, one at a time, with a competing load switched on halfway: how many end in time, how well that
 // was predicted, and what it costs in quality beside fixed plans that were given the same requests and deadlines.
 //
-//   deadline_bench MODEL --data set.jsonl [--requests 500] [--load 1] [--csv FILE] [--fixed PLAN ...]
+//   deadline_bench MODEL --data set.jsonl [--requests 500] [--load 1] [--by-picture] [--csv FILE]
+//                  [--fixed PLAN ...]
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -16,6 +17,7 @@
 #include "base/format.h"
 #include "cli/eval_score.h"
 #include "cli/eval_set.h"
+#include "cli/sweep/statistics.h"
 #include "cli/terminal.h"
 #include "platform/clock.h"
 #include "request/plan_text.h"
@@ -34,12 +36,15 @@ struct Options {
   uint64_t seed = 1;
   std::string csv_path;
   std::vector<std::string> fixed;
+  bool is_by_picture = false;  // budgets by what each picture is expected to take
+  bool is_random = false;      // the model's weights: answers mean nothing
 };
 
 struct Ask {
   const EvalSet* set = nullptr;
   const EvalItem* item = nullptr;
   double budget_ms = 0;
+  double budget_share = 0;  // of the way from the fastest plan to the full one
   bool is_loaded = false;
 };
 
@@ -96,12 +101,6 @@ class Load {
   std::vector<pid_t> pids_;
 };
 
-double quantile(std::vector<double> values, double share) {
-  if (values.empty()) return 0;
-  std::ranges::sort(values);
-  return values[std::min(values.size() - 1, static_cast<size_t>(share * static_cast<double>(values.size())))];
-}
-
 Expected<Done> ask(Engine& engine, const Ask& asked, int64_t max_tokens, const Plan& plan,
                    std::optional<double> within_ms) {
   Request request = asked.set->request_for(*asked.item, max_tokens);
@@ -144,6 +143,7 @@ class Bench {
 
  private:
   Status warm(bool is_loaded);
+  Expected<double> expected_budget_ms(const Ask& asked);
   Status run_budgets();
   Status run_fixed(const std::string& text);
   void report(const char* title, const std::vector<Done>& done, size_t begin, size_t end) const;
@@ -205,14 +205,24 @@ void Bench::report(const char* title, const std::vector<Done>& done, size_t begi
     planning.push_back(done[i].planning_ms);
   }
   const auto count = static_cast<double>(end - begin);
+  const std::string rights = options_.is_random ? "" : format(" %6.1f %% right", 100 * right / count);
   std::printf(
-      "%-44s %6.1f %% in time %6.1f %% right  error %5.1f %% p95 %5.1f %% (at first %5.1f, %5.1f)  used %3.0f %%  cut "
-      "%4.1f %%  "
+      "%-44s %6.1f %% in time%s  error %5.1f %% p95 %5.1f %% (at first %5.1f, %5.1f)  used %3.0f %%  cut %4.1f %%  "
       "changed %4.1f %%  planning p99 %.2f ms\n",
-      title, 100 * hits / count, 100 * right / count, 100 * quantile(errors, 0.5), 100 * quantile(errors, 0.95),
+      title, 100 * hits / count, rights.c_str(), 100 * quantile(errors, 0.5), 100 * quantile(errors, 0.95),
       100 * quantile(first_errors, 0.5), 100 * quantile(first_errors, 0.95), 100 * latency / count, 100 * cut / count,
       100 * changed / count, quantile(planning, 0.99));
   std::fflush(stdout);
+}
+
+// Between what is expected of the fastest plan in one case of twenty, and of the full one.
+Expected<double> Bench::expected_budget_ms(const Ask& asked) {
+  Request request = asked.set->request_for(*asked.item, options_.max_tokens);
+  request.budget.max_latency_ms = 1e6;
+  SACCADE_ASSIGN_OR_RETURN(const PlanExplanation explanation, engine_.explain(request));
+  const auto full = std::ranges::find(explanation.plans, "full", &ConsideredPlan::plan);
+  const double fastest_ms = explanation.plans.front().predicted.latency_p95_ms;
+  return fastest_ms + asked.budget_share * std::max(0.0, full->predicted.latency_ms - fastest_ms);
 }
 
 Status Bench::run_budgets() {
@@ -224,6 +234,9 @@ Status Bench::run_budgets() {
          "decode_p,media,encode,compress,prefill,decode,plan\n";
   for (size_t i = 0; i < asks_.size(); ++i) {
     load_.set(asks_[i].is_loaded);
+    if (options_.is_by_picture) {
+      SACCADE_ASSIGN_OR_RETURN(asks_[i].budget_ms, expected_budget_ms(asks_[i]));
+    }
     SACCADE_ASSIGN_OR_RETURN(Done done, ask(engine_, asks_[i], options_.max_tokens, {}, asks_[i].budget_ms));
     csv << i << ',' << asks_[i].budget_ms << ',' << done.latency_ms << ',' << done.predicted_ms << ',' << done.p95_ms
         << ',' << done.num_changes << ',' << done.is_right << ',' << done.is_cut << ',' << done.quality << ','
@@ -268,8 +281,8 @@ Status Bench::run(const std::vector<EvalSet>& sets) {
   SACCADE_RETURN_IF_ERROR(warm(false));
   for (Ask& asked : asks_) {
     const int state = asked.is_loaded ? 1 : 0;
-    const double share = std::uniform_real_distribution<double>(0, 1)(random);
-    asked.budget_ms = fastest_ms_[state] + share * std::max(0.0, full_ms_[state] - fastest_ms_[state]);
+    asked.budget_share = std::uniform_real_distribution<double>(0, 1)(random);
+    asked.budget_ms = fastest_ms_[state] + asked.budget_share * std::max(0.0, full_ms_[state] - fastest_ms_[state]);
   }
   SACCADE_RETURN_IF_ERROR(run_budgets());
   for (const std::string& text : options_.fixed) SACCADE_RETURN_IF_ERROR(run_fixed(text));
@@ -307,6 +320,10 @@ int main(int argc, char** argv) {
   app.add_option("--seed", options.seed)->capture_default_str();
   app.add_option("--csv", options.csv_path, "One line for each request");
   app.add_option("--fixed", options.fixed, "A fixed plan to compare with; may be given several times");
+  app.add_flag("--by-picture", options.is_by_picture,
+               "Draw budgets between what each picture's fastest and full plan are expected to take: for pictures of "
+               "many sizes");
+  app.add_flag("--random-weights", options.is_random, "Answers mean nothing: leave out how many are right");
   bool keeps_small = false;
   app.add_flag("--no-upscale", keeps_small);
   CLI11_PARSE(app, argc, argv);
