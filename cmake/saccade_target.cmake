@@ -1,10 +1,11 @@
 # How every folder under src/ becomes one target.
 #
-#   saccade_library(<folder> [DEPS <folder>...] [PACKAGES <imported target>...])
+#   saccade_library(<folder> [TESTS_COMPUTE] [DEPS <folder>...] [PACKAGES <imported target>...])
 #
 # takes every *.cc of the folder, except *_test.cc, into the static library saccade_<folder>; the *_test.cc files
 # beside them become the one program <folder>_test, whose cases CTest lists by name. DEPS are the folders whose
-# headers it may include; tests/include_checker.py holds the code to that list.
+# headers it may include; tests/include_checker.py holds the code to that list. TESTS_COMPUTE: its tests do arithmetic
+# of their own, and are optimised as the folder is.
 
 find_package(Threads REQUIRED)
 if(SACCADE_WITHOUT_LIBRARIES)
@@ -34,7 +35,7 @@ endif()
 target_link_libraries(saccade_options INTERFACE Threads::Threads)
 
 function(saccade_library folder)
-  cmake_parse_arguments(ARG "" "" "DEPS;PACKAGES;TEST_DEPS" ${ARGN})
+  cmake_parse_arguments(ARG "TESTS_COMPUTE" "" "DEPS;PACKAGES;TEST_DEPS" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc ${CMAKE_CURRENT_SOURCE_DIR}/*/*.cc)
   set(tests ${sources})
   list(FILTER sources EXCLUDE REGEX "(_(test|bench|fuzz)|/main)\\.cc$")
@@ -49,6 +50,10 @@ function(saccade_library folder)
     add_executable(${folder}_test ${tests})
     target_link_libraries(${folder}_test PRIVATE saccade_${folder} ${test_deps} ${ARG_PACKAGES} GTest::gtest_main
                                                  GTest::gmock)
+    if(NOT ARG_TESTS_COMPUTE AND NOT CMAKE_CROSSCOMPILING_EMULATOR)
+      # Most tests are compiled longer than they run; what they test is compiled as everywhere.
+      target_compile_options(${folder}_test PRIVATE -O0)
+    endif()
     target_compile_definitions(${folder}_test PRIVATE SACCADE_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
       $<$<BOOL:${CMAKE_CROSSCOMPILING_EMULATOR}>:SACCADE_EMULATED>)
     gtest_discover_tests(${folder}_test DISCOVERY_MODE PRE_TEST TEST_PREFIX "${folder}." PROPERTIES TIMEOUT 300)
