@@ -12,6 +12,7 @@
 
 #include "saccade/explanation.h"
 #include "saccade/look.h"
+#include "saccade/picture_text.h"
 #include "saccade/price.h"
 #include "saccade/receipt.h"
 #include "saccade/request.h"
@@ -44,6 +45,8 @@ struct EngineOptions {
   // two words, ^first word". A model's calibration is of the classes that it was calibrated with. Empty: the built-in
   // ones.
   std::string task_rules_path;
+  // Where the texts that stand in place of pictures are kept, beside memory; null: nowhere.
+  std::shared_ptr<PictureTextStore> picture_texts;
   std::optional<Price> price;  // of this model, for receipts and for budgets of money
   uint64_t max_image_pixels = 100'000'000;
   uint64_t max_image_bytes = 64ull << 20;
@@ -142,7 +145,13 @@ class Engine {
   /// reading the model's tables.
   Expected<std::vector<DriftAlarm>> learn(std::span<const LabelledAnswer> answers, const LearningOptions& options = {});
 
-  /// Lets go of what answer() keeps: the next request is computed from its first row, as in an engine just loaded.
+  /// The model's own caption and transcription of a picture, made by the full plan where they are not there yet, and
+  /// kept for plans that give the model text in the picture's place. Leaves the conversation as it is. Errors: those of
+  /// answer() and of EngineOptions::picture_texts; kCancelled where a callback said so.
+  Expected<PictureText> describe(const ContentPart& picture, const AnswerCallbacks& callbacks = {});
+
+  /// Lets go of what answer() keeps but for pictures' texts: the next request is computed from its first row, as in an
+  /// engine just loaded.
   void forget();
 
   /// All layers, the least needed first, measured over the requests' prompts; their plans are not looked at.

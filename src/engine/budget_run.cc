@@ -65,9 +65,22 @@ Expected<Plan> BudgetRun::begin(double now_ms) {
   if (!choice.shortfall.empty() && request_.budget.mode == BudgetMode::kStrict) {
     return budget_exceeded(choice.shortfall + "; the request is strict");
   }
+  keep_pictures();
   note(Checkpoint::kStart, now_ms);
   told_.planning_ms += clock.elapsed_ms();
   return plan_of(candidate_.levers);
+}
+
+// From here on, what is not looked at is not there.
+void BudgetRun::keep_pictures() {
+  PlanFacts& facts = request_.facts;
+  fix(request_.options, candidate_.levers, {Lever::kPictures});
+  if (const auto choice = facts.instead.find(candidate_.levers[Lever::kPictures]); choice != facts.instead.end()) {
+    facts.looks = choice->second.looks;
+    facts.file_pixels = choice->second.file_pixels;
+    facts.text_rows = choice->second.text_rows;
+  }
+  facts.instead.clear();
 }
 
 std::optional<Plan> BudgetRun::pass_media(double now_ms, const std::array<double, kSkips.size()>& share_seen,

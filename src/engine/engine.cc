@@ -8,6 +8,7 @@
 #include "base/format.h"
 #include "engine/answer_run.h"
 #include "engine/decoder_plan.h"
+#include "engine/describe.h"
 #include "engine/layer_order.h"
 #include "engine/model.h"
 #include "engine/token_facts.h"
@@ -62,6 +63,13 @@ ModelInfo info_of(const Model& model, const EngineOptions& options, const Thread
   return info;
 }
 
+// Which model made a text: its files' names and sizes.
+std::string identity_of(const Model& model) {
+  const MeasuredModel measured = measured_model(model);
+  return format("%s %llu %s %llu", measured.file.c_str(), static_cast<unsigned long long>(measured.bytes),
+                measured.mmproj_file.c_str(), static_cast<unsigned long long>(measured.mmproj_bytes));
+}
+
 }  // namespace
 
 class Engine::Impl {
@@ -82,6 +90,9 @@ class Engine::Impl {
   Expected<std::vector<DriftAlarm>> learn(std::span<const LabelledAnswer> answers, const LearningOptions& options) {
     SACCADE_RETURN_IF_ERROR(begin_planning());
     return saccade::learn(answers, options, *state_.planning);
+  }
+  Expected<PictureText> describe(const ContentPart& picture, const AnswerCallbacks& callbacks) {
+    return describe_picture(state_, picture, callbacks);
   }
   void forget();
   Expected<std::vector<LayerNeed>> measure_layers(std::span<const Request> requests,
@@ -116,14 +127,18 @@ Expected<std::unique_ptr<Engine::Impl>> Engine::Impl::load(const EngineOptions& 
   }
   ModelInfo info = info_of(model, options, *pool, isa);
   info.load_ms = clock.elapsed_ms();
-  Conversation conversation(model.decoder->make_sequence(
-      std::make_shared<KvBlockPool>(model.decoder->config().kv_shape(kv_dtype(options)), available_memory_bytes())));
+  auto kv_blocks =
+      std::make_shared<KvBlockPool>(model.decoder->config().kv_shape(kv_dtype(options)), available_memory_bytes());
+  Conversation conversation(model.decoder->make_sequence(kv_blocks));
+  PictureTexts texts(identity_of(model), options.picture_texts);
   return std::unique_ptr<Impl>(new Impl({.options = options,
                                          .model = std::move(model),
                                          .pool = std::move(pool),
                                          .info = std::move(info),
                                          .rules = std::move(rules),
+                                         .kv_blocks = std::move(kv_blocks),
                                          .conversation = std::move(conversation),
+                                         .picture_texts = std::move(texts),
                                          .planning = {},
                                          .looked_at = {}}));
 }
@@ -229,6 +244,11 @@ Expected<std::vector<DriftAlarm>> Engine::learn(std::span<const LabelledAnswer> 
                                                 const LearningOptions& options) {
   return catch_exceptions("there is not enough memory to learn from these answers",
                           [&] { return impl_->learn(answers, options); });
+}
+
+Expected<PictureText> Engine::describe(const ContentPart& picture, const AnswerCallbacks& callbacks) {
+  return catch_exceptions("there is not enough memory for this picture",
+                          [&] { return impl_->describe(picture, callbacks); });
 }
 
 Expected<PlanExplanation> Engine::explain(const Request& request) {

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -26,6 +27,13 @@ struct LookChoice {
   double resized_pixels = 0;
 };
 
+/// What a setting of Lever::kPictures leaves to be looked at, and read: as the facts below are where all pictures are.
+struct PictureChoice {
+  std::vector<LookChoice> looks;
+  double file_pixels = 0;
+  double text_rows = 0;
+};
+
 /// What is known when a plan is made.
 struct PlanFacts {
   std::vector<LookChoice> looks;  // one for each option of Lever::kScale; empty where there is no picture
@@ -36,6 +44,8 @@ struct PlanFacts {
   bool freezes_visual = false;  // Lever::kLayers is about visual rows alone
   double expected_tokens = 1;   // of the answer
   double p95_tokens = 1;
+
+  std::map<double, PictureChoice> instead;  // by the settings of Lever::kPictures that do not look at all pictures
 
   // What is done and can't be changed: all before `passed`, at these levers.
   Checkpoint passed = Checkpoint::kStart;

@@ -26,7 +26,11 @@ void for_all(const LeverOptions& options, const Visit& visit) {
     for (const double skip : options[1]) {
       for (const double encoder_layers : options[2]) {
         for (const double keep : options[3]) {
-          for (const double layers : options[4]) visit(Levers{{scale, skip, encoder_layers, keep, layers}});
+          for (const double layers : options[4]) {
+            for (const double pictures : options[5]) {
+              visit(Levers{{scale, skip, encoder_layers, keep, layers, pictures}});
+            }
+          }
         }
       }
     }
@@ -125,7 +129,8 @@ class Fixed : public testing::Test {
  protected:
   Fixed() : random_(4), costs_(random_.shape(), random_.hardware()), table_(table_of(random_.quality())) {
     request_ = random_.request();
-    request_.options = {{{1, 0.5}, {0, 1}, {1, 0.75}, {1, 0.5, 0.25}, {1, 0.5}}};
+    request_.options = {{{1, 0.5}, {0, 1}, {1, 0.75}, {1, 0.5, 0.25}, {1, 0.5}, {0}}};
+    request_.facts.instead.clear();
     request_.facts.looks = {{1, 576, 1, 576, 1e5}, {0.5, 144, 1, 144, 3e4}};
   }
   PlanChoice choose() const { return Planner(costs_, table_).choose(request_); }
@@ -208,7 +213,7 @@ TEST_F(Fixed, WhatNoLeverSaysIsNeverPromised) {
   request_.strategy = "divprune";
   request_.budget.min_quality = 0.9;
   const Planner planner(costs_, table_);
-  std::vector<Plan> own(13);
+  std::vector<Plan> own(14);
   own[0].exit = 0.5;
   own[1].merge = 4;
   own[2].encoder_keep = 0.5;
@@ -222,6 +227,7 @@ TEST_F(Fixed, WhatNoLeverSaysIsNeverPromised) {
   own[10].crops_margins = true;
   own[11].picture_tokens = 100;
   own[12].detail = Detail::kLow;
+  own[13].pictures = PictureUse::kText;
   for (const Plan& plan : own) {
     request_.own = plan;
     for (const Levers& levers : {Levers(), rung}) {
