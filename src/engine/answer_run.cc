@@ -12,6 +12,7 @@
 #include "engine/continuation.h"
 #include "engine/decoder_plan.h"
 #include "engine/explain.h"
+#include "engine/past_rows.h"
 #include "engine/plan_facts.h"
 #include "engine/stage_timer.h"
 #include "platform/process_memory.h"
@@ -74,8 +75,8 @@ Status AnswerRun::open() {
 // what a picture shows.
 Status AnswerRun::lay_out() {
   SACCADE_RETURN_IF_ERROR(open());
-  if (request_.budget.is_limited()) {
-    SACCADE_RETURN_IF_ERROR(plan_within_budget());
+  if (request_.budget.is_limited()) SACCADE_RETURN_IF_ERROR(plan_within_budget());
+  if (may_change_plan()) {
     SACCADE_RETURN_IF_ERROR(look_within_budget());
     SACCADE_RETURN_IF_ERROR(begin_conversation());
   } else {
@@ -90,11 +91,8 @@ Status AnswerRun::lay_out() {
 Status AnswerRun::follow_plan() {
   const StageTimer timer(answer_.receipt.stages_ms.prompt);
   SACCADE_ASSIGN_OR_RETURN(look_, make_look_plan(engine_.model, request_, plan_));
-  look_.may_change = budget_.has_value();
-  for (Picture& picture : pictures_) {
-    picture.facts.digest = picture.media_digest ^ look_.digest;
-    picture.facts.is_repacked = look_.plan.repacks_positions;
-  }
+  look_.may_change = may_change_plan();
+  for (Picture& picture : pictures_) set_look(look_, picture);
   return {};
 }
 
@@ -145,7 +143,10 @@ Expected<PlanRequest> AnswerRun::describe_request() {
   std::vector<PictureFacts> facts;
   for (const Picture& picture : pictures_) facts.push_back(picture.facts);
   SACCADE_ASSIGN_OR_RETURN(const Prompt whole, build_prompt(engine_.model, spans_, facts));
-  return describe(engine_.model, *engine_.planning, request_, pictures_, whole.num_rows() - whole.num_visual());
+  SACCADE_ASSIGN_OR_RETURN(PlanRequest described, describe(engine_.model, *engine_.planning, request_, pictures_,
+                                                           whole.num_rows() - whole.num_visual()));
+  SACCADE_RETURN_IF_ERROR(add_past(engine_, request_, spans_, pictures_, described));
+  return described;
 }
 
 // Plan A.
@@ -154,7 +155,10 @@ Status AnswerRun::plan_within_budget() {
   SACCADE_ASSIGN_OR_RETURN(PlanRequest described, describe_request());
   budget_.emplace(*engine_.planning, std::move(described), request_.plan);
   SACCADE_ASSIGN_OR_RETURN(plan_, budget_->begin(clock_.elapsed_ms()));
-  for (Picture& picture : pictures_) SACCADE_RETURN_IF_ERROR(set_fineness(plan_, picture));
+  for (size_t i = 0; i < pictures_.size(); ++i) {
+    SACCADE_RETURN_IF_ERROR(set_fineness(plan_, pictures_[i]));
+    pictures_[i].tell_layout(answer_.receipt.pictures[i]);
+  }
   return {};
 }
 
@@ -376,6 +380,7 @@ Status AnswerRun::run_stages() {
   SACCADE_RETURN_IF_ERROR(encode_missing(first_row));
   if (budget_) budget_->pass_compress(clock_.elapsed_ms());
   SACCADE_ASSIGN_OR_RETURN(Tensor logits, prefill(first_row));
+  engine_.levers = budget_ ? budget_->levers() : Levers();
   if (budget_) budget_->pass_prefill(clock_.elapsed_ms());
   return generate(std::move(logits));
 }

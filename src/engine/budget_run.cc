@@ -55,6 +55,8 @@ Expected<Plan> BudgetRun::begin(double now_ms) {
   request_.facts.elapsed_ms = now_ms + waited_ms();
   const PlanChoice choice = Planner(planning_.costs, planning_.quality).choose(request_);
   candidate_ = choice.chosen;
+  if (candidate_.goes_on) request_.facts = request_.facts_going_on();
+  request_.going_on.reset();
   told_.predicted = prediction_of(choice.chosen, request_.facts.expected_tokens);
   told_.predicted_first = told_.predicted;
   told_.full = prediction_of(choice.full, request_.facts.expected_tokens);
@@ -205,7 +207,7 @@ void BudgetRun::learn(double now_ms, const StageLoads& loads) {
   const auto add = [&](CostStage stage, double roofline_ms, double measured_ms) {
     if (roofline_ms > 0) costs.residual(stage).add(roofline_ms, measured_ms);
   };
-  if (loads.looked) {
+  if (loads.looked && passed_[static_cast<size_t>(Checkpoint::kEncode)]) {
     add(CostStage::kMedia, costs.media_ms(request_.facts.file_pixels, look_taken().resized_pixels),
         at(Checkpoint::kMedia) - at(Checkpoint::kStart));
     const double tower_layers = running_layers(levers[Lever::kEncoderLayers], shape.tower->num_layers);

@@ -49,6 +49,11 @@ class BudgetRun {
   bool has_time_for_token(double now_ms, int64_t num_done);
   bool was_cut() const { return was_cut_; }
 
+  /// Whether the conversation goes on by the plan of its last answer, to which nothing is changed on the way.
+  bool goes_on() const { return candidate_.goes_on; }
+  /// Those in force.
+  const Levers& levers() const { return candidate_.levers; }
+
   /// Writes the receipt's budget and cost, and learns.
   void finish(double now_ms, const StageLoads& loads, Receipt& receipt);
 

@@ -97,13 +97,14 @@ PlanExplanation explain(const Planning& planning, const PlanRequest& request, co
   planner.for_each(request, [&](const Candidate& candidate) { all.push_back(candidate); });
   std::vector<Candidate> shown = thinned(front_of(std::move(all)));
   for (const Candidate& other : {choice.chosen, choice.full}) {
-    if (std::ranges::find(shown, other.levers, &Candidate::levers) == shown.end()) shown.push_back(other);
+    if (std::ranges::none_of(shown, [&](const Candidate& one) { return one.is_same(other); })) shown.push_back(other);
   }
   std::ranges::stable_sort(shown, {}, &Candidate::latency_p95_ms);
   for (const Candidate& candidate : shown) {
     ConsideredPlan plan = told(planner, planning, request, fixed, candidate);
-    plan.is_chosen = candidate.levers == choice.chosen.levers;
+    plan.is_chosen = candidate.is_same(choice.chosen);
     if (plan.is_chosen) plan.verdict = choice.shortfall.empty() ? "chosen" : "chosen: the nearest there is";
+    if (candidate.goes_on) plan.verdict += "; takes over the conversation's rows";
     explanation.plans.push_back(std::move(plan));
   }
   return explanation;

@@ -308,6 +308,11 @@ Expected<LookPlan> make_look_plan(const Model& model, const Request& request, co
   return look;
 }
 
+void set_look(const LookPlan& look, Picture& picture) {
+  picture.facts.digest = picture.media_digest ^ look.digest;
+  picture.facts.is_repacked = look.plan.repacks_positions;
+}
+
 Status set_fineness(const Plan& plan, Picture& picture) {
   picture.fineness.max_tokens = plan.picture_tokens;
   picture.fineness.scale = plan.scale;
@@ -478,6 +483,13 @@ Status recall(const LookedAt& looked_at, Picture& picture) {
   picture.crop = looked_at.crop;
   picture.fates = looked_at.fates;
   return plan_layout(picture);
+}
+
+void forget_look(Picture& picture) {
+  picture.facts.size = picture.original;
+  picture.facts.kept.clear();
+  picture.crop.reset();
+  picture.fates = {};
 }
 
 PictureLook make_picture_look(const Model& model, const Picture& picture) {

@@ -59,6 +59,8 @@ struct LookedAt {
 LookedAt remember(const Picture& picture);
 /// Errors: those of plan_pixels().
 Status recall(const LookedAt& looked_at, Picture& picture);
+/// The opposite: set_fineness() is to lay the picture out anew.
+void forget_look(Picture& picture);
 
 struct PictureOptions {
   ImageLimits limits;
@@ -80,6 +82,9 @@ struct LookPlan {
 /// `plan` in place of the request's. Errors: kInvalidArgument, kNotFound (no such strategy), kUnsupported (the model
 /// can't), with the plan's field.
 Expected<LookPlan> make_look_plan(const Model& model, const Request& request, const Plan& plan);
+
+/// From here on the picture is looked at by the plan.
+void set_look(const LookPlan& look, Picture& picture);
 
 /// In the order of the request, which must outlive them. Errors: kInvalidArgument (a model without a vision
 /// part), those of MediaBytes::open(), probe_image() and plan_pixels(), with the picture's name.

@@ -11,19 +11,15 @@ double area(ImageSize size) {
 }
 
 // Of all pictures looked at `scale` times as finely as `plan` says.
-Expected<LookChoice> look_at(const Model& model, std::span<Picture> pictures, const Plan& plan, double scale,
-                             double patches_per_token) {
+Expected<LookChoice> look_at(const Model& model, const Planning& planning, std::span<Picture> pictures,
+                             const Plan& plan, double scale) {
   LookChoice look = {.scale = scale};
   Plan scaled = plan;
   if (scale < 1) scaled.scale = scale;
   for (Picture& picture : pictures) {
     SACCADE_RETURN_IF_ERROR(set_fineness(scaled, picture));
-    SACCADE_ASSIGN_OR_RETURN(const int64_t num_tokens, count_laid_out(model, picture));
-    look.tokens += static_cast<double>(num_tokens);
-    look.tiles += picture.layout.num_tiles;
-    look.resized_pixels += picture.layout.num_tiles * area(picture.layout.tile);
+    SACCADE_RETURN_IF_ERROR(add_picture(model, planning, picture, look));
   }
-  look.patches = look.tokens * patches_per_token;
   return look;
 }
 
@@ -49,6 +45,15 @@ void keep_fixed(const Plan& plan, double num_tokens, LeverOptions& options) {
 }
 
 }  // namespace
+
+Status add_picture(const Model& model, const Planning& planning, const Picture& picture, LookChoice& look) {
+  SACCADE_ASSIGN_OR_RETURN(const int64_t num_tokens, count_laid_out(model, picture));
+  look.tokens += static_cast<double>(num_tokens);
+  look.patches += static_cast<double>(num_tokens * planning.costs.shape().tower->patches_per_token);
+  look.tiles += picture.layout.num_tiles;
+  look.resized_pixels += picture.layout.num_tiles * area(picture.layout.tile);
+  return {};
+}
 
 std::string question_of(const Request& request) {
   std::string question;
@@ -81,11 +86,10 @@ Expected<PlanRequest> describe(const Model& model, const Planning& planning, con
     return described;
   }
   for (const Picture& picture : pictures) facts.file_pixels += area(picture.original);
-  const auto patches_per_token = static_cast<double>(planning.costs.shape().tower->patches_per_token);
   std::vector<double>& scales = options_of(described.options, Lever::kScale);
   scales.clear();
   for (const double scale : kScales) {
-    SACCADE_ASSIGN_OR_RETURN(const LookChoice look, look_at(model, pictures, request.plan, scale, patches_per_token));
+    SACCADE_ASSIGN_OR_RETURN(const LookChoice look, look_at(model, planning, pictures, request.plan, scale));
     if (!facts.looks.empty() && look.tokens >= facts.looks.back().tokens) continue;
     facts.looks.push_back(look);
     scales.push_back(scale);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include "base/format.h"
 #include "planner/certificate.h"
@@ -26,6 +27,11 @@ Levers full_of(const LeverOptions& options) {
   return levers;
 }
 
+// Of what loses the same, the faster is: it may be the same plan, with less left to do.
+bool is_less_bad(const Candidate& a, const Candidate& b) {
+  return std::pair(a.loss, a.latency_p95_ms) < std::pair(b.loss, b.latency_p95_ms);
+}
+
 double sum_before_decoding(const StageMs& stages) {
   double sum = 0;
   for (size_t i = 0; i < kNumCostStages; ++i) {
@@ -36,11 +42,20 @@ double sum_before_decoding(const StageMs& stages) {
 
 }  // namespace
 
+PlanFacts PlanRequest::facts_going_on() const {
+  PlanFacts known = facts;
+  known.past = going_on->past;
+  known.looks = going_on->looks;
+  known.file_pixels = going_on->file_pixels;
+  return known;
+}
+
 // The parts of candidates, each computed once for all candidates that share it.
 class Planner::Search {
  public:
   Search(const Planner& planner, const PlanRequest& request)
-      : costs_(planner.costs_),
+      : planner_(planner),
+        costs_(planner.costs_),
         quality_(planner.quality_.of(request.task_class)),
         is_calibrated_(planner.quality_.is_calibrated),
         request_(request),
@@ -58,6 +73,8 @@ class Planner::Search {
   }
 
   Candidate evaluate(const Levers& levers) const;
+  Candidate evaluate_going_on() const;
+  Candidate evaluate_full() const;
   Verdict verdict(const Candidate& candidate) const;
   bool keeps_quality(const Candidate& candidate) const;
   template <typename Visit>
@@ -81,6 +98,7 @@ class Planner::Search {
     return 1 - expected_loss(quality_.curves[static_cast<size_t>(lever)], value);
   }
 
+  const Planner& planner_;
   const CostModel& costs_;
   const ClassQuality& quality_;
   const bool is_calibrated_;
@@ -143,12 +161,14 @@ void Planner::Search::think(const Levers& levers, Candidate& candidate) const {
   const auto roofline_ms = [&](const DecoderLoad& load) {
     return costs_.decoder_ms(with_layers(load, costs_.shape().decoder, levers[Lever::kLayers], facts_.freezes_visual));
   };
-  const DecoderLoad prompt = {
-      .text_rows = facts_.text_rows, .visual_rows = candidate.visual_tokens, .past_rows = facts_.past_rows};
+  const PastRows past = facts_.past.layers == levers[Lever::kLayers] ? facts_.past : PastRows();
+  const DecoderLoad prompt = {.text_rows = facts_.text_rows - past.text,
+                              .visual_rows = candidate.visual_tokens - past.visual,
+                              .past_rows = past.text + past.visual};
   candidate.stages_ms[static_cast<size_t>(CostStage::kPrefill)] =
       has_passed(facts_, Checkpoint::kPrefill) ? 0 : costs_.corrected_ms(CostStage::kPrefill, roofline_ms(prompt));
   DecoderLoad token = {.text_rows = 1};
-  token.past_rows = facts_.past_rows + facts_.text_rows + candidate.visual_tokens + facts_.expected_tokens / 2;
+  token.past_rows = facts_.text_rows + candidate.visual_tokens + facts_.expected_tokens / 2;
   candidate.stages_ms[static_cast<size_t>(CostStage::kDecode)] =
       costs_.corrected_ms(CostStage::kDecode, roofline_ms(token));
 }
@@ -181,11 +201,24 @@ Candidate Planner::Search::evaluate(const Levers& levers) const {
   candidate.stages_ms[static_cast<size_t>(CostStage::kMedia)] = media_ms(look);
   candidate.stages_ms[static_cast<size_t>(CostStage::kEncode)] = encode_ms(look, levers);
   candidate.stages_ms[static_cast<size_t>(CostStage::kCompress)] = compress_ms(look, levers);
-  candidate.visual_tokens = kept_tokens(look, levers);
+  candidate.visual_tokens = facts_.past.visual + kept_tokens(look, levers);
   candidate.loss = expected_loss(quality_, levers);
   think(levers, candidate);
   add_up(candidate);
   return candidate;
+}
+
+Candidate Planner::Search::evaluate_going_on() const {
+  PlanRequest rest = request_;
+  rest.facts = request_.facts_going_on();
+  Candidate candidate = Search(planner_, rest).evaluate(request_.going_on->levers);
+  candidate.goes_on = true;
+  return candidate;
+}
+
+Candidate Planner::Search::evaluate_full() const {
+  const Levers full = full_of(request_.options);
+  return request_.going_on && request_.going_on->levers == full ? evaluate_going_on() : evaluate(full);
 }
 
 bool Planner::Search::keeps_quality(const Candidate& candidate) const {
@@ -272,6 +305,7 @@ void Planner::Search::for_each(const Visit& visit) const {
   for (const LadderRung& rung : quality_.ladder) {
     if (is_between_options(rung.levers)) visit(evaluate(rung.levers));
   }
+  if (request_.going_on) visit(evaluate_going_on());
 }
 
 // Not one of the combined options, and no lever set to what is beyond them.
@@ -299,14 +333,14 @@ PlanChoice Planner::choose(const PlanRequest& request) const {
     if (verdict == Verdict::kChosen && (!best || candidate.objective < best->objective)) best = candidate;
     if (best) return;
     const bool is_paid = verdict != Verdict::kTooDear;
-    if (verdict == Verdict::kTooBad && (!least_bad || candidate.loss < least_bad->loss)) least_bad = candidate;
+    if (verdict == Verdict::kTooBad && (!least_bad || is_less_bad(candidate, *least_bad))) least_bad = candidate;
     if (!fastest || (is_paid && !is_fastest_paid) ||
         (is_paid == is_fastest_paid && candidate.latency_p95_ms < fastest->latency_p95_ms)) {
       fastest = candidate;
       is_fastest_paid = is_paid;
     }
   });
-  choice.full = search.evaluate(full_of(request.options));
+  choice.full = search.evaluate_full();
   choice.chosen = best ? *best : least_bad ? *least_bad : *fastest;
   choice.fits = best || least_bad;
   choice.keeps_quality = best || search.keeps_quality(choice.chosen);

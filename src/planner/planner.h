@@ -26,13 +26,20 @@ struct LookChoice {
   double resized_pixels = 0;
 };
 
+/// Rows of the prompt, from its first, that the conversation holds.
+struct PastRows {
+  double text = 0;
+  double visual = 0;
+  double layers = 1;  // Lever::kLayers of the plan that computed them; plans of another take none over
+};
+
 /// What is known when a plan is made.
 struct PlanFacts {
   std::vector<LookChoice> looks;  // one for each option of Lever::kScale; empty where there is no picture
   double file_pixels = 0;
   std::array<double, kSkips.size()> share_seen = {1, 1, 1, 1};  // of patches, by kSkips
-  double text_rows = 0;
-  double past_rows = 0;         // taken over from the conversation
+  double text_rows = 0;                                         // of the whole prompt
+  PastRows past;                // of these and of visual ones, what is taken over from the conversation
   bool freezes_visual = false;  // Lever::kLayers is about visual rows alone
   double expected_tokens = 1;   // of the answer
   double p95_tokens = 1;
@@ -52,18 +59,32 @@ struct Weights {
   double usd_per_error = 1;
 };
 
+/// What else is known where the conversation goes on by the plan of its last answer: that plan alone takes over the
+/// rows of pictures.
+struct GoingOn {
+  Levers levers;
+  PastRows past;
+  std::vector<LookChoice> looks;  // of pictures that it does not hold, at the plan's scale; empty: none
+  double file_pixels = 0;         // of these
+};
+
 struct PlanRequest {
   PlanFacts facts;
+  std::optional<GoingOn> going_on = {};
   LeverOptions options;
   Budget budget;
   std::string task_class;
   Weights weights;
   Price price;
+
+  /// Those of `going_on`, which must be there.
+  PlanFacts facts_going_on() const;
 };
 
 /// A setting of the levers with what it would take; of times, those of the stages that are left.
 struct Candidate {
   Levers levers;
+  bool goes_on = false;    // PlanRequest::going_on
   StageMs stages_ms = {};  // decode: of one token
   double visual_tokens = 0;
   double ttft_ms = 0;  // since the request arrived
@@ -73,6 +94,8 @@ struct Candidate {
   double cost_usd = 0;
   double loss = 0;  // expected
   double objective = 0;
+
+  bool is_same(const Candidate& other) const { return levers == other.levers && goes_on == other.goes_on; }
 };
 
 enum class Verdict : uint8_t { kChosen, kTooSlow, kFirstTokenTooLate, kTooDear, kTooBad };

@@ -185,6 +185,56 @@ TEST_F(Fixed, WhatIsDoneCostsNothingMore) {
   EXPECT_LT(behind.stages_ms[3], before.stages_ms[3]);
 }
 
+TEST_F(Fixed, GoingOnAsBeforeIsOneMoreCandidate) {
+  const Levers before = {{1, 0, 1, 0.5, 0.5}};
+  const Planner planner(costs_, table_);
+  const Candidate anew = planner.evaluate(request_, before);
+  request_.going_on = GoingOn{.levers = before, .past = {request_.facts.text_rows - 3, 288, 0.5}, .looks = {}};
+  request_.budget.min_quality = 1 - anew.loss;
+  const PlanChoice choice = choose();
+  EXPECT_TRUE(choice.chosen.goes_on);
+  EXPECT_EQ(choice.chosen.levers, before);
+  EXPECT_EQ(choice.chosen.loss, anew.loss);
+  EXPECT_EQ(choice.chosen.visual_tokens, anew.visual_tokens);
+  EXPECT_EQ(choice.chosen.cost_usd, anew.cost_usd);
+  EXPECT_LT(choice.chosen.stages_ms[3], anew.stages_ms[3]);
+  EXPECT_EQ(choice.chosen.stages_ms[4], anew.stages_ms[4]);
+  EXPECT_FALSE(choice.full.goes_on);
+  request_.budget.min_quality = 1;
+  EXPECT_FALSE(choose().chosen.goes_on);
+}
+
+TEST_F(Fixed, WhereNothingKeepsTheFloorTheBestThereIsGoesOnToo) {
+  request_.options = {{{1}, {1}, {1}, {1}, {1}}};
+  request_.budget.min_quality = 1;
+  EXPECT_FALSE(choose().keeps_quality);
+  request_.going_on = GoingOn{.levers = {{1, 1, 1, 1, 1}}, .past = {10, 400, 1}, .looks = {}};
+  EXPECT_TRUE(choose().chosen.goes_on);
+}
+
+TEST_F(Fixed, APictureThatIsNewIsPaidFor) {
+  request_.budget.min_quality = 1;
+  request_.going_on = GoingOn{.levers = {}, .past = {10, 576, 1}, .looks = {}};
+  const double without = choose().chosen.latency_ms;
+  request_.going_on->looks = {{1, 144, 1, 144, 3e4}};
+  const PlanChoice choice = choose();
+  EXPECT_TRUE(choice.chosen.goes_on);
+  EXPECT_TRUE(choice.full.goes_on);
+  EXPECT_EQ(choice.chosen.visual_tokens, 576 + 144);
+  EXPECT_GT(choice.chosen.latency_ms, without);
+}
+
+TEST_F(Fixed, RowsAreTakenOverByPlansOfTheSameLayers) {
+  const Planner planner(costs_, table_);
+  const Levers full;
+  const Levers shallow = {{1, 0, 1, 1, 0.5}};
+  const double full_ms = planner.evaluate(request_, full).stages_ms[3];
+  const double shallow_ms = planner.evaluate(request_, shallow).stages_ms[3];
+  request_.facts.past = {.text = request_.facts.text_rows - 1, .layers = 0.5};
+  EXPECT_EQ(planner.evaluate(request_, full).stages_ms[3], full_ms);
+  EXPECT_LT(planner.evaluate(request_, shallow).stages_ms[3], shallow_ms);
+}
+
 TEST_F(Fixed, CertificatesDecideWhereThereAreSome) {
   table_.is_calibrated = true;
   ClassQuality& quality = table_.classes.at(kAnyClass);

@@ -1,0 +1,36 @@
+// What the answers of an engine share.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <unordered_map>
+
+#include "engine/conversation.h"
+#include "engine/model.h"
+#include "engine/pictures.h"
+#include "engine/planning.h"
+#include "planner/levers.h"
+#include "platform/thread_pool.h"
+#include "saccade/engine.h"
+
+namespace saccade {
+
+/// What answers share: what was loaded, and what earlier ones left behind.
+struct EngineState {
+  EngineOptions options;
+  Model model;
+  std::unique_ptr<ThreadPool> pool;
+  ModelInfo info;
+  Conversation conversation;
+  Levers levers = {};                                // of the plan that the conversation's last answer ended by
+  std::optional<Planning> planning;                  // of engines that were asked with a budget
+  std::unordered_map<uint64_t, LookedAt> looked_at;  // by the digest of a picture and a plan
+  bool is_load_counted = false;
+
+  PictureOptions picture_options() const {
+    return {{options.max_image_bytes, options.max_image_pixels}, options.has_exact_pixels};
+  }
+};
+
+}  // namespace saccade
