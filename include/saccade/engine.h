@@ -41,6 +41,9 @@ struct EngineOptions {
   // speed is kept in it when the engine is destroyed. Empty, or no file: plans begin with a guess.
   std::string profile_path;
   std::optional<Price> price;  // of this model, for receipts and for budgets of money
+  // That the process may have resident, the model included; what an answer would take is reckoned before it begins. 0:
+  // what the machine, and the limit of the process's control group, have free.
+  uint64_t max_memory_bytes = 0;
   uint64_t max_image_pixels = 100'000'000;
   uint64_t max_image_bytes = 64ull << 20;
 };

@@ -15,6 +15,7 @@
 #include "engine/past_rows.h"
 #include "engine/plan_facts.h"
 #include "engine/stage_timer.h"
+#include "planner/memory_model.h"
 #include "platform/process_memory.h"
 #include "request/plan_text.h"
 #include "request/validate_request.h"
@@ -56,7 +57,7 @@ Status AnswerRun::open() {
   Receipt& receipt = answer_.receipt;
   {
     const StageTimer timer(receipt.stages_ms.media_decode);
-    SACCADE_ASSIGN_OR_RETURN(pictures_, open_pictures(request_, engine_.model, engine_.picture_options().limits));
+    SACCADE_ASSIGN_OR_RETURN(pictures_, open_pictures(request_, engine_.model, engine_.picture_options()));
   }
   {
     const StageTimer timer(receipt.stages_ms.prompt);
@@ -145,6 +146,9 @@ Expected<PlanRequest> AnswerRun::describe_request() {
   SACCADE_ASSIGN_OR_RETURN(const Prompt whole, build_prompt(engine_.model, spans_, facts));
   SACCADE_ASSIGN_OR_RETURN(PlanRequest described, describe(engine_.model, *engine_.planning, request_, pictures_,
                                                            whole.num_rows() - whole.num_visual()));
+  described.facts.free_bytes = static_cast<double>(engine_.free_bytes());
+  described.facts.cache_bytes = static_cast<double>(engine_.kv_blocks->taken_bytes());
+  described.facts.context_rows = static_cast<double>(engine_.info.context_length);
   SACCADE_RETURN_IF_ERROR(add_past(engine_, request_, spans_, pictures_, described));
   return described;
 }
@@ -257,6 +261,33 @@ Status AnswerRun::check_room() const {
              static_cast<long long>(info.context_length), advice.c_str()));
 }
 
+// Without a budget there is no other plan to turn to.
+Status AnswerRun::check_memory(int64_t first_row) {
+  const StageTimer timer(answer_.receipt.stages_ms.prompt);
+  LookChoice look;  // of what is still to be encoded
+  for (size_t i = 0; i < pictures_.size(); ++i) {
+    if (answer_.receipt.pictures[i].is_cached || !pictures_[i].pieces.empty()) continue;
+    SACCADE_RETURN_IF_ERROR(add_picture(engine_.model, engine_.shape, pictures_[i], look));
+  }
+  const MemoryLoad load = {.file_pixels = look.decoded_pixels,
+                           .resized_pixels = look.resized_pixels,
+                           .encoded_tokens = look.tokens,
+                           .patches = look.largest_patches,
+                           .tiles = look.largest_tiles,
+                           .visual_tokens = look.tokens,
+                           .new_rows = static_cast<double>(prompt_.num_rows() - first_row),
+                           .kept_rows = static_cast<double>(prompt_.num_rows() + 1),
+                           .kept_layers = static_cast<double>(engine_.shape.decoder.num_layers)};
+  const double held = static_cast<double>(engine_.kv_blocks->taken_bytes());
+  const double needed = memory_of(engine_.shape, load).peak(held);
+  const uint64_t free = engine_.free_bytes();
+  if (needed <= static_cast<double>(free)) return {};
+  return resource_exhausted("the answer takes " + format_bytes(static_cast<uint64_t>(needed)) + " of memory, where " +
+                            format_bytes(free) +
+                            " are free; let a budget choose what fits (--within), look less finely (--scale), or "
+                            "allow more memory (--max-memory)");
+}
+
 ProgressFunction AnswerRun::progress_of(std::string_view stage, double begin, double end) const {
   if (!callbacks_.on_progress) return {};
   return [this, stage, begin, end](double fraction) {
@@ -278,6 +309,7 @@ Status AnswerRun::encode_missing(int64_t first_row) {
     if (run.first_row + run.num_tokens <= first_row) continue;
     receipt.pictures[static_cast<size_t>(run.picture_idx)].is_cached = false;
   }
+  if (!budget_) SACCADE_RETURN_IF_ERROR(check_memory(first_row));
   for (size_t i = 0; i < pictures_.size(); ++i) {
     if (receipt.pictures[i].is_cached || !pictures_[i].pieces.empty()) continue;
     SACCADE_RETURN_IF_ERROR(encode(i));

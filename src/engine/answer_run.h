@@ -49,6 +49,7 @@ class AnswerRun {
   Status encode(size_t picture_idx);
   Status build();
   Status check_room() const;
+  Status check_memory(int64_t first_row);
   Status run_stages();
   Status generate(Tensor logits);
   StageLoads loads() const;

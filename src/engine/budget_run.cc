@@ -62,12 +62,23 @@ Expected<Plan> BudgetRun::begin(double now_ms) {
   told_.full = prediction_of(choice.full, request_.facts.expected_tokens);
   told_.claim = choice.claim;
   told_.shortfall = choice.shortfall;
+  if (!choice.is_possible) {
+    return resource_exhausted(choice.shortfall +
+                              "; ask with fewer pictures or words, or allow more memory (--max-memory) or context");
+  }
   if (!choice.shortfall.empty() && request_.budget.mode == BudgetMode::kStrict) {
     return budget_exceeded(choice.shortfall + "; the request is strict");
   }
+  const Plan plan = plan_of(candidate_.levers);
+  if (choice.crowded_out) {
+    const std::string reason = size_text(request_.facts, *choice.crowded_out);
+    if (!choice.shortfall.empty()) size_reason_ = reason;
+    told_.changes.push_back(
+        {request_.facts.elapsed_ms, kCheckpointNames[0], "the plan of choice " + reason, plan_text(plan)});
+  }
   note(Checkpoint::kStart, now_ms);
   told_.planning_ms += clock.elapsed_ms();
-  return plan_of(candidate_.levers);
+  return plan;
 }
 
 std::optional<Plan> BudgetRun::pass_media(double now_ms, const std::array<double, kSkips.size()>& share_seen,
@@ -159,6 +170,10 @@ std::optional<Plan> BudgetRun::replan(Checkpoint checkpoint, double now_ms) {
   const bool is_changed = candidate_.levers != before_levers;
   told_.claim = planner.claim_of(request_, candidate_);
   told_.shortfall = choice.shortfall;
+  // What is no option any more may have been crowded out before.
+  if (!choice.shortfall.empty() && !choice.crowded_out && !size_reason_.empty()) {
+    told_.shortfall += "; a plan that would " + size_reason_;
+  }
   std::optional<Plan> plan;
   if (is_changed) {
     plan = plan_of(candidate_.levers);

@@ -34,7 +34,8 @@ class BudgetRun {
   /// `request` has what is known before anything is decoded; `planning` must outlive this.
   BudgetRun(Planning& planning, PlanRequest request, Plan fixed);
 
-  /// Plan A. Errors: kBudgetExceeded where the budget is strict and can't be kept: what would fit.
+  /// Plan A. Errors: kBudgetExceeded where the budget is strict and can't be kept: what would fit; kResourceExhausted
+  /// where there is no memory, or no context, for any plan.
   Expected<Plan> begin(double now_ms);
 
   // Behind each stage: the plan from here on, where it is another. Nothing that was computed is lost by it.
@@ -80,7 +81,8 @@ class BudgetRun {
   PlanRequest request_;
   const Plan fixed_;
   BudgetReceipt told_;
-  Candidate candidate_;  // in force
+  Candidate candidate_;      // in force
+  std::string size_reason_;  // why plan A falls short, where that is for want of room
   std::array<std::optional<Passed>, kNumCheckpoints> passed_;
   double compressed_ms_ = 0;
   bool was_cut_ = false;

@@ -55,7 +55,7 @@ Expected<GoingOn> going_on(const EngineState& engine, const Prompt& prompt, int6
     if (is_held[i] != 0) continue;
     const auto& [width, height] = pictures[i].original;
     going_on.file_pixels += static_cast<double>(width) * static_cast<double>(height);
-    SACCADE_RETURN_IF_ERROR(add_picture(engine.model, *engine.planning, pictures[i], rest));
+    SACCADE_RETURN_IF_ERROR(add_picture(engine.model, engine.shape, pictures[i], rest));
   }
   if (rest.tokens > 0) going_on.looks = {rest};
   return going_on;

@@ -18,7 +18,7 @@ Expected<LookChoice> look_at(const Model& model, const Planning& planning, std::
   if (scale < 1) scaled.scale = scale;
   for (Picture& picture : pictures) {
     SACCADE_RETURN_IF_ERROR(set_fineness(scaled, picture));
-    SACCADE_RETURN_IF_ERROR(add_picture(model, planning, picture, look));
+    SACCADE_RETURN_IF_ERROR(add_picture(model, planning.costs.shape(), picture, look));
   }
   return look;
 }
@@ -46,12 +46,18 @@ void keep_fixed(const Plan& plan, double num_tokens, LeverOptions& options) {
 
 }  // namespace
 
-Status add_picture(const Model& model, const Planning& planning, const Picture& picture, LookChoice& look) {
+Status add_picture(const Model& model, const ModelShape& shape, const Picture& picture, LookChoice& look) {
   SACCADE_ASSIGN_OR_RETURN(const int64_t num_tokens, count_laid_out(model, picture));
+  const auto num_patches = static_cast<double>(num_tokens * shape.tower->patches_per_token);
   look.tokens += static_cast<double>(num_tokens);
-  look.patches += static_cast<double>(num_tokens * planning.costs.shape().tower->patches_per_token);
+  look.patches += num_patches;
   look.tiles += picture.layout.num_tiles;
   look.resized_pixels += picture.layout.num_tiles * area(picture.layout.tile);
+  look.decoded_pixels += most_decoded_pixels(picture);
+  if (num_patches > look.largest_patches) {
+    look.largest_patches = num_patches;
+    look.largest_tiles = picture.layout.num_tiles;
+  }
   return {};
 }
 
@@ -79,6 +85,7 @@ Expected<PlanRequest> describe(const Model& model, const Planning& planning, con
   const LengthForecast length = planning.lengths.forecast(described.task_class, request.max_tokens);
   facts.expected_tokens = length.median;
   facts.p95_tokens = length.p95;
+  facts.max_tokens = static_cast<double>(request.max_tokens);
   if (pictures.empty()) {
     for (const Lever lever : {Lever::kSkip, Lever::kEncoderLayers, Lever::kKeep}) {
       options_of(described.options, lever).resize(1);

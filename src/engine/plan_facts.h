@@ -16,7 +16,7 @@ namespace saccade {
 inline constexpr double kScales[] = {1, 0.875, 0.75, 0.625, 0.5, 0.375};
 
 /// Adds a picture as it is laid out. Errors: those of VisionEncoder::layout().
-Status add_picture(const Model& model, const Planning& planning, const Picture& picture, LookChoice& look);
+Status add_picture(const Model& model, const ModelShape& shape, const Picture& picture, LookChoice& look);
 
 /// The text of the last message: the question.
 std::string question_of(const Request& request);

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <optional>
 #include <string>
 #include <vector>
@@ -24,6 +25,10 @@ struct LookChoice {
   double tiles = 0;
   double tokens = 0;
   double resized_pixels = 0;
+  double decoded_pixels = 0;
+  // Of the picture with the most.
+  double largest_patches = 0;
+  double largest_tiles = 0;
 };
 
 /// Rows of the prompt, from its first, that the conversation holds.
@@ -43,6 +48,12 @@ struct PlanFacts {
   bool freezes_visual = false;  // Lever::kLayers is about visual rows alone
   double expected_tokens = 1;   // of the answer
   double p95_tokens = 1;
+  double max_tokens = 1;
+
+  // What there is room for.
+  double free_bytes = std::numeric_limits<double>::infinity();    // of memory, now
+  double cache_bytes = 0;                                         // of the cache, taken already
+  double context_rows = std::numeric_limits<double>::infinity();  // of prompt and answer
 
   // What is done and can't be changed: all before `passed`, at these levers.
   Checkpoint passed = Checkpoint::kStart;
@@ -87,7 +98,9 @@ struct Candidate {
   bool goes_on = false;    // PlanRequest::going_on
   StageMs stages_ms = {};  // decode: of one token
   double visual_tokens = 0;
-  double ttft_ms = 0;  // since the request arrived
+  double prompt_rows = 0;
+  double memory_bytes = 0;  // at most at once, beside what is taken already
+  double ttft_ms = 0;       // since the request arrived
   double ttft_p95_ms = 0;
   double latency_ms = 0;
   double latency_p95_ms = 0;
@@ -98,14 +111,20 @@ struct Candidate {
   bool is_same(const Candidate& other) const { return levers == other.levers && goes_on == other.goes_on; }
 };
 
-enum class Verdict : uint8_t { kChosen, kTooSlow, kFirstTokenTooLate, kTooDear, kTooBad };
+enum class Verdict : uint8_t { kChosen, kTooLarge, kTooSlow, kFirstTokenTooLate, kTooDear, kTooBad };
+
+/// Why a candidate is Verdict::kTooLarge: "takes 3.0 GB of memory, where 2.0 GB are free".
+std::string size_text(const PlanFacts& facts, const Candidate& candidate);
 
 struct PlanChoice {
   Candidate chosen;
   Candidate full;
   bool fits = true;           // in time and money
   bool keeps_quality = true;  // as asked for
-  std::string shortfall;      // what can't be kept, and the best that can; empty: nothing
+  bool is_possible = true;    // there is memory and context for it
+  // What would have been chosen if there were more memory, or a larger context.
+  std::optional<Candidate> crowded_out = {};
+  std::string shortfall;  // what can't be kept, and the best that can; empty: nothing
   QualityClaim claim;
   int64_t num_compared = 0;
 };
@@ -117,7 +136,7 @@ class Planner {
   Planner(const CostModel& costs, const QualityTable& quality) : costs_(costs), quality_(quality) {}
 
   /// The candidate of the least objective that keeps the budget. Where none does: of those that lose no more than
-  /// asked the fastest, or, where none of these fits, the fastest of all.
+  /// asked the fastest, or, where none of these fits, the fastest of all; of what there is room for, if of anything.
   PlanChoice choose(const PlanRequest& request) const;
 
   /// One candidate, by itself.

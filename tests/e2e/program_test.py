@@ -1126,6 +1126,17 @@ class Ledgers(ProgramTest):
         self.assertEqual([one["plan"] for one in chosen], ["full"])
         self.assertGreater(told["compared"], 1000)
 
+    def test_memory_has_a_limit(self):
+        question = [MODEL, "--image", PICTURE, DEMO[0]["question"]]
+        refused = run("ask", *question, "--max-memory", "1MiB")
+        self.assertEqual(refused.returncode, 5, refused.stderr)
+        self.assertIn("--max-memory", refused.stderr)
+        told = json.loads(run("plan", *question, "--within", "60s", "--max-memory", "1GiB", "--json").stdout)
+        self.assertLess(told["free_memory_bytes"], 1 << 30)
+        wrong = run("ask", *question, "--max-memory", "lots")
+        self.assertEqual(wrong.returncode, 2)
+        self.assertIn("--max-memory", wrong.stderr)
+
     def test_budgets_that_make_no_sense(self):
         ask = ["ask", MODEL, "--image", PICTURE, "What is it?"]
         for option, value in [("--within", "0"), ("--within", "-5ms"), ("--within", "soon"), ("--within", "nan"),
