@@ -19,7 +19,8 @@ int main() {
                         {0, 1, 2, 3},
                         {1, 0.92, 0.83, 0.75, 0.67, 0.58, 0.5},
                         {1, 0.75, 0.5, 0.375, 0.25, 0.1875, 0.125, 0.0625},
-                        {1, 0.9, 0.8, 0.7, 0.6, 0.5}}};
+                        {1, 0.9, 0.8, 0.7, 0.6, 0.5},
+                        {0}}};
     request.facts.looks.clear();
     for (const double scale : request.options[0]) {
       request.facts.looks.push_back({scale, 576 * scale * scale, 1, 576 * scale * scale, 1e5});

@@ -12,6 +12,7 @@
 
 #include "saccade/explanation.h"
 #include "saccade/look.h"
+#include "saccade/picture_text.h"
 #include "saccade/price.h"
 #include "saccade/receipt.h"
 #include "saccade/request.h"
@@ -40,6 +41,8 @@ struct EngineOptions {
   // What `saccade profile` measured of this machine; where there is such a file, what answers teach about the model's
   // speed is kept in it when the engine is destroyed. Empty, or no file: plans begin with a guess.
   std::string profile_path;
+  // Where the texts that stand in place of pictures are kept, beside memory; null: nowhere.
+  std::shared_ptr<PictureTextStore> picture_texts;
   std::optional<Price> price;  // of this model, for receipts and for budgets of money
   // That the process may have resident, the model included; what an answer would take is reckoned before it begins. 0:
   // what the machine, and the limit of the process's control group, have free.
@@ -140,7 +143,13 @@ class Engine {
   /// reading the model's tables.
   Expected<std::vector<DriftAlarm>> learn(std::span<const LabelledAnswer> answers, const LearningOptions& options = {});
 
-  /// Lets go of what answer() keeps: the next request is computed from its first row, as in an engine just loaded.
+  /// The model's own caption and transcription of a picture, made by the full plan where they are not there yet, and
+  /// kept for plans that give the model text in the picture's place. Leaves the conversation as it is. Errors: those of
+  /// answer() and of EngineOptions::picture_texts; kCancelled where a callback said so.
+  Expected<PictureText> describe(const ContentPart& picture, const AnswerCallbacks& callbacks = {});
+
+  /// Lets go of what answer() keeps but for pictures' texts: the next request is computed from its first row, as in an
+  /// engine just loaded.
   void forget();
 
   /// All layers, the least needed first, measured over the requests' prompts; their plans are not looked at.

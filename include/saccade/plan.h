@@ -29,7 +29,22 @@ enum class Detail : uint8_t {
 const char* to_string(Detail detail);
 std::optional<Detail> parse_detail(std::string_view text);
 
+/// What the decoder is given of a picture.
+enum class PictureUse : uint8_t {
+  kLook,  // what it shows, as visual tokens
+  kText,  // the model's own caption and transcription of it, made once
+  kNone,  // nothing
+};
+
+/// "look", "text", "none".
+const char* to_string(PictureUse use);
+std::optional<PictureUse> parse_picture_use(std::string_view text);
+
 struct Plan {
+  // --- Instead of looking.
+  PictureUse pictures = PictureUse::kLook;          // of all of them
+  PictureUse earlier_pictures = PictureUse::kLook;  // of those before the last message, where that brings its own
+
   // --- Before the encoder.
   Detail detail = Detail::kHigh;  // of pictures that do not say otherwise (ContentPart::detail)
   // Each picture is looked at as finely as so many visual tokens allow; within what the model's family can take.
@@ -74,9 +89,9 @@ struct Plan {
 
   /// Whether pictures become the tokens that the full plan makes of them.
   bool looks_at_everything() const {
-    return detail == Detail::kHigh && !picture_tokens && !scale && !resolution && !crops_margins && !skip_equal &&
-           merge == 0 && !encoder_keep && !encoder_layers && strategy.empty() && !keep && !keep_share &&
-           !keep_threshold;
+    return pictures == PictureUse::kLook && earlier_pictures == PictureUse::kLook && detail == Detail::kHigh &&
+           !picture_tokens && !scale && !resolution && !crops_margins && !skip_equal && merge == 0 && !encoder_keep &&
+           !encoder_layers && strategy.empty() && !keep && !keep_share && !keep_threshold;
   }
   /// Whether every row goes through all of the decoder.
   bool thinks_in_full() const {

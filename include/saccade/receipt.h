@@ -8,6 +8,7 @@
 
 #include "saccade/budget.h"
 #include "saccade/learning.h"
+#include "saccade/plan.h"
 
 namespace saccade {
 
@@ -20,6 +21,7 @@ struct StageTimes {
   double resize = 0;        // resizing, tiling, normalising
   double encode = 0;        // the vision tower
   double project = 0;       // its projector into the language model
+  double describe = 0;      // making the texts that stand in place of pictures, where they were not there yet
   double compress = 0;      // finding what need not be looked at, choosing and merging visual tokens
   double prefill = 0;       // the prompt through the language model
   double decode = 0;        // the answer, token by token
@@ -37,7 +39,9 @@ struct TokenCounts {
 
 struct PictureReceipt {
   std::string name;
-  int width = 0;  // as decoded
+  PictureUse use = PictureUse::kLook;
+  int64_t text_tokens = 0;  // of the text in its place
+  int width = 0;            // as decoded
   int height = 0;
   int resized_width = 0;  // as the encoder is given it, all tiles together
   int resized_height = 0;

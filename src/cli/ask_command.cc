@@ -58,6 +58,9 @@ int run_ask(AskOptions& options) {
   auto accounting = Accounting::open(options.accounting);
   if (!accounting) return report_error(accounting.status(), options.is_json);
   options.engine.price = accounting->price_of(options.engine.model_path);
+  if (const Status opened = open_texts(options.texts_path, options.engine); !opened.is_ok()) {
+    return report_error(opened, options.is_json);
+  }
   auto engine = load_engine(options.engine);
   if (!engine) return report_error(engine.status(), options.is_json);
   if (!options.system.empty() && !(*engine)->info().takes_system_message) {
@@ -78,6 +81,7 @@ void add_ask_command(CLI::App& app, int& exit_code) {
   auto options = std::make_shared<AskOptions>();
   CLI::App* command = app.add_subcommand("ask", "Ask a question about pictures, or without any");
   add_model_options(*command, options->engine);
+  add_texts_option(*command, options->texts_path);
   command->add_option("--image", options->images, "Picture file (JPEG, PNG, WebP); may be given several times")
       ->allow_extra_args(false);
   command->add_option("--system", options->system, "System message");

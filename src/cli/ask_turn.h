@@ -15,6 +15,7 @@ struct AskOptions {
   std::vector<std::string> images;
   std::string system;
   std::string prompt;
+  std::string texts_path;  // of pictures' texts; empty: none are kept
   std::string shown_path;  // where pictures of what was kept go; empty: none are wanted
   bool is_json = false;
   bool is_quiet = false;

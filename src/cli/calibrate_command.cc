@@ -57,6 +57,8 @@ Expected<ModelSide> look_at_model(const EngineOptions& options) {
   }
   SACCADE_ASSIGN_OR_RETURN(Planning planning, make_uncalibrated_planning(model, DType::kF16));
   options_of(planning.options, Lever::kScale).assign(std::begin(kScales), std::end(kScales));
+  // Questions have no earlier pictures: text, or nothing, in place of theirs.
+  options_of(planning.options, Lever::kPictures) = {0, 3, 4};
   return ModelSide{std::move(planning.options), std::move(planning.strategy), measured_model(model)};
 }
 

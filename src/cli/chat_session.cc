@@ -52,6 +52,7 @@ ChatSession::ChatSession(Engine& engine, Accounting& accounting, const AskOption
       accounting_(accounting),
       options_(options),
       is_terminal_(::isatty(STDIN_FILENO) == 1),
+      describer_(engine),
       request_(options.request),
       images_(options.images) {}
 
@@ -71,10 +72,13 @@ int ChatSession::run() {
   return kExitOk;
 }
 
-bool ChatSession::read_line(std::string& line) const {
+bool ChatSession::read_line(std::string& line) {
   if (is_terminal_) std::fputs("> ", stderr);
+  if (!options_.texts_path.empty()) describer_.start(request_.messages);
   const InputWait wait;
-  return static_cast<bool>(std::getline(std::cin, line));
+  const bool is_there = static_cast<bool>(std::getline(std::cin, line));
+  describer_.stop();
+  return is_there;
 }
 
 ChatSession::Next ChatSession::handle(std::string_view line) {

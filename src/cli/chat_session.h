@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "cli/ask_turn.h"
+#include "cli/describer.h"
 
 namespace saccade {
 
@@ -23,7 +24,7 @@ class ChatSession {
  private:
   enum class Next { kGoOn, kEnd, kOutputGone };
 
-  bool read_line(std::string& line) const;
+  bool read_line(std::string& line);
   Next handle(std::string_view line);
   Next run_command(std::string_view line);
   void add_picture(const std::string& path);
@@ -34,6 +35,7 @@ class ChatSession {
   Accounting& accounting_;
   const AskOptions& options_;
   const bool is_terminal_;
+  Describer describer_;
   Request request_;
   std::vector<std::string> images_;  // of the next message
   std::string unanswered_;           // the text of the turn that failed last

@@ -19,5 +19,6 @@ void add_calibrate_command(CLI::App& app, int& exit_code);
 void add_report_command(CLI::App& app, int& exit_code);
 void add_replay_command(CLI::App& app, int& exit_code);
 void add_feedback_command(CLI::App& app, int& exit_code);
+void add_describe_command(CLI::App& app, int& exit_code);
 
 }  // namespace saccade

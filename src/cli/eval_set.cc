@@ -40,9 +40,10 @@ Expected<EvalItem> parse_eval_item(std::string_view json, std::string_view where
   }
   if (!line.contains("answer")) item.answer.reset();
   item.kind = "unnamed";
-  if (line.contains("kind")) {
-    if (!line["kind"].is_string()) return fail("kind is not a string");
-    item.kind = line["kind"].get<std::string>();
+  for (const auto& [name, target] : {std::pair{"kind", &item.kind}, {"conversation", &item.conversation}}) {
+    if (!line.contains(name)) continue;
+    if (!line[name].is_string()) return fail(std::string(name) + " is not a string");
+    *target = line[name].get<std::string>();
   }
   if (line.contains("tolerance")) {
     if (!line["tolerance"].is_number()) return fail("tolerance is not a number");

@@ -21,6 +21,7 @@ struct EvalItem {
   std::vector<std::string> accept;  // other answers that are as right
   std::optional<double> tolerance;  // numbers this far from `answer` are right
   std::string kind;                 // "unnamed" where the line has none
+  std::string conversation;         // lines of the same one are its turns, for who asks them so; empty: none
 };
 
 enum class Labels : uint8_t { kRequired, kOptional };

@@ -6,6 +6,7 @@
 
 #include "cli/option_checks.h"
 #include "cli/terminal.h"
+#include "ledger/picture_text_file.h"
 
 namespace saccade {
 
@@ -37,6 +38,17 @@ void add_model_options(CLI::App& command, EngineOptions& options) {
       .add_option("-c,--context", options.context_length,
                   "Tokens of prompt and answer together (default: the model's, up to 4096)")
       ->check(at_least<int64_t>(1));
+}
+
+void add_texts_option(CLI::App& command, std::string& path) {
+  command.add_option("--texts", path,
+                     "Keep the texts that may stand in place of pictures in this SQLite file, and use those there");
+}
+
+Status open_texts(const std::string& path, EngineOptions& options) {
+  if (path.empty()) return {};
+  SACCADE_ASSIGN_OR_RETURN(options.picture_texts, PictureTextFile::open(path));
+  return {};
 }
 
 std::string default_profile_path() {

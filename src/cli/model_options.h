@@ -12,6 +12,12 @@ namespace saccade {
 /// Adds MODEL, --mmproj and what else an engine is loaded with to `command`, to be parsed into `options`.
 void add_model_options(CLI::App& command, EngineOptions& options);
 
+/// Adds --texts.
+void add_texts_option(CLI::App& command, std::string& path);
+/// Has an engine that is loaded with `options` keep its pictures' texts there; nothing where the path is empty. Errors:
+/// those of PictureTextFile::open().
+Status open_texts(const std::string& path, EngineOptions& options);
+
 /// Where profiles are kept: the user's cache folder; empty where there is none.
 std::string default_profile_path();
 

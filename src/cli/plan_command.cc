@@ -22,6 +22,7 @@ struct PlanCommandOptions {
   EngineOptions engine;
   std::vector<std::string> images;
   std::string prompt;
+  std::string texts_path;
   Request request;
   bool is_json = false;
 };
@@ -30,6 +31,7 @@ int run_plan(PlanCommandOptions& options) {
   const auto fail = [&](const Status& status) { return report_error(status, options.is_json); };
   if (const Status status = check_text(options.prompt, "the prompt"); !status.is_ok()) return fail(status);
   options.request.messages = {user_message(options.images, options.prompt)};
+  if (const Status status = open_texts(options.texts_path, options.engine); !status.is_ok()) return fail(status);
   const auto engine = load_engine(options.engine);
   if (!engine) return fail(engine.status());
   const auto explanation = (*engine)->explain(options.request);
@@ -48,6 +50,7 @@ void add_plan_command(CLI::App& app, int& exit_code) {
   auto options = std::make_shared<PlanCommandOptions>();
   CLI::App* command = app.add_subcommand("plan", "Explain by which plan a question would be answered, and why");
   add_model_options(*command, options->engine);
+  add_texts_option(*command, options->texts_path);
   command->add_option("--image", options->images, "Picture file (JPEG, PNG, WebP); may be given several times")
       ->allow_extra_args(false);
   add_max_tokens(*command, options->request.max_tokens);

@@ -53,6 +53,17 @@ void add_pruning(CLI::App& command, const char* name, bool ranks_before, const c
 
 void add_plan_options(CLI::App& command, Plan& plan) {
   const auto grouped = [](CLI::Option* option) { return option->group(kPlanGroup); };
+  const auto add_use = [&](const char* name, PictureUse& use, const char* help) {
+    grouped(command
+                .add_option_function<std::string>(
+                    name, [&use](const std::string& text) { use = *parse_picture_use(text); }, help)
+                ->check(CLI::IsMember({"look", "text", "none"})));
+  };
+  add_use("--pictures", plan.pictures,
+          "What the model is given of the pictures: look, or text, its own caption and transcription of each, or none "
+          "(default: look)");
+  add_use("--earlier-pictures", plan.earlier_pictures,
+          "The same of pictures before the last message, where that brings its own (default: look)");
   grouped(command
               .add_option_function<std::string>(
                   "--detail", [&plan](const std::string& text) { plan.detail = *parse_detail(text); },

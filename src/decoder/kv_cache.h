@@ -9,6 +9,7 @@
 #include <memory>
 #include <mutex>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "kernels/attention.h"
@@ -58,7 +59,13 @@ class KvSequence {
   KvSequence(std::shared_ptr<KvBlockPool> pool, int64_t num_layers);
   ~KvSequence();
   KvSequence(KvSequence&&) noexcept = default;
-  KvSequence& operator=(KvSequence&&) = delete;
+  /// Swaps: the other one gives back what this one held.
+  KvSequence& operator=(KvSequence&& other) noexcept {
+    std::swap(pool_, other.pool_);
+    std::swap(layers_, other.layers_);
+    std::swap(num_rows_, other.num_rows_);
+    return *this;
+  }
 
   /// Rows of the sequence so far, whether or not a layer holds them.
   int64_t num_rows() const { return num_rows_; }

@@ -11,6 +11,7 @@
 #include "engine/answer_writer.h"
 #include "engine/continuation.h"
 #include "engine/decoder_plan.h"
+#include "engine/describe.h"
 #include "engine/explain.h"
 #include "engine/past_rows.h"
 #include "engine/plan_facts.h"
@@ -26,13 +27,21 @@ namespace {
 // Pictures of which is remembered which tokens a plan kept.
 constexpr size_t kMaxLookedAt = 256;
 
-std::vector<ChatMessage> chat_messages(const Request& request) {
+// `uses` and `texts` are of the request's pictures.
+std::vector<ChatMessage> chat_messages(const Request& request, std::span<const PictureUse> uses,
+                                       std::span<const std::string> texts) {
   std::vector<ChatMessage> messages;
+  size_t picture_idx = 0;
   for (const Message& message : request.messages) {
     ChatMessage chat = {message.role, {}};
     for (const ContentPart& part : message.content) {
-      const bool is_text = part.kind == ContentPart::Kind::kText;
-      chat.parts.push_back({is_text ? ChatPart::Kind::kText : ChatPart::Kind::kImage, part.text});
+      if (part.kind == ContentPart::Kind::kText) {
+        chat.parts.push_back({ChatPart::Kind::kText, part.text});
+        continue;
+      }
+      const size_t idx = picture_idx++;
+      if (uses[idx] == PictureUse::kLook) chat.parts.push_back({ChatPart::Kind::kImage, ""});
+      if (uses[idx] == PictureUse::kText) chat.parts.push_back({ChatPart::Kind::kText, texts[idx]});
     }
     messages.push_back(std::move(chat));
   }
@@ -59,10 +68,9 @@ Status AnswerRun::open() {
     const StageTimer timer(receipt.stages_ms.media_decode);
     SACCADE_ASSIGN_OR_RETURN(pictures_, open_pictures(request_, engine_.model, engine_.picture_options()));
   }
-  {
-    const StageTimer timer(receipt.stages_ms.prompt);
-    SACCADE_ASSIGN_OR_RETURN(spans_, engine_.model.chat_template->render(chat_messages(request_), true));
-  }
+  uses_.assign(pictures_.size(), PictureUse::kLook);
+  texts_.resize(pictures_.size());
+  SACCADE_RETURN_IF_ERROR(render());
   for (const Picture& picture : pictures_) {
     const auto& [width, height] = picture.facts.size;
     receipt.pictures.push_back({.name = picture.media.name(), .width = width, .height = height});
@@ -70,6 +78,46 @@ Status AnswerRun::open() {
     picture.tell_layout(receipt.pictures.back());
   }
   return {};
+}
+
+Status AnswerRun::render() {
+  const StageTimer timer(answer_.receipt.stages_ms.prompt);
+  SACCADE_ASSIGN_OR_RETURN(spans_, engine_.model.chat_template->render(chat_messages(request_, uses_, texts_), true));
+  return {};
+}
+
+// Of a picture that is not looked at; made now, where it never was.
+Expected<PictureText> AnswerRun::text_of(size_t picture_idx) {
+  SACCADE_ASSIGN_OR_RETURN(std::optional<PictureText> text, engine_.picture_texts.find(pictures_[picture_idx]));
+  if (text) return *std::move(text);
+  const StageTimer timer(answer_.receipt.stages_ms.describe);
+  return describe_picture(engine_, picture_part(request_, picture_idx), callbacks_);
+}
+
+// Has text, or nothing, stand in the place of the pictures that the plan does not look at.
+Status AnswerRun::substitute() {
+  uses_ = picture_uses(request_, plan_);
+  if (std::ranges::count(uses_, PictureUse::kLook) == std::ssize(uses_)) return {};
+  std::vector<Picture> seen;
+  std::vector<PictureReceipt> told;
+  for (size_t i = 0; i < uses_.size(); ++i) {
+    PictureReceipt& receipt = answer_.receipt.pictures[i];
+    receipt.use = uses_[i];
+    if (uses_[i] == PictureUse::kText) {
+      SACCADE_ASSIGN_OR_RETURN(const PictureText text, text_of(i));
+      texts_[i] = text_in_place(text);
+      receipt.text_tokens = std::ssize(engine_.model.tokenizer->encode(texts_[i]));
+    }
+    if (uses_[i] == PictureUse::kLook) {
+      seen.push_back(std::move(pictures_[i]));
+      told.push_back(std::move(receipt));
+    } else {
+      unseen_.push_back(std::move(receipt));
+    }
+  }
+  pictures_ = std::move(seen);
+  answer_.receipt.pictures = std::move(told);
+  return render();
 }
 
 // Opens the pictures and lays out the prompt. No pixel is touched yet, but where the plan's number of tokens depends on
@@ -81,6 +129,7 @@ Status AnswerRun::lay_out() {
     SACCADE_RETURN_IF_ERROR(look_within_budget());
     SACCADE_RETURN_IF_ERROR(begin_conversation());
   } else {
+    if (!budget_) SACCADE_RETURN_IF_ERROR(substitute());
     SACCADE_RETURN_IF_ERROR(follow_plan());
     SACCADE_RETURN_IF_ERROR(begin_conversation());
     if (!look_.keeps_layout()) SACCADE_RETURN_IF_ERROR(look_ahead());
@@ -88,10 +137,17 @@ Status AnswerRun::lay_out() {
   return build();
 }
 
+// What the plan makes of pictures that are looked at, and of the prompt: the same for any that are not.
+Plan AnswerRun::plan_of_seen() const {
+  Plan plan = plan_;
+  plan.pictures = plan.earlier_pictures = PictureUse::kLook;
+  return plan;
+}
+
 // The part of the plan that comes before the decoder.
 Status AnswerRun::follow_plan() {
   const StageTimer timer(answer_.receipt.stages_ms.prompt);
-  SACCADE_ASSIGN_OR_RETURN(look_, make_look_plan(engine_.model, request_, plan_));
+  SACCADE_ASSIGN_OR_RETURN(look_, make_look_plan(engine_.model, request_, plan_of_seen()));
   look_.may_change = may_change_plan();
   for (Picture& picture : pictures_) set_look(look_, picture);
   return {};
@@ -99,7 +155,7 @@ Status AnswerRun::follow_plan() {
 
 Status AnswerRun::begin_conversation() {
   const StageTimer timer(answer_.receipt.stages_ms.prompt);
-  SACCADE_ASSIGN_OR_RETURN(ConversationPlan plan, make_decoder_plan(engine_.model, plan_));
+  SACCADE_ASSIGN_OR_RETURN(ConversationPlan plan, make_decoder_plan(engine_.model, plan_of_seen()));
   engine_.conversation.begin(std::move(plan));
   return {};
 }
@@ -146,6 +202,8 @@ Expected<PlanRequest> AnswerRun::describe_request() {
   SACCADE_ASSIGN_OR_RETURN(const Prompt whole, build_prompt(engine_.model, spans_, facts));
   SACCADE_ASSIGN_OR_RETURN(PlanRequest described, describe(engine_.model, *engine_.planning, request_, pictures_,
                                                            whole.num_rows() - whole.num_visual()));
+  SACCADE_ASSIGN_OR_RETURN(const std::vector<std::optional<double>> rows, text_rows());
+  SACCADE_RETURN_IF_ERROR(add_substitutes(engine_.model, *engine_.planning, request_, pictures_, rows, described));
   described.facts.free_bytes = static_cast<double>(engine_.free_bytes());
   described.facts.cache_bytes = static_cast<double>(engine_.kv_blocks->taken_bytes());
   described.facts.context_rows = static_cast<double>(engine_.info.context_length);
@@ -153,12 +211,24 @@ Expected<PlanRequest> AnswerRun::describe_request() {
   return described;
 }
 
+// Of the texts that could stand in place of the pictures, those that are there.
+Expected<std::vector<std::optional<double>>> AnswerRun::text_rows() {
+  std::vector<std::optional<double>> rows(pictures_.size());
+  for (size_t i = 0; i < pictures_.size() && unseen_.empty(); ++i) {
+    SACCADE_ASSIGN_OR_RETURN(const std::optional<PictureText> text, engine_.picture_texts.find(pictures_[i]));
+    if (text) rows[i] = static_cast<double>(engine_.model.tokenizer->encode(text_in_place(*text)).size());
+  }
+  return rows;
+}
+
 // Plan A.
 Status AnswerRun::plan_within_budget() {
   const StageTimer timer(answer_.receipt.stages_ms.prompt);
+  SACCADE_RETURN_IF_ERROR(substitute());
   SACCADE_ASSIGN_OR_RETURN(PlanRequest described, describe_request());
   budget_.emplace(*engine_.planning, std::move(described), request_.plan);
   SACCADE_ASSIGN_OR_RETURN(plan_, budget_->begin(clock_.elapsed_ms()));
+  if (unseen_.empty()) SACCADE_RETURN_IF_ERROR(substitute());
   for (size_t i = 0; i < pictures_.size(); ++i) {
     SACCADE_RETURN_IF_ERROR(set_fineness(plan_, pictures_[i]));
     pictures_[i].tell_layout(answer_.receipt.pictures[i]);
@@ -169,6 +239,7 @@ Status AnswerRun::plan_within_budget() {
 Expected<PlanExplanation> AnswerRun::explain() {
   SACCADE_RETURN_IF_ERROR(validate_request(request_));
   SACCADE_RETURN_IF_ERROR(open());
+  SACCADE_RETURN_IF_ERROR(substitute());
   SACCADE_ASSIGN_OR_RETURN(PlanRequest described, describe_request());
   described.facts.elapsed_ms = clock_.elapsed_ms() + request_.budget.waited_ms;
   return saccade::explain(*engine_.planning, described, request_.plan);
@@ -427,7 +498,10 @@ Expected<Answer> AnswerRun::run() {
   } else if (!status.is_ok()) {
     return status;
   } else if (request_.wants_looks) {
-    for (const Picture& picture : pictures_) answer_.looks.push_back(make_picture_look(engine_.model, picture));
+    auto picture = pictures_.begin();
+    for (const PictureUse use : uses_) {
+      answer_.looks.push_back(use == PictureUse::kLook ? make_picture_look(engine_.model, *picture++) : PictureLook());
+    }
   }
   write_receipt();
   return std::move(answer_);
@@ -489,6 +563,16 @@ void AnswerRun::write_receipt() {
   receipt.peak_memory_bytes = peak_resident_bytes();
   receipt.chat_template = engine_.model.chat_template->source();
   receipt.chat_template_note = engine_.model.chat_template->fallback_reason();
+  restore_pictures();
+}
+
+// The receipt tells of all pictures, in the order of the request.
+void AnswerRun::restore_pictures() {
+  std::vector<PictureReceipt> all;
+  auto seen = answer_.receipt.pictures.begin();
+  auto unseen = unseen_.begin();
+  for (const PictureUse use : uses_) all.push_back(std::move(use == PictureUse::kLook ? *seen++ : *unseen++));
+  answer_.receipt.pictures = std::move(all);
 }
 
 }  // namespace saccade

@@ -9,6 +9,7 @@
 
 #include "engine/budget_run.h"
 #include "engine/engine_state.h"
+#include "engine/picture_texts.h"
 #include "engine/pictures.h"
 #include "engine/prompt.h"
 #include "platform/clock.h"
@@ -41,6 +42,11 @@ class AnswerRun {
   Status look_ahead();
   void remember_look(const Picture& picture);
   Status open();
+  Status render();
+  Status substitute();
+  Expected<PictureText> text_of(size_t picture_idx);
+  Expected<std::vector<std::optional<double>>> text_rows();
+  Plan plan_of_seen() const;
   Expected<PlanRequest> describe_request();
   Status plan_within_budget();
   Status read_within_budget(std::vector<PixelBatch>& pixels);
@@ -54,6 +60,7 @@ class AnswerRun {
   Status generate(Tensor logits);
   StageLoads loads() const;
   void write_receipt();
+  void restore_pictures();
   ProgressFunction progress_of(std::string_view stage, double begin, double end) const;
   ProgressFunction encode_progress(size_t picture_idx) const;
 
@@ -62,11 +69,15 @@ class AnswerRun {
   const AnswerCallbacks& callbacks_;
   const Stopwatch clock_;
   Plan plan_;
+  // In the request's order, what is made of each picture, and what stands in its place.
+  std::vector<PictureUse> uses_;
+  std::vector<std::string> texts_;
+  std::vector<PictureReceipt> unseen_;  // of pictures that are not looked at
   std::optional<BudgetRun> budget_;
   Answer answer_;
   std::vector<PromptSpan> spans_;
   LookPlan look_;
-  std::vector<Picture> pictures_;
+  std::vector<Picture> pictures_;  // that are looked at, as receipt.pictures is until the end
   Prompt prompt_;
 };
 

@@ -76,9 +76,22 @@ Expected<Plan> BudgetRun::begin(double now_ms) {
     told_.changes.push_back(
         {request_.facts.elapsed_ms, kCheckpointNames[0], "the plan of choice " + reason, plan_text(plan)});
   }
+  keep_pictures();
   note(Checkpoint::kStart, now_ms);
   told_.planning_ms += clock.elapsed_ms();
   return plan;
+}
+
+// From here on, what is not looked at is not there.
+void BudgetRun::keep_pictures() {
+  PlanFacts& facts = request_.facts;
+  fix(request_.options, candidate_.levers, {Lever::kPictures});
+  if (const auto choice = facts.instead.find(candidate_.levers[Lever::kPictures]); choice != facts.instead.end()) {
+    facts.looks = choice->second.looks;
+    facts.file_pixels = choice->second.file_pixels;
+    facts.text_rows = choice->second.text_rows;
+  }
+  facts.instead.clear();
 }
 
 std::optional<Plan> BudgetRun::pass_media(double now_ms, const std::array<double, kSkips.size()>& share_seen,

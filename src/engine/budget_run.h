@@ -71,6 +71,7 @@ class BudgetRun {
   BanditContext context() const;
   std::optional<Plan> replan(Checkpoint checkpoint, double now_ms);
   void learn(double now_ms, const StageLoads& loads);
+  void keep_pictures();
   const LookChoice& look_taken() const;
   void learn_rests(double now_ms, double generated_tokens);
   double waited_ms() const { return request_.budget.waited_ms; }

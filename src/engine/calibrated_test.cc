@@ -30,7 +30,7 @@ TEST(Calibrated, TheSmallModelsTableCoversItsLevers) {
     for (size_t i = 0; i < kNumLevers; ++i) {
       const std::vector<double>& options = planning->options[i];
       EXPECT_EQ(measured.curves[i].front().value, Levers().values[i]) << name;
-      for (const double option : options) EXPECT_LT(expected_loss(measured.curves[i], option), 1) << name;
+      for (const double option : options) EXPECT_LT(expected_loss(measured, static_cast<Lever>(i), option), 1) << name;
     }
   }
 }

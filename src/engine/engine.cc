@@ -8,6 +8,7 @@
 #include "base/format.h"
 #include "engine/answer_run.h"
 #include "engine/decoder_plan.h"
+#include "engine/describe.h"
 #include "engine/layer_order.h"
 #include "engine/model.h"
 #include "engine/model_shape.h"
@@ -69,6 +70,13 @@ Status check_loaded(const EngineOptions& options) {
                             "; allow more (--max-memory), or use a smaller file");
 }
 
+// Which model made a text: its files' names and sizes.
+std::string identity_of(const Model& model) {
+  const MeasuredModel measured = measured_model(model);
+  return format("%s %llu %s %llu", measured.file.c_str(), static_cast<unsigned long long>(measured.bytes),
+                measured.mmproj_file.c_str(), static_cast<unsigned long long>(measured.mmproj_bytes));
+}
+
 }  // namespace
 
 class Engine::Impl {
@@ -89,6 +97,9 @@ class Engine::Impl {
   Expected<std::vector<DriftAlarm>> learn(std::span<const LabelledAnswer> answers, const LearningOptions& options) {
     SACCADE_RETURN_IF_ERROR(begin_planning());
     return saccade::learn(answers, options, *state_.planning);
+  }
+  Expected<PictureText> describe(const ContentPart& picture, const AnswerCallbacks& callbacks) {
+    return describe_picture(state_, picture, callbacks);
   }
   void forget();
   Expected<std::vector<LayerNeed>> measure_layers(std::span<const Request> requests,
@@ -120,17 +131,19 @@ Expected<std::unique_ptr<Engine::Impl>> Engine::Impl::load(const EngineOptions& 
   ModelInfo info = info_of(model, options, *pool, isa);
   info.load_ms = clock.elapsed_ms();
   SACCADE_RETURN_IF_ERROR(check_loaded(options));
-  const auto kv_blocks = std::make_shared<KvBlockPool>(model.decoder->config().kv_shape(kv_dtype(options)),
-                                                       free_memory_bytes(options.max_memory_bytes));
+  auto kv_blocks = std::make_shared<KvBlockPool>(model.decoder->config().kv_shape(kv_dtype(options)),
+                                                 free_memory_bytes(options.max_memory_bytes));
   Conversation conversation(model.decoder->make_sequence(kv_blocks));
   const ModelShape shape = shape_of(model, kv_dtype(options));
+  PictureTexts texts(identity_of(model), options.picture_texts);
   return std::unique_ptr<Impl>(new Impl({.options = options,
                                          .model = std::move(model),
                                          .shape = shape,
                                          .pool = std::move(pool),
                                          .info = std::move(info),
-                                         .kv_blocks = kv_blocks,
+                                         .kv_blocks = std::move(kv_blocks),
                                          .conversation = std::move(conversation),
+                                         .picture_texts = std::move(texts),
                                          .planning = {},
                                          .looked_at = {}}));
 }
@@ -235,6 +248,11 @@ Expected<std::vector<DriftAlarm>> Engine::learn(std::span<const LabelledAnswer> 
                                                 const LearningOptions& options) {
   return catch_exceptions("there is not enough memory to learn from these answers",
                           [&] { return impl_->learn(answers, options); });
+}
+
+Expected<PictureText> Engine::describe(const ContentPart& picture, const AnswerCallbacks& callbacks) {
+  return catch_exceptions("there is not enough memory for this picture",
+                          [&] { return impl_->describe(picture, callbacks); });
 }
 
 Expected<PlanExplanation> Engine::explain(const Request& request) {

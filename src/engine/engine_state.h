@@ -8,6 +8,7 @@
 
 #include "engine/conversation.h"
 #include "engine/model.h"
+#include "engine/picture_texts.h"
 #include "engine/pictures.h"
 #include "engine/planning.h"
 #include "planner/levers.h"
@@ -26,9 +27,10 @@ struct EngineState {
   ModelShape shape;
   std::unique_ptr<ThreadPool> pool;
   ModelInfo info;
-  std::shared_ptr<const KvBlockPool> kv_blocks;  // of the conversation
+  std::shared_ptr<KvBlockPool> kv_blocks;  // that conversations take their rows' memory from
   Conversation conversation;
-  Levers levers = {};                                // of the plan that the conversation's last answer ended by
+  Levers levers = {};  // of the plan that the conversation's last answer ended by
+  PictureTexts picture_texts;
   std::optional<Planning> planning;                  // of engines that were asked with a budget
   std::unordered_map<uint64_t, LookedAt> looked_at;  // by the digest of a picture and a plan
   bool is_load_counted = false;

@@ -65,8 +65,10 @@ Expected<GoingOn> going_on(const EngineState& engine, const Prompt& prompt, int6
 
 Status add_past(const EngineState& engine, const Request& request, const std::vector<PromptSpan>& spans,
                 std::span<Picture> pictures, PlanRequest& described) {
-  if (engine.conversation.num_rows() == 0 || !is_free(described.options, engine.levers)) return {};
-  const Plan before = to_plan(engine.levers, request.plan, engine.planning->strategy);
+  const bool saw_all = engine.levers[Lever::kPictures] == 0;  // else its prompt was another
+  if (engine.conversation.num_rows() == 0 || !saw_all || !is_free(described.options, engine.levers)) return {};
+  Plan before = to_plan(engine.levers, request.plan, engine.planning->strategy);
+  before.pictures = before.earlier_pictures = PictureUse::kLook;  // `pictures` are those that are looked at
   const auto decoder_plan = make_decoder_plan(engine.model, before);
   const auto look = make_look_plan(engine.model, request, before);
   // A plan that this request can't be answered by, or by which nothing was computed.

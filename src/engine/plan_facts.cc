@@ -3,20 +3,27 @@
 #include <algorithm>
 #include <iterator>
 
+#include "engine/picture_texts.h"
+
 namespace saccade {
 namespace {
+
+// What is wrong more often than right is no answer, however fast; so is what was not tried.
+constexpr double kMostBlindLoss = 0.5;
 
 double area(ImageSize size) {
   return static_cast<double>(size.width) * static_cast<double>(size.height);
 }
 
-// Of all pictures looked at `scale` times as finely as `plan` says.
+// Of all pictures that are to be looked at, `scale` times as finely as `plan` says.
 Expected<LookChoice> look_at(const Model& model, const Planning& planning, std::span<Picture> pictures,
-                             const Plan& plan, double scale) {
+                             std::span<const PictureUse> uses, const Plan& plan, double scale) {
   LookChoice look = {.scale = scale};
   Plan scaled = plan;
   if (scale < 1) scaled.scale = scale;
-  for (Picture& picture : pictures) {
+  for (size_t i = 0; i < pictures.size(); ++i) {
+    if (uses[i] != PictureUse::kLook) continue;
+    Picture& picture = pictures[i];
     SACCADE_RETURN_IF_ERROR(set_fineness(scaled, picture));
     SACCADE_RETURN_IF_ERROR(add_picture(model, planning.costs.shape(), picture, look));
   }
@@ -95,8 +102,9 @@ Expected<PlanRequest> describe(const Model& model, const Planning& planning, con
   for (const Picture& picture : pictures) facts.file_pixels += area(picture.original);
   std::vector<double>& scales = options_of(described.options, Lever::kScale);
   scales.clear();
+  const std::vector<PictureUse> all(pictures.size(), PictureUse::kLook);
   for (const double scale : kScales) {
-    SACCADE_ASSIGN_OR_RETURN(const LookChoice look, look_at(model, planning, pictures, request.plan, scale));
+    SACCADE_ASSIGN_OR_RETURN(const LookChoice look, look_at(model, planning, pictures, all, request.plan, scale));
     if (!facts.looks.empty() && look.tokens >= facts.looks.back().tokens) continue;
     facts.looks.push_back(look);
     scales.push_back(scale);
@@ -104,6 +112,38 @@ Expected<PlanRequest> describe(const Model& model, const Planning& planning, con
   }
   keep_fixed(request.plan, facts.looks.front().tokens, described.options);
   return described;
+}
+
+Status add_substitutes(const Model& model, const Planning& planning, const Request& request,
+                       std::span<Picture> pictures, std::span<const std::optional<double>> text_rows,
+                       PlanRequest& described) {
+  const bool is_open = request.plan.pictures == PictureUse::kLook && request.plan.earlier_pictures == PictureUse::kLook;
+  if (pictures.empty() || !is_open) return {};
+  PlanFacts& facts = described.facts;
+  for (size_t setting = 1; setting < kPictureUses.size(); ++setting) {
+    Levers levers;
+    levers[Lever::kPictures] = static_cast<double>(setting);
+    const ClassQuality& quality = planning.quality.of(described.task_class);
+    if (expected_loss(quality, Lever::kPictures, levers[Lever::kPictures]) > kMostBlindLoss) continue;
+    const std::vector<PictureUse> uses = picture_uses(request, to_plan(levers, {}, planning.strategy));
+    PictureChoice choice = {.looks = {}, .file_pixels = 0, .text_rows = facts.text_rows};
+    bool is_possible = std::ranges::count(uses, PictureUse::kLook) < std::ssize(uses);
+    for (size_t i = 0; i < uses.size(); ++i) {
+      if (uses[i] == PictureUse::kLook) choice.file_pixels += area(pictures[i].original);
+      if (uses[i] == PictureUse::kText) choice.text_rows += text_rows[i].value_or(0);
+      is_possible = is_possible && (uses[i] != PictureUse::kText || text_rows[i]);
+    }
+    if (!is_possible) continue;
+    if (choice.file_pixels > 0) {
+      for (const double scale : options_of(described.options, Lever::kScale)) {
+        SACCADE_ASSIGN_OR_RETURN(const LookChoice look, look_at(model, planning, pictures, uses, request.plan, scale));
+        choice.looks.push_back(look);
+      }
+    }
+    facts.instead[levers[Lever::kPictures]] = std::move(choice);
+    options_of(described.options, Lever::kPictures).push_back(levers[Lever::kPictures]);
+  }
+  return {};
 }
 
 }  // namespace saccade

@@ -1,6 +1,7 @@
 // What the planner is told of a request before anything is decoded.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 
@@ -26,5 +27,12 @@ std::string question_of(const Request& request);
 /// of set_fineness().
 Expected<PlanRequest> describe(const Model& model, const Planning& planning, const Request& request,
                                std::span<Picture> pictures, int64_t text_rows);
+
+/// Adds the ways not to look at the pictures, as far as the request leaves them open and their texts are there: its
+/// Lever::kPictures. `text_rows` has for each picture how many rows the text in its place would take; none: there is no
+/// text. Errors: those of set_fineness().
+Status add_substitutes(const Model& model, const Planning& planning, const Request& request,
+                       std::span<Picture> pictures, std::span<const std::optional<double>> text_rows,
+                       PlanRequest& described);
 
 }  // namespace saccade

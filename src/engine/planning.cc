@@ -29,7 +29,7 @@ std::vector<double> layer_shares(int64_t num_layers, int64_t num_skippable) {
 }
 
 LeverOptions options_for(const Model& model, bool has_strategy) {
-  LeverOptions options = {{{1}, {0}, {1}, {1}, {1}}};
+  LeverOptions options = {{{1}, {0}, {1}, {1}, {1}, {0}}};
   const int64_t num_layers = model.decoder->config().num_layers;
   if (model.scheduler != nullptr || !model.decoder_skip_order.empty()) {
     options_of(options, Lever::kLayers) = layer_shares(num_layers, num_layers);

@@ -141,6 +141,12 @@ Status read_learned(const std::string& path, const std::string& key, CostModel& 
                                  cost_stage_name(stage), kAdvice));
     }
     state.count = count->get<int64_t>();
+    const Json* corrections = find_member(*stored, "log_corrections");
+    if (corrections != nullptr && corrections->is_array() && corrections->size() == state.log_corrections.size()) {
+      for (size_t k = 0; k < state.log_corrections.size(); ++k) {
+        if ((*corrections)[k].is_number()) state.log_corrections[k] = (*corrections)[k].get<double>();
+      }
+    }
     costs.residual(stage).set_state(state);
   }
   return {};
@@ -152,7 +158,7 @@ Status write_learned(const std::string& path, const std::string& key, const Cost
   for (size_t i = 0; i < kNumCostStages; ++i) {
     const auto stage = static_cast<CostStage>(i);
     const StageResidual::State& state = costs.residual(stage).state();
-    Json stored = {{"count", state.count}};
+    Json stored = {{"count", state.count}, {"log_corrections", state.log_corrections}};
     for (const StateField& field : kStateFields) stored[field.name] = state.*field.value;
     model[cost_stage_name(stage)] = std::move(stored);
   }

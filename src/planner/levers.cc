@@ -14,12 +14,19 @@ const char* lever_name(Lever lever) {
       return "keep";
     case Lever::kLayers:
       return "layers";
+    case Lever::kPictures:
+      return "pictures";
   }
   return "";
 }
 
 Plan to_plan(const Levers& levers, const Plan& fixed, const std::string& strategy) {
   Plan plan = fixed;
+  if (const PictureUses& uses = levers.pictures(); levers[Lever::kPictures] > 0) {
+    plan.pictures = uses.all;
+    // Of all of them, once: what is said of the earlier ones says no more.
+    plan.earlier_pictures = uses.all == PictureUse::kLook ? uses.earlier : PictureUse::kLook;
+  }
   if (levers[Lever::kScale] < 1) plan.scale = levers[Lever::kScale];
   if (const SkipChoice& skip = levers.skip(); skip.levels >= 0) {
     plan.skip_equal = skip.levels;

@@ -17,8 +17,9 @@ enum class Lever : uint8_t {
   kEncoderLayers,  // that run
   kKeep,           // visual tokens
   kLayers,         // of the decoder that run, or that visual tokens go through
+  kPictures,       // what is given in their place: an index into kPictureUses
 };
-inline constexpr size_t kNumLevers = 5;
+inline constexpr size_t kNumLevers = 6;
 
 /// "scale", "skip", ...
 const char* lever_name(Lever lever);
@@ -30,12 +31,29 @@ struct SkipChoice {
 };
 inline constexpr std::array<SkipChoice, 4> kSkips = {{{-1, 1}, {0, 1}, {8, 1}, {8, 0}}};
 
+/// Ways not to look at pictures, the safest first.
+struct PictureUses {
+  PictureUse earlier = PictureUse::kLook;  // Plan::earlier_pictures
+  PictureUse all = PictureUse::kLook;      // Plan::pictures
+};
+inline constexpr std::array<PictureUses, 5> kPictureUses = {{{PictureUse::kLook, PictureUse::kLook},
+                                                             {PictureUse::kText, PictureUse::kLook},
+                                                             {PictureUse::kNone, PictureUse::kLook},
+                                                             {PictureUse::kText, PictureUse::kText},
+                                                             {PictureUse::kNone, PictureUse::kNone}}};
+
+/// Whether its settings are indices, which ascend and have nothing between them, or shares, which descend.
+constexpr bool is_index(Lever lever) {
+  return lever == Lever::kSkip || lever == Lever::kPictures;
+}
+
 struct Levers {
-  std::array<double, kNumLevers> values = {1, 0, 1, 1, 1};
+  std::array<double, kNumLevers> values = {1, 0, 1, 1, 1, 0};
 
   double operator[](Lever lever) const { return values[static_cast<size_t>(lever)]; }
   double& operator[](Lever lever) { return values[static_cast<size_t>(lever)]; }
   const SkipChoice& skip() const { return kSkips[static_cast<size_t>((*this)[Lever::kSkip])]; }
+  const PictureUses& pictures() const { return kPictureUses[static_cast<size_t>((*this)[Lever::kPictures])]; }
   bool is_full() const { return values == Levers().values; }
   bool operator==(const Levers&) const = default;
 };

@@ -48,6 +48,7 @@ PlanFacts PlanRequest::facts_going_on() const {
   known.past = going_on->past;
   known.looks = going_on->looks;
   known.file_pixels = going_on->file_pixels;
+  known.instead.clear();
   return known;
 }
 
@@ -94,9 +95,16 @@ class Planner::Search {
   void for_each(const Visit& visit) const;
 
  private:
-  const LookChoice& look_of(double scale) const;
+  // What is looked at, and read.
+  struct View {
+    const std::vector<LookChoice>& looks;
+    double file_pixels;
+    double text_rows;
+  };
+  View view_of(const Levers& levers) const;
+  const LookChoice& look_of(const Levers& levers) const;
   double tokens_seen(const LookChoice& look, const Levers& levers) const;
-  double media_ms(const LookChoice& look) const;
+  double media_ms(const LookChoice& look, const Levers& levers) const;
   double encode_ms(const LookChoice& look, const Levers& levers) const;
   double compress_ms(const LookChoice& look, const Levers& levers) const;
   double kept_tokens(const LookChoice& look, const Levers& levers) const;
@@ -108,10 +116,10 @@ class Planner::Search {
   template <typename Visit>
   void visit_look(const Levers& look_levers, double encode, double kept_by_looking, std::vector<Candidate>& thoughts,
                   const Visit& visit) const;
+  template <typename Visit>
+  void visit_pictures(double pictures, const Visit& visit) const;
   bool is_between_options(const Levers& levers) const;
-  double share_kept(Lever lever, double value) const {
-    return 1 - expected_loss(quality_.curves[static_cast<size_t>(lever)], value);
-  }
+  double share_kept(Lever lever, double value) const { return 1 - expected_loss(quality_, lever, value); }
 
   const Planner& planner_;
   const CostModel& costs_;
@@ -126,11 +134,19 @@ class Planner::Search {
   std::vector<double> kept_by_layers_;
 };
 
+Planner::Search::View Planner::Search::view_of(const Levers& levers) const {
+  const auto instead = facts_.instead.find(levers[Lever::kPictures]);
+  if (instead == facts_.instead.end()) return {facts_.looks, facts_.file_pixels, facts_.text_rows};
+  return {instead->second.looks, instead->second.file_pixels, instead->second.text_rows};
+}
+
 // The coarsest that is no coarser than asked.
-const LookChoice& Planner::Search::look_of(double scale) const {
+const LookChoice& Planner::Search::look_of(const Levers& levers) const {
   static constexpr LookChoice kNoPicture = {};
-  const LookChoice* found = facts_.looks.empty() ? &kNoPicture : &facts_.looks.front();
-  for (const LookChoice& look : facts_.looks) {
+  const std::vector<LookChoice>& looks = view_of(levers).looks;
+  const double scale = levers[Lever::kScale];
+  const LookChoice* found = looks.empty() ? &kNoPicture : &looks.front();
+  for (const LookChoice& look : looks) {
     if (look.scale >= scale - 1e-9 && look.scale <= found->scale) found = &look;
   }
   return *found;
@@ -141,17 +157,17 @@ double Planner::Search::tokens_seen(const LookChoice& look, const Levers& levers
   return look.tokens * facts_.share_seen[static_cast<size_t>(levers[Lever::kSkip])];
 }
 
-double Planner::Search::media_ms(const LookChoice& look) const {
-  if (facts_.looks.empty() || has_passed(facts_, Checkpoint::kEncode)) return 0;
+double Planner::Search::media_ms(const LookChoice& look, const Levers& levers) const {
+  if (look.tokens <= 0 || has_passed(facts_, Checkpoint::kEncode)) return 0;
   if (has_passed(facts_, Checkpoint::kMedia)) {
     if (look.scale == facts_.resized_scale) return 0;
-    return costs_.corrected_ms(CostStage::kMedia, costs_.resize_ms(facts_.file_pixels, look.resized_pixels));
+    return costs_.corrected_ms(CostStage::kMedia, costs_.resize_ms(view_of(levers).file_pixels, look.resized_pixels));
   }
-  return costs_.corrected_ms(CostStage::kMedia, costs_.media_ms(facts_.file_pixels, look.resized_pixels));
+  return costs_.corrected_ms(CostStage::kMedia, costs_.media_ms(view_of(levers).file_pixels, look.resized_pixels));
 }
 
 double Planner::Search::encode_ms(const LookChoice& look, const Levers& levers) const {
-  if (has_passed(facts_, Checkpoint::kEncode) || facts_.looks.empty()) return 0;
+  if (has_passed(facts_, Checkpoint::kEncode) || look.tokens <= 0) return 0;
   const double share = facts_.share_seen[static_cast<size_t>(levers[Lever::kSkip])];
   const double layers = levers[Lever::kEncoderLayers] * static_cast<double>(costs_.shape().tower->num_layers);
   return costs_.corrected_ms(CostStage::kEncode, costs_.encode_ms({look.patches * share, look.tiles,
@@ -165,7 +181,7 @@ double Planner::Search::kept_tokens(const LookChoice& look, const Levers& levers
 }
 
 double Planner::Search::compress_ms(const LookChoice& look, const Levers& levers) const {
-  const bool is_done = has_passed(facts_, Checkpoint::kPrefill) || facts_.looks.empty();
+  const bool is_done = has_passed(facts_, Checkpoint::kPrefill) || look.tokens <= 0;
   if (is_done || levers[Lever::kKeep] >= 1) return 0;
   return costs_.corrected_ms(CostStage::kCompress,
                              costs_.compress_ms(tokens_seen(look, levers), kept_tokens(look, levers)));
@@ -175,7 +191,7 @@ double Planner::Search::compress_ms(const LookChoice& look, const Levers& levers
 double Planner::Search::memory_bytes(const LookChoice& look, const Levers& levers, const Candidate& candidate,
                                      const DecoderLoad& prompt) const {
   MemoryLoad load;
-  if (!facts_.looks.empty() && !has_passed(facts_, Checkpoint::kEncode)) {
+  if (look.tokens > 0 && !has_passed(facts_, Checkpoint::kEncode)) {
     const double share = facts_.share_seen[static_cast<size_t>(levers[Lever::kSkip])];
     load.file_pixels = look.decoded_pixels;
     load.resized_pixels = look.resized_pixels;
@@ -197,16 +213,16 @@ void Planner::Search::think(const LookChoice& look, const Levers& levers, Candid
     return with_layers(load, costs_.shape().decoder, levers[Lever::kLayers], facts_.freezes_visual);
   };
   const PastRows past = facts_.past.layers == levers[Lever::kLayers] ? facts_.past : PastRows();
-  const DecoderLoad prompt = through_layers({.text_rows = facts_.text_rows - past.text,
+  const DecoderLoad prompt = through_layers({.text_rows = view_of(levers).text_rows - past.text,
                                              .visual_rows = candidate.visual_tokens - past.visual,
                                              .past_rows = past.text + past.visual});
-  candidate.prompt_rows = facts_.text_rows + candidate.visual_tokens;
+  candidate.prompt_rows = view_of(levers).text_rows + candidate.visual_tokens;
   candidate.memory_bytes = memory_bytes(look, levers, candidate, prompt);
   candidate.stages_ms[static_cast<size_t>(CostStage::kPrefill)] =
       has_passed(facts_, Checkpoint::kPrefill) ? 0
                                                : costs_.corrected_ms(CostStage::kPrefill, costs_.decoder_ms(prompt));
   DecoderLoad token = {.text_rows = 1};
-  token.past_rows = facts_.text_rows + candidate.visual_tokens + facts_.expected_tokens / 2;
+  token.past_rows = view_of(levers).text_rows + candidate.visual_tokens + facts_.expected_tokens / 2;
   candidate.stages_ms[static_cast<size_t>(CostStage::kDecode)] =
       costs_.corrected_ms(CostStage::kDecode, costs_.decoder_ms(through_layers(token)));
 }
@@ -220,7 +236,7 @@ void Planner::Search::add_up(Candidate& candidate) const {
   candidate.ttft_p95_ms = facts_.elapsed_ms + before_ms * p95_factor_;
   candidate.latency_ms = candidate.ttft_ms + after_first;
   candidate.latency_p95_ms = facts_.elapsed_ms + (before_ms + after_first_p95) * p95_factor_;
-  candidate.cost_usd = cost_usd(request_.price, {.text_tokens = facts_.text_rows,
+  candidate.cost_usd = cost_usd(request_.price, {.text_tokens = view_of(candidate.levers).text_rows,
                                                  .image_tokens = candidate.visual_tokens,
                                                  .output_tokens = facts_.expected_tokens,
                                                  .device_ms = candidate.latency_ms});
@@ -237,8 +253,8 @@ void Planner::Search::add_up(Candidate& candidate) const {
 Candidate Planner::Search::evaluate(const Levers& levers) const {
   Candidate candidate;
   candidate.levers = levers;
-  const LookChoice& look = look_of(levers[Lever::kScale]);
-  candidate.stages_ms[static_cast<size_t>(CostStage::kMedia)] = media_ms(look);
+  const LookChoice& look = look_of(levers);
+  candidate.stages_ms[static_cast<size_t>(CostStage::kMedia)] = media_ms(look, levers);
   candidate.stages_ms[static_cast<size_t>(CostStage::kEncode)] = encode_ms(look, levers);
   candidate.stages_ms[static_cast<size_t>(CostStage::kCompress)] = compress_ms(look, levers);
   candidate.visual_tokens = facts_.past.visual + kept_tokens(look, levers);
@@ -294,7 +310,7 @@ void Planner::Search::visit_look(const Levers& look_levers, double encode, doubl
   std::vector<const LadderRung*> rungs;  // that look like this
   for (const LadderRung& rung : quality_.ladder) {
     bool is_equal = true;
-    for (const Lever lever : {Lever::kScale, Lever::kSkip, Lever::kEncoderLayers}) {
+    for (const Lever lever : {Lever::kScale, Lever::kSkip, Lever::kEncoderLayers, Lever::kPictures}) {
       is_equal = is_equal && rung.levers[lever] == look_levers[lever];
     }
     if (is_equal) rungs.push_back(&rung);
@@ -316,7 +332,7 @@ void Planner::Search::visit_look(const Levers& look_levers, double encode, doubl
 // What the decoder takes for each number of tokens and layers, whichever layers the encoder runs.
 void Planner::Search::think_all(const LookChoice& look, Levers levers, std::vector<Candidate>& thoughts) const {
   size_t i = 0;
-  const double media = media_ms(look);
+  const double media = media_ms(look, levers);
   for (const double keep : options_of(request_.options, Lever::kKeep)) {
     levers[Lever::kKeep] = keep;
     const double compress = compress_ms(look, levers);
@@ -335,27 +351,40 @@ void Planner::Search::think_all(const LookChoice& look, Levers levers, std::vect
 
 template <typename Visit>
 void Planner::Search::for_each(const Visit& visit) const {
-  const LeverOptions& options = request_.options;
-  std::vector<Candidate> thoughts(kept_by_tokens_.size() * kept_by_layers_.size());
-  Levers levers;
-  for (const double scale : options_of(options, Lever::kScale)) {
-    levers[Lever::kScale] = scale;
-    const LookChoice& look = look_of(scale);
-    for (const double skip : options_of(options, Lever::kSkip)) {
-      levers[Lever::kSkip] = skip;
-      think_all(look, levers, thoughts);
-      for (const double encoder_layers : options_of(options, Lever::kEncoderLayers)) {
-        levers[Lever::kEncoderLayers] = encoder_layers;
-        const double kept = share_kept(Lever::kScale, scale) * share_kept(Lever::kSkip, skip) *
-                            share_kept(Lever::kEncoderLayers, encoder_layers);
-        visit_look(levers, encode_ms(look, levers), kept, thoughts, visit);
-      }
-    }
-  }
+  for (const double pictures : options_of(request_.options, Lever::kPictures)) visit_pictures(pictures, visit);
   for (const LadderRung& rung : quality_.ladder) {
     if (is_between_options(rung.levers)) visit(evaluate(rung.levers));
   }
   if (request_.going_on) visit(evaluate_going_on());
+}
+
+// All ways to look at what a setting of Lever::kPictures leaves to be looked at, and to think about it.
+template <typename Visit>
+void Planner::Search::visit_pictures(double pictures, const Visit& visit) const {
+  std::vector<Candidate> thoughts(kept_by_tokens_.size() * kept_by_layers_.size());
+  Levers levers;
+  levers[Lever::kPictures] = pictures;
+  if (view_of(levers).looks.empty()) {
+    for (const double layers : options_of(request_.options, Lever::kLayers)) {
+      levers[Lever::kLayers] = layers;
+      visit(evaluate(levers));
+    }
+    return;
+  }
+  for (const double scale : options_of(request_.options, Lever::kScale)) {
+    levers[Lever::kScale] = scale;
+    const LookChoice& look = look_of(levers);
+    for (const double skip : options_of(request_.options, Lever::kSkip)) {
+      levers[Lever::kSkip] = skip;
+      think_all(look, levers, thoughts);
+      for (const double encoder_layers : options_of(request_.options, Lever::kEncoderLayers)) {
+        levers[Lever::kEncoderLayers] = encoder_layers;
+        const double kept = share_kept(Lever::kPictures, pictures) * share_kept(Lever::kScale, scale) *
+                            share_kept(Lever::kSkip, skip) * share_kept(Lever::kEncoderLayers, encoder_layers);
+        visit_look(levers, encode_ms(look, levers), kept, thoughts, visit);
+      }
+    }
+  }
 }
 
 // Not one of the combined options, and no lever set to what is beyond them.

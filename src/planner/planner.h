@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <limits>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -38,6 +39,13 @@ struct PastRows {
   double layers = 1;  // Lever::kLayers of the plan that computed them; plans of another take none over
 };
 
+/// What a setting of Lever::kPictures leaves to be looked at, and read: as the facts below are where all pictures are.
+struct PictureChoice {
+  std::vector<LookChoice> looks;
+  double file_pixels = 0;
+  double text_rows = 0;
+};
+
 /// What is known when a plan is made.
 struct PlanFacts {
   std::vector<LookChoice> looks;  // one for each option of Lever::kScale; empty where there is no picture
@@ -54,6 +62,8 @@ struct PlanFacts {
   double free_bytes = std::numeric_limits<double>::infinity();    // of memory, now
   double cache_bytes = 0;                                         // of the cache, taken already
   double context_rows = std::numeric_limits<double>::infinity();  // of prompt and answer
+
+  std::map<double, PictureChoice> instead;  // by the settings of Lever::kPictures that do not look at all pictures
 
   // What is done and can't be changed: all before `passed`, at these levers.
   Checkpoint passed = Checkpoint::kStart;

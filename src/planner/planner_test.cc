@@ -26,7 +26,11 @@ void for_all(const LeverOptions& options, const Visit& visit) {
     for (const double skip : options[1]) {
       for (const double encoder_layers : options[2]) {
         for (const double keep : options[3]) {
-          for (const double layers : options[4]) visit(Levers{{scale, skip, encoder_layers, keep, layers}});
+          for (const double layers : options[4]) {
+            for (const double pictures : options[5]) {
+              visit(Levers{{scale, skip, encoder_layers, keep, layers, pictures}});
+            }
+          }
         }
       }
     }
@@ -125,7 +129,8 @@ class Fixed : public testing::Test {
  protected:
   Fixed() : random_(4), costs_(random_.shape(), random_.hardware()), table_(table_of(random_.quality())) {
     request_ = random_.request();
-    request_.options = {{{1, 0.5}, {0, 1}, {1, 0.75}, {1, 0.5, 0.25}, {1, 0.5}}};
+    request_.options = {{{1, 0.5}, {0, 1}, {1, 0.75}, {1, 0.5, 0.25}, {1, 0.5}, {0}}};
+    request_.facts.instead.clear();
     request_.facts.looks = {{1, 576, 1, 576, 1e5}, {0.5, 144, 1, 144, 3e4}};
   }
   PlanChoice choose() const { return Planner(costs_, table_).choose(request_); }
@@ -205,7 +210,7 @@ TEST_F(Fixed, GoingOnAsBeforeIsOneMoreCandidate) {
 }
 
 TEST_F(Fixed, WhereNothingKeepsTheFloorTheBestThereIsGoesOnToo) {
-  request_.options = {{{1}, {1}, {1}, {1}, {1}}};
+  request_.options = {{{1}, {1}, {1}, {1}, {1}, {0}}};
   request_.budget.min_quality = 1;
   EXPECT_FALSE(choose().keeps_quality);
   request_.going_on = GoingOn{.levers = {{1, 1, 1, 1, 1}}, .past = {10, 400, 1}, .looks = {}};

@@ -80,10 +80,11 @@ class Field {
 };
 
 Expected<double> setting_of(Lever lever, const Field& field) {
-  if (lever != Lever::kSkip) return field.number(1e-6, 1);
-  SACCADE_ASSIGN_OR_RETURN(const double skip, field.number(0, static_cast<double>(kSkips.size() - 1)));
-  if (skip != std::floor(skip)) return field.wrong("is not a whole number");
-  return skip;
+  if (!is_index(lever)) return field.number(1e-6, 1);
+  const size_t count = lever == Lever::kSkip ? kSkips.size() : kPictureUses.size();
+  SACCADE_ASSIGN_OR_RETURN(const double index, field.number(0, static_cast<double>(count - 1)));
+  if (index != std::floor(index)) return field.wrong("is not a whole number");
+  return index;
 }
 
 Expected<Lever> lever_of(const std::string& name, const Field& field) {
@@ -103,7 +104,7 @@ Expected<std::vector<LossPoint>> read_curve(Lever lever, const Field& field) {
     SACCADE_ASSIGN_OR_RETURN(read.value, setting_of(lever, pair[0]));
     SACCADE_ASSIGN_OR_RETURN(read.loss, pair[1].number(0, 1));
     const bool is_less =
-        curve.empty() || (lever == Lever::kSkip ? read.value > curve.back().value : read.value < curve.back().value);
+        curve.empty() || (is_index(lever) ? read.value > curve.back().value : read.value < curve.back().value);
     if (!is_less) return point.wrong("does not leave out more than the one before");
     curve.push_back(read);
   }

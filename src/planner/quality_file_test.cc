@@ -28,7 +28,12 @@ QualityTable table() {
   made.delta = 0.1;
   ClassQuality& any = made.classes[kAnyClass];
   any.full_score = 0.96;
-  any.curves = {{{{1, 0}, {0.5, 0.25}}, {{0, 0}, {1, 0}, {3, 0.02}}, {{1, 0}}, {{1, 0}, {0.25, 0.01}}, {{1, 0}}}};
+  any.curves = {{{{1, 0}, {0.5, 0.25}},
+                 {{0, 0}, {1, 0}, {3, 0.02}},
+                 {{1, 0}},
+                 {{1, 0}, {0.25, 0.01}},
+                 {{1, 0}},
+                 {{0, 0}, {4, 0.9}}}};
   Levers levers;
   levers[Lever::kSkip] = 2;
   levers[Lever::kKeep] = 0.25;

@@ -9,7 +9,13 @@ const ClassQuality& QualityTable::of(const std::string& task_class) const {
   return found != classes.end() ? found->second : classes.at(kAnyClass);
 }
 
-double expected_loss(const std::vector<LossPoint>& curve, double value) {
+double expected_loss(const ClassQuality& quality, Lever lever, double value) {
+  const std::vector<LossPoint>& curve = quality.curves[static_cast<size_t>(lever)];
+  if (lever == Lever::kPictures) {
+    const auto point = std::ranges::find(curve, value, &LossPoint::value);
+    if (point != curve.end()) return point->loss;
+    return value == Levers()[lever] ? 0 : 1;
+  }
   if (curve.empty()) return value >= 1 ? 0 : 1;
   if (curve.size() == 1) return value == curve[0].value ? curve[0].loss : 1;  // nothing but rest was tried
   // Settings may ascend (kSkip) or descend (shares).
@@ -31,7 +37,7 @@ double expected_loss(const ClassQuality& quality, const Levers& levers) {
   }
   double kept = 1;
   for (size_t lever = 0; lever < kNumLevers; ++lever) {
-    kept *= 1 - expected_loss(quality.curves[lever], levers.values[lever]);
+    kept *= 1 - expected_loss(quality, static_cast<Lever>(lever), levers.values[lever]);
   }
   return 1 - kept;
 }
@@ -50,12 +56,16 @@ QualityTable published_priors() {
   any.curves[3] = {{1, 0}, {0.333, 0.02}, {0.222, 0.033}, {0.111, 0.063}, {0.056, 0.098}};
   // ShortV and AdaLLaVA-L at 85 and 60 %.
   any.curves[4] = {{1, 0}, {0.85, 0.017}, {0.6, 0.045}, {0.5, 0.09}};
+  // What text in place of a picture loses is published of no model as it is used here, and what a model says blindly
+  // of none: guesses, on the safe side, until a calibration tells.
+  any.curves[5] = {{0, 0}, {1, 0.03}, {2, 0.1}, {3, 0.4}, {4, 0.6}};
   // Documents lose five times as much to lost tokens (Qwen3-VL-8B, DocVQA 94.5 to 77.7 at half, 2511.02650), and twice
   // to lost layers (TextVQA 58.2 to 47.7 at 60 %).
   ClassQuality reading = any;
   reading.curves[0] = {{1, 0}, {0.75, 0.06}, {0.5, 0.25}, {0.375, 0.45}, {0.25, 0.7}};
   reading.curves[3] = {{1, 0}, {0.5, 0.178}, {0.25, 0.35}, {0.1, 0.6}};
   reading.curves[4] = {{1, 0}, {0.85, 0.064}, {0.6, 0.18}, {0.5, 0.25}};
+  reading.curves[5] = {{0, 0}, {1, 0.03}, {2, 0.1}, {3, 0.3}, {4, 0.95}};
   table.classes = {{kAnyClass, any}, {"read", reading}};
   return table;
 }

@@ -50,8 +50,9 @@ struct QualityTable {
 /// Published figures of other models, each with its source beside it.
 QualityTable published_priors();
 
-/// Between the curve's points; the last point's beyond.
-double expected_loss(const std::vector<LossPoint>& curve, double value);
+/// Between the curve's points; the last point's beyond. Of Lever::kPictures, the point's own, and all is lost by what
+/// was not tried: its settings have nothing in common.
+double expected_loss(const ClassQuality& quality, Lever lever, double value);
 
 /// The levers' losses taken as independent; a rung's own where they are one's.
 double expected_loss(const ClassQuality& quality, const Levers& levers);

@@ -6,17 +6,31 @@
 namespace saccade {
 namespace {
 
-constexpr double kMemory = 0.995;   // weight of a measurement after another one
-constexpr double kPaceRate = 0.08;  // of the latest measurement
+constexpr double kMemory = 0.995;  // weight of a measurement after another one
+constexpr double kPaceRate = 0.2;  // of the latest measurement, as far as it is no outlier
 // The same where it is the second in a row that is so many spreads off to one side.
 constexpr double kQuickPaceRate = 0.6;
-constexpr double kFarSpreads = 1.5;
+constexpr double kFarSpreads = 1.5;   // a measurement farther off is an outlier, unless it is the second
 constexpr double kSpreadRate = 0.05;  // the same of the spread
+constexpr double kKnotRate = 0.15;    // the same of the knots beside it
 constexpr double kLargestStep = 1.5;  // logarithm of the farthest that one measurement may be off
 constexpr int64_t kFirstOnes = 5;     // measurements that settle the line rather than the pace
 // As if the anchor, and no offset, had been measured so often before.
 constexpr double kScaleTrust = 0.5;
 constexpr double kOffsetTrust = 0.02;  // at a millisecond
+
+// Where a load stands among the knots: `below` and the next one, `share` of the way.
+struct KnotPlace {
+  size_t below = 0;
+  double share = 0;
+};
+
+KnotPlace knot_place(double x_ms) {
+  constexpr double kLast = static_cast<double>(StageResidual::kNumKnots - 1) - 1e-6;
+  const double place = std::log(x_ms) / StageResidual::kKnotStep + StageResidual::kZeroKnot;
+  const double inside = std::clamp(place, 0.0, kLast);
+  return {static_cast<size_t>(inside), inside - std::floor(inside)};
+}
 
 }  // namespace
 
@@ -41,7 +55,19 @@ void RecentQuantiles::refresh() {
 }
 
 double StageResidual::predict_ms(double x_ms) const {
-  return std::exp(state_.log_pace) * (scale_ * state_.anchor * x_ms + offset_ms_);
+  const double line_ms = scale_ * state_.anchor * x_ms + offset_ms_;
+  if (!(x_ms > 0)) return std::exp(state_.log_pace) * line_ms;
+  const auto [below, share] = knot_place(x_ms);
+  const std::array<double, kNumKnots>& knots = state_.log_corrections;
+  return std::exp(state_.log_pace + (1 - share) * knots[below] + share * knots[below + 1]) * line_ms;
+}
+
+void StageResidual::correct(double x_ms, double error) {
+  const auto [below, share] = knot_place(x_ms);
+  const double largest = kFarSpreads * state_.spread;
+  const double step = kKnotRate * std::clamp(error, -largest, largest);
+  state_.log_corrections[below] += (1 - share) * step;
+  state_.log_corrections[below + 1] += share * step;
 }
 
 double StageResidual::pace() const {
@@ -76,9 +102,10 @@ void StageResidual::add(double x_ms, double measured_ms) {
   const double error = std::clamp(std::log(measured_ms / predicted_ms), -kLargestStep, kLargestStep);
   const bool is_first = state_.count < kFirstOnes;
   if (!is_first) {
+    if (x_ms > 0) correct(x_ms, error);
     const double far = kFarSpreads * state_.spread;
     const bool has_turned = std::min(error, last_error_) > far || std::max(error, last_error_) < -far;
-    state_.log_pace += (has_turned ? kQuickPaceRate : kPaceRate) * error;
+    state_.log_pace += has_turned ? kQuickPaceRate * error : kPaceRate * std::clamp(error, -far, far);
     last_error_ = error;
     state_.spread += kSpreadRate * (1.25 * std::abs(error) - state_.spread);  // the mean of |x| is 0.8 sigma
   }

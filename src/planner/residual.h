@@ -31,10 +31,16 @@ class RecentQuantiles {
 };
 
 /// The time of one stage: `scale * x + offset` of a roofline's x, by least squares of relative errors in which older
-/// measurements weigh less, times a pace that follows what else the machine does: slowly, and at once where two
+/// measurements weigh less; times what loads of about that size took beside the line, since caches and threads make
+/// none of it straight; times a pace that follows what else the machine does: slowly, and at once where two
 /// measurements in a row are far off to the same side.
 class StageResidual {
  public:
+  // Corrections stand at e^(kKnotStep * (i - kZeroKnot)) milliseconds of x, the logarithm between them is linear.
+  static constexpr size_t kNumKnots = 48;
+  static constexpr double kKnotStep = 0.5;
+  static constexpr double kZeroKnot = 16;
+
   double predict_ms(double x_ms) const;
   /// Relative spread of the last measurements around their predictions, as a standard deviation of logarithms.
   double spread() const { return state_.spread; }
@@ -46,6 +52,7 @@ class StageResidual {
     double anchor = 1;  // the first measurement over its x: what `scale` is told in
     // Normal equations of (scale, offset): sums of relative weights.
     double xx = 0, xo = 0, oo = 0, xy = 0, oy = 0;
+    std::array<double, kNumKnots> log_corrections = {};
     double log_pace = 0;
     double spread = 0.3;
     int64_t count = 0;
@@ -55,6 +62,7 @@ class StageResidual {
 
  private:
   void solve();
+  void correct(double x_ms, double error);
 
   State state_;
   double scale_ = 1;

@@ -32,6 +32,21 @@ TEST(StageResidual, FindsTheLine) {
   EXPECT_NEAR(residual.spread(), 0.02, 0.015);
 }
 
+TEST(StageResidual, FindsWhatIsNoLine) {
+  std::mt19937 random(5);
+  std::uniform_real_distribution<double> x(1, 40);
+  std::normal_distribution<double> noise(0, 0.02);
+  StageResidual residual;
+  const auto true_ms = [](double x_ms) { return x_ms < 10 ? 2 * x_ms : 40 + x_ms; };  // threads that give way at 10
+  for (int i = 0; i < 400; ++i) {
+    const double x_ms = x(random);
+    residual.add(x_ms, true_ms(x_ms) * std::exp(noise(random)));
+  }
+  EXPECT_NEAR(residual.predict_ms(4), 8, 1);
+  EXPECT_NEAR(residual.predict_ms(20), 60, 3);
+  EXPECT_NEAR(residual.predict_ms(35), 75, 4);
+}
+
 TEST(StageResidual, FollowsAMachineThatSlowsDownWithinAFewAnswers) {
   std::mt19937 random(2);
   StageResidual residual;

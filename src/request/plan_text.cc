@@ -102,6 +102,16 @@ std::optional<std::string> written_prunings(const Plan& plan, bool ranks_before)
   return text.empty() ? std::nullopt : std::optional(text);
 }
 
+bool set_use(PictureUse& target, std::string_view text) {
+  const auto use = parse_picture_use(text);
+  target = use.value_or(target);
+  return use.has_value();
+}
+
+std::optional<std::string> written_use(PictureUse use) {
+  return use == PictureUse::kLook ? std::nullopt : std::optional<std::string>(to_string(use));
+}
+
 // A name that is neither empty nor holds what separates parts.
 bool is_name(std::string_view text) {
   return !text.empty() && text.find_first_of(",=: \t") == std::string_view::npos;
@@ -114,10 +124,15 @@ std::optional<std::string> written_flag(bool is_set) {
 constexpr const char* kShare = "a number over 0 and at most 1";
 constexpr const char* kCount = "a whole number, 1 or more";
 constexpr const char* kLayers = "layers from 0 on with plus signs between them, as in 3+5";
+constexpr const char* kUses = "look, text or none";
 constexpr const char* kPrunings = "LAYER:SHARE with plus signs between them, as in 8:0.5+16:0.25";
 
 // In the order of the fields of Plan.
 constexpr auto kParts = std::to_array<Part>({
+    {"pictures", kUses, [](std::string_view text, Plan& plan) { return set_use(plan.pictures, text); },
+     [](const Plan& plan) { return written_use(plan.pictures); }},
+    {"earlier-pictures", kUses, [](std::string_view text, Plan& plan) { return set_use(plan.earlier_pictures, text); },
+     [](const Plan& plan) { return written_use(plan.earlier_pictures); }},
     {"detail", "auto, low or high",
      [](std::string_view text, Plan& plan) {
        const auto detail = parse_detail(text);

@@ -8,7 +8,8 @@ namespace {
 
 // Every part once, in the order of plan_text().
 constexpr const char* kAllParts =
-    "detail=low,picture-tokens=200,scale=0.5,resolution=168,crop-margins,skip-equal=0,skip-equal-margin=0,merge=4,"
+    "pictures=none,earlier-pictures=text,detail=low,picture-tokens=200,scale=0.5,resolution=168,crop-margins,skip-"
+    "equal=0,skip-equal-margin=0,merge=4,"
     "encoder-keep=0.4,encoder-layers=0.75,keep=144,keep-share=0.25,strategy=divprune,keep-threshold=-0.1,repack,layers="
     "0.6,"
     "skip-layers=3+5,freeze-layers=2,prune=8:0.5+16:0.25,prune-fastv=2:0.5,exit=0.9,plan-seed=7";
@@ -21,6 +22,8 @@ std::string error_of(std::string_view text) {
 TEST(PlanText, ReadsEveryPart) {
   const auto plan = parse_plan(kAllParts);
   ASSERT_TRUE(plan.is_ok()) << plan.status().message();
+  EXPECT_EQ(plan->pictures, PictureUse::kNone);
+  EXPECT_EQ(plan->earlier_pictures, PictureUse::kText);
   EXPECT_EQ(plan->detail, Detail::kLow);
   EXPECT_EQ(plan->picture_tokens, 200);
   EXPECT_EQ(plan->scale, 0.5);

@@ -3,6 +3,7 @@
 #include <array>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <string_view>
 #include <utility>
 
 #include "base/format.h"
@@ -17,13 +18,14 @@ double rounded(double value) {
   return std::round(value * 1000) / 1000;
 }
 
-std::array<std::pair<const char*, double>, 9> stage_list(const StageTimes& stages) {
+std::array<std::pair<const char*, double>, 10> stage_list(const StageTimes& stages) {
   return {{{"load", stages.load},
            {"media_decode", stages.media_decode},
            {"prompt", stages.prompt},
            {"resize", stages.resize},
            {"encode", stages.encode},
            {"project", stages.project},
+           {"describe", stages.describe},
            {"compress", stages.compress},
            {"prefill", stages.prefill},
            {"decode", stages.decode}}};
@@ -31,6 +33,11 @@ std::array<std::pair<const char*, double>, 9> stage_list(const StageTimes& stage
 
 // What became of a picture's tokens, where they became fewer.
 std::string picture_line(const PictureReceipt& picture, size_t number) {
+  if (picture.use == PictureUse::kNone) return format("  picture %zu: left out\n", number);
+  if (picture.use == PictureUse::kText) {
+    return format("  picture %zu: %lld tokens of text in its place\n", number,
+                  static_cast<long long>(picture.text_tokens));
+  }
   if (picture.visual_tokens == picture.laid_out_tokens) return "";
   std::string line =
       format("  picture %zu: %lld of %lld visual tokens", number, static_cast<long long>(picture.visual_tokens),
@@ -45,6 +52,8 @@ Json receipt_json(const Receipt& receipt) {
   Json pictures = Json::array();
   for (const PictureReceipt& picture : receipt.pictures) {
     pictures.push_back({{"name", picture.name},
+                        {"use", to_string(picture.use)},
+                        {"text_tokens", picture.text_tokens},
                         {"width", picture.width},
                         {"height", picture.height},
                         {"resized_width", picture.resized_width},
@@ -107,7 +116,10 @@ std::string answer_json(const Answer& answer) {
 
 std::string receipt_table(const Receipt& receipt) {
   std::string table = "  stage            ms\n";
-  for (const auto& [name, ms] : stage_list(receipt.stages_ms)) table += format("  %-12s %8.1f\n", name, ms);
+  for (const auto& [name, ms] : stage_list(receipt.stages_ms)) {
+    const bool is_rare = std::string_view(name) == "describe";
+    if (!is_rare || ms > 0) table += format("  %-12s %8.1f\n", name, ms);
+  }
   table += format("  %-12s %8.1f", "total", receipt.latency_ms);
   if (receipt.ttft_ms) table += format("   first token after %.1f", *receipt.ttft_ms);
   table += '\n';

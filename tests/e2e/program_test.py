@@ -461,6 +461,64 @@ class Plans(ProgramTest):
         self.assertEqual(copy.read_bytes(), PICTURE.read_bytes())
 
 
+class Substitution(ProgramTest):
+    """Text, or nothing, in place of pictures."""
+
+    def setUp(self):
+        super().setUp()
+        self.texts = self.folder / "texts.sqlite"
+
+    def receipt(self, *args):
+        result = run("ask", MODEL, "--json", "--image", PICTURE, "--texts", self.texts, *args, "What is the total?")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        return json.loads(result.stdout)["receipt"]
+
+    def test_a_text_is_made_once_and_kept(self):
+        described = run("describe", MODEL, "--json", "--texts", self.texts, PICTURE)
+        self.assertEqual(described.returncode, 0, described.stderr)
+        text = json.loads(described.stdout)
+        self.assertEqual(set(text), {"image", "caption", "transcription"})
+        receipt = self.receipt("--pictures", "text")
+        self.assertEqual(receipt["plan"], "pictures=text")
+        self.assertEqual(receipt["stages_ms"]["describe"], 0)
+        self.assertEqual(receipt["tokens"]["visual"], 0)
+        self.assertEqual(receipt["pictures"][0]["use"], "text")
+        self.assertGreater(receipt["pictures"][0]["text_tokens"], 0)
+        with sqlite3.connect(self.texts) as kept:
+            self.assertEqual(kept.execute("SELECT caption, transcription FROM texts").fetchall(),
+                             [(text["caption"], text["transcription"])])
+
+    def test_a_conversation_makes_texts_while_it_waits(self):
+        with subprocess.Popen(
+            [PROGRAM, "ask", MODEL, "-i", "-q", "--texts", self.texts, "--image", PICTURE],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        ) as program:
+            program.stdin.write(b"What is the total?\n")
+            program.stdin.flush()
+            read_until(program.stdout, b"\n")
+            deadline = time.monotonic() + 60
+            count = 0
+            while count == 0 and time.monotonic() < deadline:
+                time.sleep(0.05)
+                with sqlite3.connect(self.texts) as kept:
+                    count = kept.execute("SELECT count(*) FROM texts").fetchone()[0]
+            program.stdin.write(b"What is the total?\n")
+            program.stdin.close()
+            self.assertEqual(program.stdout.read(), b"149.80\n")
+        self.assertEqual((program.returncode, count), (0, 1))
+
+    def test_pictures_are_left_out(self):
+        receipt = self.receipt("--pictures", "none")
+        self.assertEqual((receipt["tokens"]["visual"], receipt["flops"]["encode"]), (0, 0))
+        self.assertEqual(receipt["pictures"][0]["use"], "none")
+
+    def test_refuses_a_file_of_something_else(self):
+        self.texts.write_bytes(b"x" * 4096)
+        result = run("ask", MODEL, "--texts", self.texts, "--image", PICTURE, "What is the total?")
+        self.assertNotEqual(result.returncode, 0)
+        self.assertIn("texts.sqlite", result.stderr)
+
+
 class Layers(ProgramTest):
     def setUp(self):
         super().setUp()

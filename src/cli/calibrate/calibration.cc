@@ -16,13 +16,13 @@ namespace {
 constexpr size_t kLeastOfClass = 60;
 constexpr int64_t kLeastRight = 2;
 // Plans of several levers that are tried: of all questions, and of each class's own.
-constexpr int kCombined = 16;
-constexpr int kCombinedOfClass = 8;
+constexpr int kCombined = 28;
+constexpr int kCombinedOfClass = 10;
 constexpr double kMaxTriedLoss = 0.4;
 // Taken as lost by each step of a lever: of plans that seem to lose nothing, those that leave out less are tried too.
 constexpr double kStepLoss = 0.001;
 constexpr double kMaxRungLoss = 0.3;
-constexpr size_t kMaxRungs = 10;
+constexpr size_t kMaxRungs = 12;
 // What loses so much on the first questions is not tried on the others.
 constexpr size_t kFirstQuestions = 80;
 constexpr int64_t kLeastTried = 20;

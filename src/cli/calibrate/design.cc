@@ -1,6 +1,7 @@
 #include "cli/calibrate/design.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 namespace saccade {
@@ -10,6 +11,13 @@ constexpr double kPriorQuestions = 10;
 
 bool is_safer(const PlanPoint& a, const PlanPoint& b) {
   return a.loss != b.loss ? a.loss < b.loss : a.ms < b.ms;
+}
+
+// Whether it sets how to look at pictures that it does not look at.
+bool is_redundant(const Levers& levers) {
+  if (levers.pictures().all == PictureUse::kLook) return false;
+  return std::ranges::any_of(std::array{Lever::kScale, Lever::kSkip, Lever::kEncoderLayers, Lever::kKeep},
+                             [&](Lever lever) { return levers[lever] != Levers()[lever]; });
 }
 
 }  // namespace
@@ -36,6 +44,7 @@ std::vector<Levers> all_plans(const LeverOptions& options) {
     }
     plans = std::move(more);
   }
+  std::erase_if(plans, is_redundant);
   return plans;
 }
 
@@ -91,7 +100,8 @@ ClassQuality fit_curves(const AnswerBook& book, const LeverOptions& options, std
       const auto count = static_cast<double>(means.num_questions);
       double loss = means.loss;
       if (prior != nullptr) {
-        loss = (loss * count + expected_loss(prior->curves[i], value) * kPriorQuestions) / (count + kPriorQuestions);
+        loss = (loss * count + expected_loss(*prior, static_cast<Lever>(i), value) * kPriorQuestions) /
+               (count + kPriorQuestions);
       }
       points.push_back({value, loss});
       weights.push_back(count);

@@ -12,7 +12,7 @@ namespace saccade {
 
 /// The settings of one lever beside rest, the others at rest.
 std::vector<Levers> one_lever_plans(const LeverOptions& options);
-/// Every combination of settings.
+/// Every combination of settings that says something: how to look says nothing where nothing is looked at.
 std::vector<Levers> all_plans(const LeverOptions& options);
 /// How many levers a plan moves.
 int num_moved(const Levers& levers);

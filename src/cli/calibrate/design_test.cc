@@ -11,7 +11,7 @@ namespace {
 using ::testing::ElementsAre;
 
 LeverOptions few_options() {
-  return {{{1, 0.5}, {0, 1, 2}, {1}, {1, 0.25}, {1}}};
+  return {{{1, 0.5}, {0, 1, 2}, {1}, {1, 0.25}, {1}, {0}}};
 }
 
 Levers levers_of(double scale, double skip, double keep) {
@@ -34,6 +34,9 @@ TEST(Design, PlansOfOneLeverAndOfAll) {
   const std::vector<Levers> all = all_plans(few_options());
   EXPECT_EQ(all.size(), 12);
   EXPECT_TRUE(all.front().is_full());
+  LeverOptions blind = few_options();
+  options_of(blind, Lever::kPictures) = {0, 4};
+  EXPECT_EQ(all_plans(blind).size(), 13);
   EXPECT_EQ(num_moved(levers_of(0.5, 0, 0.25)), 2);
   EXPECT_EQ(num_steps(few_options(), levers_of(0.5, 2, 1)), 3);
   EXPECT_EQ(num_steps(few_options(), Levers()), 0);

@@ -48,10 +48,10 @@ class RandomRequests {
   ClassQuality quality() {
     ClassQuality quality;
     for (size_t lever = 0; lever < kNumLevers; ++lever) {
-      const bool is_index = lever == static_cast<size_t>(Lever::kSkip);
+      const bool has_indices = is_index(static_cast<Lever>(lever));
       double loss = 0;
       for (int i = 0; i < 4; ++i) {
-        quality.curves[lever].push_back({is_index ? i : 1 - 0.25 * i, loss});
+        quality.curves[lever].push_back({has_indices ? i : 1 - 0.25 * i, loss});
         loss += between(0, 0.15);
       }
     }
@@ -59,7 +59,7 @@ class RandomRequests {
   }
 
   LeverOptions options() {
-    LeverOptions options = {{{1}, {0}, {1}, {1}, {1}}};
+    LeverOptions options = {{{1}, {0}, {1}, {1}, {1}, {0}}};
     for (const Lever lever : {Lever::kScale, Lever::kEncoderLayers, Lever::kKeep, Lever::kLayers}) {
       const int64_t num = count(0, 5);
       for (int64_t i = 1; i <= num; ++i) {
@@ -91,7 +91,21 @@ class RandomRequests {
     facts.expected_tokens = static_cast<double>(count(1, 50));
     facts.p95_tokens = facts.expected_tokens * 2;
     facts.elapsed_ms = between(0, 5);
+    if (chance(0.3)) add_substitutes(request);
     return request;
+  }
+
+  /// As of two pictures, one of which may be given up, or both.
+  void add_substitutes(PlanRequest& request) {
+    PlanFacts& facts = request.facts;
+    PictureChoice one = {facts.looks, facts.file_pixels / 2, facts.text_rows};
+    for (LookChoice& look : one.looks) {
+      for (double* part : {&look.tokens, &look.patches, &look.tiles, &look.resized_pixels}) *part /= 2;
+    }
+    facts.instead[2] = one;
+    facts.instead[3] = {{}, 0, facts.text_rows + static_cast<double>(count(10, 300))};
+    facts.instead[4] = {{}, 0, facts.text_rows};
+    options_of(request.options, Lever::kPictures) = {0, 2, 3, 4};
   }
 
  private:
