@@ -18,7 +18,8 @@ struct Budget {
   std::optional<double> max_cost_usd;    // by the engine's prices
   std::optional<double> min_quality;     // share of the full plan's quality, 0..1
   BudgetMode mode = BudgetMode::kBestEffort;
-  double waited_ms = 0;  // since the request arrived, before the engine was asked: in a queue, on the way
+  double waited_ms = 0;    // since the request arrived, before the engine was asked: in a queue, on the way
+  int64_t num_queued = 0;  // requests that wait behind this one, each for as long as it takes
 
   bool is_limited() const { return max_latency_ms || max_ttft_ms || max_cost_usd || min_quality; }
 };

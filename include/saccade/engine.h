@@ -48,6 +48,9 @@ struct EngineOptions {
   // Where the texts that stand in place of pictures are kept, beside memory; null: nowhere.
   std::shared_ptr<PictureTextStore> picture_texts;
   std::optional<Price> price;  // of this model, for receipts and for budgets of money
+  // That the process may have resident, the model included; what an answer would take is reckoned before it begins. 0:
+  // what the machine, and the limit of the process's control group, have free.
+  uint64_t max_memory_bytes = 0;
   uint64_t max_image_pixels = 100'000'000;
   uint64_t max_image_bytes = 64ull << 20;
 };

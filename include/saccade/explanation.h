@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,10 @@ struct PlanExplanation {
   std::string shortfall;     // what can't be promised, and the best that can; empty: nothing
   int64_t num_compared = 0;  // plans
   double planning_ms = 0;
+  uint64_t free_memory_bytes = 0;  // for the answer; UINT64_MAX where the system won't say
+  // Share of the last ten seconds in which something that could run waited for a processor; absent where the system
+  // won't say.
+  std::optional<double> cpu_pressure;
   bool is_machine_measured = false;  // else predictions begin with a guess
   bool is_calibrated = false;        // else quality is that of other models
 };

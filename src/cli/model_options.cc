@@ -30,6 +30,11 @@ void add_model_options(CLI::App& command, EngineOptions& options) {
           std::map<std::string, KvType>{{"f32", KvType::kF32}, {"f16", KvType::kF16}, {"q8_0", KvType::kQ8_0}},
           CLI::ignore_case))
       ->option_text("f32|f16|q8_0");
+  command
+      .add_option("--max-memory", options.max_memory_bytes,
+                  "Memory that the program may take, the model included: 2GiB (default: what is free)")
+      ->transform(CLI::AsSizeValue(/*kb_is_1000=*/false))
+      ->option_text("SIZE");
   command.add_flag("!--no-speculation", options.speculates, "Do not guess tokens ahead (answers are the same)");
   add_picture_options(command, options.has_exact_pixels, options.enlarges_pictures);
   command

@@ -24,6 +24,11 @@ uint64_t KvBlockPool::block_bytes() const {
   return static_cast<uint64_t>(2 * kBlockTokens * shape_.num_heads * shape_.row_bytes());
 }
 
+uint64_t KvBlockPool::taken_bytes() const {
+  std::lock_guard lock(mutex_);
+  return blocks_.size() * block_bytes();
+}
+
 Expected<std::byte*> KvBlockPool::take() {
   std::lock_guard lock(mutex_);
   if (free_.empty()) {

@@ -38,6 +38,7 @@ class KvBlockPool {
 
   const KvShape& shape() const { return shape_; }
   uint64_t block_bytes() const;  // keys and values of kBlockTokens tokens
+  uint64_t taken_bytes() const;  // of memory, by blocks in use and by those kept for reuse
 
   /// A block of [2, num_heads, kBlockTokens] rows: keys, then values. kResourceExhausted when max_bytes are in use.
   Expected<std::byte*> take();
@@ -46,7 +47,7 @@ class KvBlockPool {
  private:
   const KvShape shape_;
   const uint64_t max_bytes_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   // Guarded by mutex_.
   std::vector<Tensor> blocks_;
   std::vector<std::byte*> free_;

@@ -13,8 +13,10 @@
 #include "engine/decoder_plan.h"
 #include "engine/describe.h"
 #include "engine/explain.h"
+#include "engine/past_rows.h"
 #include "engine/plan_facts.h"
 #include "engine/stage_timer.h"
+#include "planner/memory_model.h"
 #include "platform/process_memory.h"
 #include "request/plan_text.h"
 #include "request/request_id.h"
@@ -59,7 +61,7 @@ Status AnswerRun::open() {
   Receipt& receipt = answer_.receipt;
   {
     const StageTimer timer(receipt.stages_ms.media_decode);
-    SACCADE_ASSIGN_OR_RETURN(pictures_, open_pictures(request_, engine_.model, engine_.picture_options().limits));
+    SACCADE_ASSIGN_OR_RETURN(pictures_, open_pictures(request_, engine_.model, engine_.picture_options()));
   }
   uses_.assign(pictures_.size(), PictureUse::kLook);
   texts_.resize(pictures_.size());
@@ -117,12 +119,12 @@ Status AnswerRun::substitute() {
 // what a picture shows.
 Status AnswerRun::lay_out() {
   SACCADE_RETURN_IF_ERROR(open());
-  if (request_.budget.is_limited()) {
-    SACCADE_RETURN_IF_ERROR(plan_within_budget());
+  if (request_.budget.is_limited()) SACCADE_RETURN_IF_ERROR(plan_within_budget());
+  if (may_change_plan()) {
     SACCADE_RETURN_IF_ERROR(look_within_budget());
     SACCADE_RETURN_IF_ERROR(begin_conversation());
   } else {
-    SACCADE_RETURN_IF_ERROR(substitute());
+    if (!budget_) SACCADE_RETURN_IF_ERROR(substitute());
     SACCADE_RETURN_IF_ERROR(follow_plan());
     SACCADE_RETURN_IF_ERROR(begin_conversation());
     if (!look_.keeps_layout()) SACCADE_RETURN_IF_ERROR(look_ahead());
@@ -141,11 +143,8 @@ Plan AnswerRun::plan_of_seen() const {
 Status AnswerRun::follow_plan() {
   const StageTimer timer(answer_.receipt.stages_ms.prompt);
   SACCADE_ASSIGN_OR_RETURN(look_, make_look_plan(engine_.model, request_, plan_of_seen()));
-  look_.may_change = budget_.has_value();
-  for (Picture& picture : pictures_) {
-    picture.facts.digest = picture.media_digest ^ look_.digest;
-    picture.facts.is_repacked = look_.plan.repacks_positions;
-  }
+  look_.may_change = may_change_plan();
+  for (Picture& picture : pictures_) set_look(look_, picture);
   return {};
 }
 
@@ -200,6 +199,10 @@ Expected<PlanRequest> AnswerRun::describe_request() {
                                                            whole.num_rows() - whole.num_visual()));
   SACCADE_ASSIGN_OR_RETURN(const std::vector<std::optional<double>> rows, text_rows());
   SACCADE_RETURN_IF_ERROR(add_substitutes(engine_.model, *engine_.planning, request_, pictures_, rows, described));
+  described.facts.free_bytes = static_cast<double>(engine_.free_bytes());
+  described.facts.cache_bytes = static_cast<double>(engine_.kv_blocks->taken_bytes());
+  described.facts.context_rows = static_cast<double>(engine_.info.context_length);
+  SACCADE_RETURN_IF_ERROR(add_past(engine_, request_, spans_, pictures_, described));
   return described;
 }
 
@@ -221,7 +224,10 @@ Status AnswerRun::plan_within_budget() {
   budget_.emplace(*engine_.planning, std::move(described), request_.plan);
   SACCADE_ASSIGN_OR_RETURN(plan_, budget_->begin(clock_.elapsed_ms()));
   if (unseen_.empty()) SACCADE_RETURN_IF_ERROR(substitute());
-  for (Picture& picture : pictures_) SACCADE_RETURN_IF_ERROR(set_fineness(plan_, picture));
+  for (size_t i = 0; i < pictures_.size(); ++i) {
+    SACCADE_RETURN_IF_ERROR(set_fineness(plan_, pictures_[i]));
+    pictures_[i].tell_layout(answer_.receipt.pictures[i]);
+  }
   return {};
 }
 
@@ -321,6 +327,33 @@ Status AnswerRun::check_room() const {
              static_cast<long long>(info.context_length), advice.c_str()));
 }
 
+// Without a budget there is no other plan to turn to.
+Status AnswerRun::check_memory(int64_t first_row) {
+  const StageTimer timer(answer_.receipt.stages_ms.prompt);
+  LookChoice look;  // of what is still to be encoded
+  for (size_t i = 0; i < pictures_.size(); ++i) {
+    if (answer_.receipt.pictures[i].is_cached || !pictures_[i].pieces.empty()) continue;
+    SACCADE_RETURN_IF_ERROR(add_picture(engine_.model, engine_.shape, pictures_[i], look));
+  }
+  const MemoryLoad load = {.file_pixels = look.decoded_pixels,
+                           .resized_pixels = look.resized_pixels,
+                           .encoded_tokens = look.tokens,
+                           .patches = look.largest_patches,
+                           .tiles = look.largest_tiles,
+                           .visual_tokens = look.tokens,
+                           .new_rows = static_cast<double>(prompt_.num_rows() - first_row),
+                           .kept_rows = static_cast<double>(prompt_.num_rows() + 1),
+                           .kept_layers = static_cast<double>(engine_.shape.decoder.num_layers)};
+  const double held = static_cast<double>(engine_.kv_blocks->taken_bytes());
+  const double needed = memory_of(engine_.shape, load).peak(held);
+  const uint64_t free = engine_.free_bytes();
+  if (needed <= static_cast<double>(free)) return {};
+  return resource_exhausted("the answer takes " + format_bytes(static_cast<uint64_t>(needed)) + " of memory, where " +
+                            format_bytes(free) +
+                            " are free; let a budget choose what fits (--within), look less finely (--scale), or "
+                            "allow more memory (--max-memory)");
+}
+
 ProgressFunction AnswerRun::progress_of(std::string_view stage, double begin, double end) const {
   if (!callbacks_.on_progress) return {};
   return [this, stage, begin, end](double fraction) {
@@ -342,6 +375,7 @@ Status AnswerRun::encode_missing(int64_t first_row) {
     if (run.first_row + run.num_tokens <= first_row) continue;
     receipt.pictures[static_cast<size_t>(run.picture_idx)].is_cached = false;
   }
+  if (!budget_) SACCADE_RETURN_IF_ERROR(check_memory(first_row));
   for (size_t i = 0; i < pictures_.size(); ++i) {
     if (receipt.pictures[i].is_cached || !pictures_[i].pieces.empty()) continue;
     SACCADE_RETURN_IF_ERROR(encode(i));
@@ -444,6 +478,7 @@ Status AnswerRun::run_stages() {
   SACCADE_RETURN_IF_ERROR(encode_missing(first_row));
   if (budget_) budget_->pass_compress(clock_.elapsed_ms());
   SACCADE_ASSIGN_OR_RETURN(Tensor logits, prefill(first_row));
+  engine_.levers = budget_ ? budget_->levers() : Levers();
   if (budget_) budget_->pass_prefill(clock_.elapsed_ms());
   return generate(std::move(logits));
 }

@@ -3,43 +3,19 @@
 
 #include <array>
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "engine/budget_run.h"
-#include "engine/conversation.h"
-#include "engine/model.h"
+#include "engine/engine_state.h"
 #include "engine/picture_texts.h"
 #include "engine/pictures.h"
-#include "engine/planning.h"
 #include "engine/prompt.h"
 #include "platform/clock.h"
-#include "platform/thread_pool.h"
 #include "saccade/engine.h"
 
 namespace saccade {
-
-/// What answers share: what was loaded, and what earlier ones left behind.
-struct EngineState {
-  EngineOptions options;
-  Model model;
-  std::unique_ptr<ThreadPool> pool;
-  ModelInfo info;
-  TaskRules rules;
-  std::shared_ptr<KvBlockPool> kv_blocks;  // that conversations take their rows' memory from
-  Conversation conversation;
-  PictureTexts picture_texts;
-  std::optional<Planning> planning;                  // of engines that were asked with a budget
-  std::unordered_map<uint64_t, LookedAt> looked_at;  // by the digest of a picture and a plan
-  bool is_load_counted = false;
-
-  PictureOptions picture_options() const {
-    return {{options.max_image_bytes, options.max_image_pixels}, options.has_exact_pixels};
-  }
-};
 
 /// Thread safety: one thread, and one run at a time of an engine.
 class AnswerRun {
@@ -61,6 +37,7 @@ class AnswerRun {
 
  private:
   Status follow_plan();
+  bool may_change_plan() const { return budget_ && !budget_->goes_on(); }
   Status begin_conversation();
   Status look_ahead();
   void remember_look(const Picture& picture);
@@ -78,6 +55,7 @@ class AnswerRun {
   Status encode(size_t picture_idx);
   Status build();
   Status check_room() const;
+  Status check_memory(int64_t first_row);
   Status run_stages();
   Status generate(Tensor logits);
   StageLoads loads() const;

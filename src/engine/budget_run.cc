@@ -57,18 +57,31 @@ Expected<Plan> BudgetRun::begin(double now_ms) {
   request_.facts.elapsed_ms = now_ms + waited_ms();
   const PlanChoice choice = Planner(planning_.costs, planning_.quality).choose(request_);
   candidate_ = choice.chosen;
+  if (candidate_.goes_on) request_.facts = request_.facts_going_on();
+  request_.going_on.reset();
   told_.predicted = prediction_of(choice.chosen, request_.facts.expected_tokens);
   told_.predicted_first = told_.predicted;
   told_.full = prediction_of(choice.full, request_.facts.expected_tokens);
   told_.claim = choice.claim;
   told_.shortfall = choice.shortfall;
+  if (!choice.is_possible) {
+    return resource_exhausted(choice.shortfall +
+                              "; ask with fewer pictures or words, or allow more memory (--max-memory) or context");
+  }
   if (!choice.shortfall.empty() && request_.budget.mode == BudgetMode::kStrict) {
     return budget_exceeded(choice.shortfall + "; the request is strict");
+  }
+  const Plan plan = plan_of(candidate_.levers);
+  if (choice.crowded_out) {
+    const std::string reason = size_text(request_.facts, *choice.crowded_out);
+    if (!choice.shortfall.empty()) size_reason_ = reason;
+    told_.changes.push_back(
+        {request_.facts.elapsed_ms, kCheckpointNames[0], "the plan of choice " + reason, plan_text(plan)});
   }
   keep_pictures();
   note(Checkpoint::kStart, now_ms);
   told_.planning_ms += clock.elapsed_ms();
-  return plan_of(candidate_.levers);
+  return plan;
 }
 
 // From here on, what is not looked at is not there.
@@ -172,6 +185,10 @@ std::optional<Plan> BudgetRun::replan(Checkpoint checkpoint, double now_ms) {
   const bool is_changed = candidate_.levers != before_levers;
   told_.claim = planner.claim_of(request_, candidate_);
   told_.shortfall = choice.shortfall;
+  // What is no option any more may have been crowded out before.
+  if (!choice.shortfall.empty() && !choice.crowded_out && !size_reason_.empty()) {
+    told_.shortfall += "; a plan that would " + size_reason_;
+  }
   std::optional<Plan> plan;
   if (is_changed) {
     plan = plan_of(candidate_.levers);
@@ -220,7 +237,7 @@ void BudgetRun::learn(double now_ms, const StageLoads& loads) {
   const auto add = [&](CostStage stage, double roofline_ms, double measured_ms) {
     if (roofline_ms > 0) costs.residual(stage).add(roofline_ms, measured_ms);
   };
-  if (loads.looked) {
+  if (loads.looked && passed_[static_cast<size_t>(Checkpoint::kEncode)]) {
     add(CostStage::kMedia, costs.media_ms(request_.facts.file_pixels, look_taken().resized_pixels),
         at(Checkpoint::kMedia) - at(Checkpoint::kStart));
     const double tower_layers = running_layers(levers[Lever::kEncoderLayers], shape.tower->num_layers);

@@ -34,7 +34,8 @@ class BudgetRun {
   /// `request` has what is known before anything is decoded; `planning` must outlive this.
   BudgetRun(Planning& planning, PlanRequest request, Plan fixed);
 
-  /// Plan A. Errors: kBudgetExceeded where the budget is strict and can't be kept: what would fit.
+  /// Plan A. Errors: kBudgetExceeded where the budget is strict and can't be kept: what would fit; kResourceExhausted
+  /// where there is no memory, or no context, for any plan.
   Expected<Plan> begin(double now_ms);
 
   // Behind each stage: the plan from here on, where it is another. Nothing that was computed is lost by it.
@@ -48,6 +49,11 @@ class BudgetRun {
   /// Whether another token is likely to be there in time; `num_done` are.
   bool has_time_for_token(double now_ms, int64_t num_done);
   bool was_cut() const { return was_cut_; }
+
+  /// Whether the conversation goes on by the plan of its last answer, to which nothing is changed on the way.
+  bool goes_on() const { return candidate_.goes_on; }
+  /// Those in force.
+  const Levers& levers() const { return candidate_.levers; }
 
   /// Writes the receipt's budget and cost, and learns.
   void finish(double now_ms, const StageLoads& loads, Receipt& receipt);
@@ -76,7 +82,8 @@ class BudgetRun {
   PlanRequest request_;
   const Plan fixed_;
   BudgetReceipt told_;
-  Candidate candidate_;  // in force
+  Candidate candidate_;      // in force
+  std::string size_reason_;  // why plan A falls short, where that is for want of room
   std::array<std::optional<Passed>, kNumCheckpoints> passed_;
   double compressed_ms_ = 0;
   bool was_cut_ = false;

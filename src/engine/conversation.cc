@@ -5,7 +5,7 @@
 namespace saccade {
 
 void Conversation::begin(ConversationPlan plan) {
-  if (plan.looks_ahead || plan.digest != plan_.digest) truncate(0);
+  if (!can_go_on(plan)) truncate(0);
   plan_ = std::move(plan);
 }
 

@@ -36,6 +36,9 @@ class Conversation {
  public:
   explicit Conversation(KvSequence kv) : kv_(std::move(kv)) {}
 
+  /// Whether begin() would keep the rows.
+  bool can_go_on(const ConversationPlan& plan) const { return !plan.looks_ahead && plan.digest == plan_.digest; }
+
   /// The plan of what follows. Forgets rows that were computed by another, or that can't be taken over.
   void begin(ConversationPlan plan);
 

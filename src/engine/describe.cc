@@ -11,9 +11,11 @@ class Aside {
   explicit Aside(EngineState& engine)
       : engine_(engine),
         kept_(std::exchange(engine.conversation, Conversation(engine.model.decoder->make_sequence(engine.kv_blocks)))),
+        levers_(engine.levers),
         was_load_counted_(std::exchange(engine.is_load_counted, true)) {}
   ~Aside() {
     engine_.conversation = std::move(kept_);
+    engine_.levers = levers_;
     engine_.is_load_counted = was_load_counted_;
   }
   Aside(const Aside&) = delete;
@@ -22,6 +24,7 @@ class Aside {
  private:
   EngineState& engine_;
   Conversation kept_;
+  const Levers levers_;
   const bool was_load_counted_;
 };
 
@@ -42,7 +45,7 @@ Expected<std::string> ask(EngineState& engine, const Request& request, const Ans
 Expected<PictureText> describe_picture(EngineState& engine, const ContentPart& part, const AnswerCallbacks& callbacks) {
   const Request question = caption_request(part);
   SACCADE_ASSIGN_OR_RETURN(const std::vector<Picture> pictures,
-                           open_pictures(question, engine.model, engine.picture_options().limits));
+                           open_pictures(question, engine.model, engine.picture_options()));
   SACCADE_ASSIGN_OR_RETURN(std::optional<PictureText> known, engine.picture_texts.find(pictures.front()));
   if (known) return *std::move(known);
   const Aside aside(engine);

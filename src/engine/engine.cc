@@ -11,6 +11,7 @@
 #include "engine/describe.h"
 #include "engine/layer_order.h"
 #include "engine/model.h"
+#include "engine/model_shape.h"
 #include "engine/token_facts.h"
 #include "kernels/isa.h"
 #include "platform/process_memory.h"
@@ -61,6 +62,15 @@ ModelInfo info_of(const Model& model, const EngineOptions& options, const Thread
   info.threads = pool.num_threads();
   info.isa = isa_name(isa);
   return info;
+}
+
+// Whether the model leaves room for any answer.
+Status check_loaded(const EngineOptions& options) {
+  const uint64_t resident = resident_bytes();
+  if (options.max_memory_bytes == 0 || resident < options.max_memory_bytes) return {};
+  return resource_exhausted(options.model_path + ": with the model loaded the process takes " + format_bytes(resident) +
+                            " of memory, and may take " + format_bytes(options.max_memory_bytes) +
+                            "; allow more (--max-memory), or use a smaller file");
 }
 
 // Which model made a text: its files' names and sizes.
@@ -127,12 +137,15 @@ Expected<std::unique_ptr<Engine::Impl>> Engine::Impl::load(const EngineOptions& 
   }
   ModelInfo info = info_of(model, options, *pool, isa);
   info.load_ms = clock.elapsed_ms();
-  auto kv_blocks =
-      std::make_shared<KvBlockPool>(model.decoder->config().kv_shape(kv_dtype(options)), available_memory_bytes());
+  SACCADE_RETURN_IF_ERROR(check_loaded(options));
+  auto kv_blocks = std::make_shared<KvBlockPool>(model.decoder->config().kv_shape(kv_dtype(options)),
+                                                 free_memory_bytes(options.max_memory_bytes));
   Conversation conversation(model.decoder->make_sequence(kv_blocks));
+  const ModelShape shape = shape_of(model, kv_dtype(options));
   PictureTexts texts(identity_of(model), options.picture_texts);
   return std::unique_ptr<Impl>(new Impl({.options = options,
                                          .model = std::move(model),
+                                         .shape = shape,
                                          .pool = std::move(pool),
                                          .info = std::move(info),
                                          .rules = std::move(rules),

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "base/format.h"
 #include "platform/clock.h"
+#include "platform/cpu_pressure.h"
 #include "request/plan_text.h"
 
 namespace saccade {
@@ -35,6 +37,8 @@ std::vector<Candidate> thinned(const std::vector<Candidate>& front) {
 std::string reason(const PlanRequest& request, const Candidate& candidate, Verdict verdict) {
   const Budget& budget = request.budget;
   switch (verdict) {
+    case Verdict::kTooLarge:
+      return size_text(request.facts, candidate);
     case Verdict::kTooSlow:
       return format("over %.4g ms in one case of twenty (%.4g)", *budget.max_latency_ms, candidate.latency_p95_ms);
     case Verdict::kFirstTokenTooLate:
@@ -90,6 +94,10 @@ PlanExplanation explain(const Planning& planning, const PlanRequest& request, co
   explanation.planning_ms = clock.elapsed_ms();
   explanation.task_class = request.task_class;
   explanation.shortfall = choice.shortfall;
+  constexpr double kUnknown = 1e18;
+  explanation.free_memory_bytes = request.facts.free_bytes < kUnknown ? static_cast<uint64_t>(request.facts.free_bytes)
+                                                                      : std::numeric_limits<uint64_t>::max();
+  explanation.cpu_pressure = cpu_pressure();
   explanation.num_compared = choice.num_compared;
   explanation.is_machine_measured = planning.is_machine_measured;
   explanation.is_calibrated = planning.quality.is_calibrated;
@@ -97,13 +105,14 @@ PlanExplanation explain(const Planning& planning, const PlanRequest& request, co
   planner.for_each(request, [&](const Candidate& candidate) { all.push_back(candidate); });
   std::vector<Candidate> shown = thinned(front_of(std::move(all)));
   for (const Candidate& other : {choice.chosen, choice.full}) {
-    if (std::ranges::find(shown, other.levers, &Candidate::levers) == shown.end()) shown.push_back(other);
+    if (std::ranges::none_of(shown, [&](const Candidate& one) { return one.is_same(other); })) shown.push_back(other);
   }
   std::ranges::stable_sort(shown, {}, &Candidate::latency_p95_ms);
   for (const Candidate& candidate : shown) {
     ConsideredPlan plan = told(planner, planning, request, fixed, candidate);
-    plan.is_chosen = candidate.levers == choice.chosen.levers;
+    plan.is_chosen = candidate.is_same(choice.chosen);
     if (plan.is_chosen) plan.verdict = choice.shortfall.empty() ? "chosen" : "chosen: the nearest there is";
+    if (candidate.goes_on) plan.verdict += "; takes over the conversation's rows";
     explanation.plans.push_back(std::move(plan));
   }
   return explanation;

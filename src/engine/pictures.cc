@@ -67,11 +67,12 @@ void set_size(ImageSize size, Detail detail, const Model& model, Picture& pictur
 }
 
 Expected<Picture> open_picture(const ContentPart& part, const Model& model, const Plan& plan,
-                               const ImageLimits& limits) {
-  SACCADE_ASSIGN_OR_RETURN(MediaBytes media, MediaBytes::open(part, limits.max_file_bytes));
+                               const PictureOptions& options) {
+  SACCADE_ASSIGN_OR_RETURN(MediaBytes media, MediaBytes::open(part, options.limits.max_file_bytes));
   Picture picture = {.media = std::move(media), .original = {}, .media_digest = 0, .facts = {}};
-  const auto header = probe_image(picture.media.bytes(), limits);
+  const auto header = probe_image(picture.media.bytes(), options.limits);
   if (!header) return in_picture(picture, header.status());
+  picture.decodes_small = header->format == ImageFormat::kJpeg && !options.has_exact_pixels;
   const Detail detail = part.detail.value_or(plan.detail);
   set_size({header->width, header->height}, detail, model, picture);
   const std::span<const std::byte> bytes = picture.media.bytes();
@@ -308,6 +309,11 @@ Expected<LookPlan> make_look_plan(const Model& model, const Request& request, co
   return look;
 }
 
+void set_look(const LookPlan& look, Picture& picture) {
+  picture.facts.digest = picture.media_digest ^ look.digest;
+  picture.facts.is_repacked = look.plan.repacks_positions;
+}
+
 Status set_fineness(const Plan& plan, Picture& picture) {
   picture.fineness.max_tokens = plan.picture_tokens;
   picture.fineness.scale = plan.scale;
@@ -315,7 +321,17 @@ Status set_fineness(const Plan& plan, Picture& picture) {
   return plan_layout(picture);
 }
 
-Expected<std::vector<Picture>> open_pictures(const Request& request, const Model& model, const ImageLimits& limits) {
+double most_decoded_pixels(const Picture& picture) {
+  const auto area = [](ImageSize size) { return static_cast<double>(size.width) * size.height; };
+  const double whole = area(picture.original);
+  if (!picture.decodes_small) return whole;
+  // At less than twice what is needed, on each side, and no less than an eighth.
+  const double needed = picture.layout.num_tiles * area(picture.layout.tile) * kReductionMargin * kReductionMargin;
+  return std::min(whole, std::max(whole / 64, 4 * needed));
+}
+
+Expected<std::vector<Picture>> open_pictures(const Request& request, const Model& model,
+                                             const PictureOptions& options) {
   std::vector<Picture> pictures;
   for (const Message& message : request.messages) {
     for (const ContentPart& part : message.content) {
@@ -324,7 +340,7 @@ Expected<std::vector<Picture>> open_pictures(const Request& request, const Model
         return invalid_argument("the request has a picture, but " + model.files->language_file().path() +
                                 " is a language model alone; give its vision part with --mmproj FILE");
       }
-      SACCADE_ASSIGN_OR_RETURN(Picture picture, open_picture(part, model, request.plan, limits));
+      SACCADE_ASSIGN_OR_RETURN(Picture picture, open_picture(part, model, request.plan, options));
       pictures.push_back(std::move(picture));
     }
   }
@@ -478,6 +494,13 @@ Status recall(const LookedAt& looked_at, Picture& picture) {
   picture.crop = looked_at.crop;
   picture.fates = looked_at.fates;
   return plan_layout(picture);
+}
+
+void forget_look(Picture& picture) {
+  picture.facts.size = picture.original;
+  picture.facts.kept.clear();
+  picture.crop.reset();
+  picture.fates = {};
 }
 
 PictureLook make_picture_look(const Model& model, const Picture& picture) {

@@ -34,9 +34,10 @@ struct Fineness {
 
 struct Picture {
   MediaBytes media;
-  ImageSize original;         // the file's
-  uint64_t media_digest = 0;  // of the file's bytes, and its detail
-  PictureFacts facts;         // of what is left where margins are cut off
+  ImageSize original;          // the file's
+  uint64_t media_digest = 0;   // of the file's bytes, and its detail
+  bool decodes_small = false;  // at barely the size that it is resized to
+  PictureFacts facts;          // of what is left where margins are cut off
   Fineness fineness = {};
   PixelSpec spec = {};                  // as the encoder wants it, so fine
   PixelLayout layout = {};              // of what the encoder is given
@@ -59,6 +60,8 @@ struct LookedAt {
 LookedAt remember(const Picture& picture);
 /// Errors: those of plan_pixels().
 Status recall(const LookedAt& looked_at, Picture& picture);
+/// The opposite: set_fineness() is to lay the picture out anew.
+void forget_look(Picture& picture);
 
 struct PictureOptions {
   ImageLimits limits;
@@ -81,9 +84,15 @@ struct LookPlan {
 /// can't), with the plan's field.
 Expected<LookPlan> make_look_plan(const Model& model, const Request& request, const Plan& plan);
 
+/// From here on the picture is looked at by the plan.
+void set_look(const LookPlan& look, Picture& picture);
+
 /// In the order of the request, which must outlive them. Errors: kInvalidArgument (a model without a vision
 /// part), those of MediaBytes::open(), probe_image() and plan_pixels(), with the picture's name.
-Expected<std::vector<Picture>> open_pictures(const Request& request, const Model& model, const ImageLimits& limits);
+Expected<std::vector<Picture>> open_pictures(const Request& request, const Model& model, const PictureOptions& options);
+
+/// Pixels that decoding makes of it, at most.
+double most_decoded_pixels(const Picture& picture);
 
 /// A picture of which nothing but the size is known, for reckoning. Errors: those of plan_pixels().
 Expected<Picture> imagine_picture(ImageSize size, const Model& model, const Plan& plan);

@@ -16,8 +16,8 @@ double area(ImageSize size) {
 }
 
 // Of all pictures that are to be looked at, `scale` times as finely as `plan` says.
-Expected<LookChoice> look_at(const Model& model, std::span<Picture> pictures, std::span<const PictureUse> uses,
-                             const Plan& plan, double scale, double patches_per_token) {
+Expected<LookChoice> look_at(const Model& model, const Planning& planning, std::span<Picture> pictures,
+                             std::span<const PictureUse> uses, const Plan& plan, double scale) {
   LookChoice look = {.scale = scale};
   Plan scaled = plan;
   if (scale < 1) scaled.scale = scale;
@@ -25,12 +25,8 @@ Expected<LookChoice> look_at(const Model& model, std::span<Picture> pictures, st
     if (uses[i] != PictureUse::kLook) continue;
     Picture& picture = pictures[i];
     SACCADE_RETURN_IF_ERROR(set_fineness(scaled, picture));
-    SACCADE_ASSIGN_OR_RETURN(const int64_t num_tokens, count_laid_out(model, picture));
-    look.tokens += static_cast<double>(num_tokens);
-    look.tiles += picture.layout.num_tiles;
-    look.resized_pixels += picture.layout.num_tiles * area(picture.layout.tile);
+    SACCADE_RETURN_IF_ERROR(add_picture(model, planning.costs.shape(), picture, look));
   }
-  look.patches = look.tokens * patches_per_token;
   return look;
 }
 
@@ -66,6 +62,21 @@ Plan own_plan(const Plan& plan, std::span<const Picture> pictures) {
 
 }  // namespace
 
+Status add_picture(const Model& model, const ModelShape& shape, const Picture& picture, LookChoice& look) {
+  SACCADE_ASSIGN_OR_RETURN(const int64_t num_tokens, count_laid_out(model, picture));
+  const auto num_patches = static_cast<double>(num_tokens * shape.tower->patches_per_token);
+  look.tokens += static_cast<double>(num_tokens);
+  look.patches += num_patches;
+  look.tiles += picture.layout.num_tiles;
+  look.resized_pixels += picture.layout.num_tiles * area(picture.layout.tile);
+  look.decoded_pixels += most_decoded_pixels(picture);
+  if (num_patches > look.largest_patches) {
+    look.largest_patches = num_patches;
+    look.largest_tiles = picture.layout.num_tiles;
+  }
+  return {};
+}
+
 std::string question_of(const Request& request) {
   std::string question;
   for (const ContentPart& part : request.messages.back().content) {
@@ -92,6 +103,7 @@ Expected<PlanRequest> describe(const Model& model, const Planning& planning, con
   const LengthForecast length = planning.lengths.forecast(described.task_class, request.max_tokens);
   facts.expected_tokens = length.median;
   facts.p95_tokens = length.p95;
+  facts.max_tokens = static_cast<double>(request.max_tokens);
   if (pictures.empty()) {
     for (const Lever lever : {Lever::kSkip, Lever::kEncoderLayers, Lever::kKeep}) {
       options_of(described.options, lever).resize(1);
@@ -100,13 +112,11 @@ Expected<PlanRequest> describe(const Model& model, const Planning& planning, con
     return described;
   }
   for (const Picture& picture : pictures) facts.file_pixels += area(picture.original);
-  const auto patches_per_token = static_cast<double>(planning.costs.shape().tower->patches_per_token);
   std::vector<double>& scales = options_of(described.options, Lever::kScale);
   scales.clear();
   const std::vector<PictureUse> all(pictures.size(), PictureUse::kLook);
   for (const double scale : kScales) {
-    SACCADE_ASSIGN_OR_RETURN(const LookChoice look,
-                             look_at(model, pictures, all, request.plan, scale, patches_per_token));
+    SACCADE_ASSIGN_OR_RETURN(const LookChoice look, look_at(model, planning, pictures, all, request.plan, scale));
     if (!facts.looks.empty() && look.tokens >= facts.looks.back().tokens) continue;
     facts.looks.push_back(look);
     scales.push_back(scale);
@@ -122,7 +132,6 @@ Status add_substitutes(const Model& model, const Planning& planning, const Reque
   const bool is_open = request.plan.pictures == PictureUse::kLook && request.plan.earlier_pictures == PictureUse::kLook;
   if (pictures.empty() || !is_open) return {};
   PlanFacts& facts = described.facts;
-  const auto patches_per_token = static_cast<double>(planning.costs.shape().tower->patches_per_token);
   for (size_t setting = 1; setting < kPictureUses.size(); ++setting) {
     Levers levers;
     levers[Lever::kPictures] = static_cast<double>(setting);
@@ -139,8 +148,7 @@ Status add_substitutes(const Model& model, const Planning& planning, const Reque
     if (!is_possible) continue;
     if (choice.file_pixels > 0) {
       for (const double scale : options_of(described.options, Lever::kScale)) {
-        SACCADE_ASSIGN_OR_RETURN(const LookChoice look,
-                                 look_at(model, pictures, uses, request.plan, scale, patches_per_token));
+        SACCADE_ASSIGN_OR_RETURN(const LookChoice look, look_at(model, planning, pictures, uses, request.plan, scale));
         choice.looks.push_back(look);
       }
     }

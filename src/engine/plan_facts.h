@@ -16,6 +16,9 @@ namespace saccade {
 /// The settings of Lever::kScale that are compared, where they make a difference to the request's pictures.
 inline constexpr double kScales[] = {1, 0.875, 0.75, 0.625, 0.5, 0.375};
 
+/// Adds a picture as it is laid out. Errors: those of VisionEncoder::layout().
+Status add_picture(const Model& model, const ModelShape& shape, const Picture& picture, LookChoice& look);
+
 /// The text of the last message: the question.
 std::string question_of(const Request& request);
 

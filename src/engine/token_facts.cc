@@ -94,7 +94,7 @@ Expected<TokenFacts> measure_tokens(const Model& model, const PictureOptions& op
   Request request;
   request.messages.push_back({"user", {picture}});
   request.plan = relevant(plan);
-  SACCADE_ASSIGN_OR_RETURN(std::vector<Picture> pictures, open_pictures(request, model, options.limits));
+  SACCADE_ASSIGN_OR_RETURN(std::vector<Picture> pictures, open_pictures(request, model, options));
   if (pictures.empty()) return invalid_argument("text has no tokens of a picture");
   const std::string& name = pictures[0].media.name();
   SACCADE_ASSIGN_OR_RETURN(const LookPlan look, make_choice(model, request));

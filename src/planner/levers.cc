@@ -1,5 +1,7 @@
 #include "planner/levers.h"
 
+#include <optional>
+
 namespace saccade {
 
 const char* lever_name(Lever lever) {
@@ -44,6 +46,9 @@ Plan to_plan(const Levers& levers, const Plan& fixed, const std::string& strateg
 bool is_plan_of_levers(const Levers& levers, const Plan& fixed, const std::string& strategy) {
   Plan plan = to_plan(levers, fixed, strategy);
   plan.seed = 0;  // one draw is measured as well as another
+  for (std::optional<double>* share : {&plan.scale, &plan.encoder_layers, &plan.keep_share, &plan.layers}) {
+    if (*share == 1) share->reset();
+  }
   if (!plan.skip_equal) plan.skip_equal_margin = Plan().skip_equal_margin;
   return plan == to_plan(levers, {}, strategy);
 }

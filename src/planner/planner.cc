@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
+#include <tuple>
+#include <utility>
 
 #include "base/format.h"
 #include "planner/certificate.h"
+#include "planner/memory_model.h"
 
 namespace saccade {
 namespace {
@@ -31,6 +33,11 @@ bool is_measured(const PlanRequest& request, const Levers& levers) {
   return request.own == Plan() || is_plan_of_levers(levers, request.own, request.strategy);
 }
 
+// Of what loses the same, the faster is: it may be the same plan, with less left to do.
+bool is_less_bad(const Candidate& a, const Candidate& b) {
+  return std::pair(a.loss, a.latency_p95_ms) < std::pair(b.loss, b.latency_p95_ms);
+}
+
 double sum_before_decoding(const StageMs& stages) {
   double sum = 0;
   for (size_t i = 0; i < kNumCostStages; ++i) {
@@ -41,11 +48,30 @@ double sum_before_decoding(const StageMs& stages) {
 
 }  // namespace
 
+PlanFacts PlanRequest::facts_going_on() const {
+  PlanFacts known = facts;
+  known.past = going_on->past;
+  known.looks = going_on->looks;
+  known.file_pixels = going_on->file_pixels;
+  known.instead.clear();
+  return known;
+}
+
+std::string size_text(const PlanFacts& facts, const Candidate& candidate) {
+  if (candidate.memory_bytes > facts.free_bytes) {
+    return "takes " + format_bytes(static_cast<uint64_t>(candidate.memory_bytes)) + " of memory, where " +
+           format_bytes(static_cast<uint64_t>(facts.free_bytes)) + " are free";
+  }
+  return format("has a prompt of %.0f tokens, where the context holds %.0f with the answer", candidate.prompt_rows,
+                facts.context_rows);
+}
+
 // The parts of candidates, each computed once for all candidates that share it.
 class Planner::Search {
  public:
   Search(const Planner& planner, const PlanRequest& request)
-      : costs_(planner.costs_),
+      : planner_(planner),
+        costs_(planner.costs_),
         quality_(planner.quality_.of(request.task_class)),
         is_calibrated_(planner.quality_.is_calibrated),
         request_(request),
@@ -63,8 +89,13 @@ class Planner::Search {
   }
 
   Candidate evaluate(const Levers& levers) const;
+  Candidate evaluate_going_on() const;
+  Candidate evaluate_full() const;
   Verdict verdict(const Candidate& candidate) const;
+  // If there were room for everything.
+  Verdict verdict_but_for_size(const Candidate& candidate) const;
   bool keeps_quality(const Candidate& candidate) const;
+  bool is_possible(const Candidate& candidate) const;
   template <typename Visit>
   void for_each(const Visit& visit) const;
 
@@ -82,7 +113,9 @@ class Planner::Search {
   double encode_ms(const LookChoice& look, const Levers& levers) const;
   double compress_ms(const LookChoice& look, const Levers& levers) const;
   double kept_tokens(const LookChoice& look, const Levers& levers) const;
-  void think(const Levers& levers, Candidate& candidate) const;
+  void think(const LookChoice& look, const Levers& levers, Candidate& candidate) const;
+  double memory_bytes(const LookChoice& look, const Levers& levers, const Candidate& candidate,
+                      const DecoderLoad& prompt) const;
   void add_up(Candidate& candidate) const;
   void think_all(const LookChoice& look, Levers levers, std::vector<Candidate>& thoughts) const;
   template <typename Visit>
@@ -93,6 +126,7 @@ class Planner::Search {
   bool is_between_options(const Levers& levers) const;
   double share_kept(Lever lever, double value) const { return 1 - expected_loss(quality_, lever, value); }
 
+  const Planner& planner_;
   const CostModel& costs_;
   const ClassQuality& quality_;
   const bool is_calibrated_;
@@ -158,19 +192,44 @@ double Planner::Search::compress_ms(const LookChoice& look, const Levers& levers
                              costs_.compress_ms(tokens_seen(look, levers), kept_tokens(look, levers)));
 }
 
+// With what the decoder is given.
+double Planner::Search::memory_bytes(const LookChoice& look, const Levers& levers, const Candidate& candidate,
+                                     const DecoderLoad& prompt) const {
+  MemoryLoad load;
+  if (look.tokens > 0 && !has_passed(facts_, Checkpoint::kEncode)) {
+    const double share = facts_.share_seen[static_cast<size_t>(levers[Lever::kSkip])];
+    load.file_pixels = look.decoded_pixels;
+    load.resized_pixels = look.resized_pixels;
+    load.encoded_tokens = tokens_seen(look, levers);
+    load.patches = share * look.largest_patches;
+    load.tiles = look.largest_tiles;
+    load.tokens_vary = levers[Lever::kKeep] < 1;
+  }
+  load.visual_tokens = prompt.visual_rows;
+  load.new_rows = prompt.text_rows + prompt.visual_rows;
+  load.kept_rows = std::min(candidate.prompt_rows + facts_.max_tokens, facts_.context_rows);
+  load.kept_layers = prompt.layers + prompt.frozen_layers;
+  return memory_of(costs_.shape(), load).peak(facts_.cache_bytes);
+}
+
 // What the decoder takes for candidate.visual_tokens.
-void Planner::Search::think(const Levers& levers, Candidate& candidate) const {
-  const auto roofline_ms = [&](const DecoderLoad& load) {
-    return costs_.decoder_ms(with_layers(load, costs_.shape().decoder, levers[Lever::kLayers], facts_.freezes_visual));
+void Planner::Search::think(const LookChoice& look, const Levers& levers, Candidate& candidate) const {
+  const auto through_layers = [&](const DecoderLoad& load) {
+    return with_layers(load, costs_.shape().decoder, levers[Lever::kLayers], facts_.freezes_visual);
   };
-  const DecoderLoad prompt = {
-      .text_rows = view_of(levers).text_rows, .visual_rows = candidate.visual_tokens, .past_rows = facts_.past_rows};
+  const PastRows past = facts_.past.layers == levers[Lever::kLayers] ? facts_.past : PastRows();
+  const DecoderLoad prompt = through_layers({.text_rows = view_of(levers).text_rows - past.text,
+                                             .visual_rows = candidate.visual_tokens - past.visual,
+                                             .past_rows = past.text + past.visual});
+  candidate.prompt_rows = view_of(levers).text_rows + candidate.visual_tokens;
+  candidate.memory_bytes = memory_bytes(look, levers, candidate, prompt);
   candidate.stages_ms[static_cast<size_t>(CostStage::kPrefill)] =
-      has_passed(facts_, Checkpoint::kPrefill) ? 0 : costs_.corrected_ms(CostStage::kPrefill, roofline_ms(prompt));
+      has_passed(facts_, Checkpoint::kPrefill) ? 0
+                                               : costs_.corrected_ms(CostStage::kPrefill, costs_.decoder_ms(prompt));
   DecoderLoad token = {.text_rows = 1};
-  token.past_rows = facts_.past_rows + view_of(levers).text_rows + candidate.visual_tokens + facts_.expected_tokens / 2;
+  token.past_rows = view_of(levers).text_rows + candidate.visual_tokens + facts_.expected_tokens / 2;
   candidate.stages_ms[static_cast<size_t>(CostStage::kDecode)] =
-      costs_.corrected_ms(CostStage::kDecode, roofline_ms(token));
+      costs_.corrected_ms(CostStage::kDecode, costs_.decoder_ms(through_layers(token)));
 }
 
 void Planner::Search::add_up(Candidate& candidate) const {
@@ -188,10 +247,12 @@ void Planner::Search::add_up(Candidate& candidate) const {
                                                  .device_ms = candidate.latency_ms});
   const double device_s = candidate.latency_p95_ms / 1e3;
   const Weights& weights = request_.weights;
+  // Those that are queued behind the request wait for it, too.
+  const double usd_per_second = weights.usd_per_device_second +
+                                weights.usd_per_waiting_second * static_cast<double>(1 + request_.budget.num_queued);
   // A floor says what is enough: above it, quality is worth nothing more.
   const double usd_per_error = request_.budget.min_quality ? 0 : weights.usd_per_error;
-  candidate.objective =
-      (weights.usd_per_device_second + weights.usd_per_waiting_second) * device_s + usd_per_error * candidate.loss;
+  candidate.objective = usd_per_second * device_s + usd_per_error * candidate.loss;
 }
 
 Candidate Planner::Search::evaluate(const Levers& levers) const {
@@ -201,11 +262,24 @@ Candidate Planner::Search::evaluate(const Levers& levers) const {
   candidate.stages_ms[static_cast<size_t>(CostStage::kMedia)] = media_ms(look, levers);
   candidate.stages_ms[static_cast<size_t>(CostStage::kEncode)] = encode_ms(look, levers);
   candidate.stages_ms[static_cast<size_t>(CostStage::kCompress)] = compress_ms(look, levers);
-  candidate.visual_tokens = kept_tokens(look, levers);
+  candidate.visual_tokens = facts_.past.visual + kept_tokens(look, levers);
   candidate.loss = expected_loss(quality_, levers);
-  think(levers, candidate);
+  think(look, levers, candidate);
   add_up(candidate);
   return candidate;
+}
+
+Candidate Planner::Search::evaluate_going_on() const {
+  PlanRequest rest = request_;
+  rest.facts = request_.facts_going_on();
+  Candidate candidate = Search(planner_, rest).evaluate(request_.going_on->levers);
+  candidate.goes_on = true;
+  return candidate;
+}
+
+Candidate Planner::Search::evaluate_full() const {
+  const Levers full = full_of(request_.options);
+  return request_.going_on && request_.going_on->levers == full ? evaluate_going_on() : evaluate(full);
 }
 
 bool Planner::Search::keeps_quality(const Candidate& candidate) const {
@@ -218,7 +292,17 @@ bool Planner::Search::keeps_quality(const Candidate& candidate) const {
                       [&](const LadderRung& rung) { return rung.levers == candidate.levers; }) != end;
 }
 
+// The first token takes the last row.
+bool Planner::Search::is_possible(const Candidate& candidate) const {
+  return candidate.memory_bytes <= facts_.free_bytes && candidate.prompt_rows + 1 <= facts_.context_rows;
+}
+
 Verdict Planner::Search::verdict(const Candidate& candidate) const {
+  const bool has_room = candidate.prompt_rows + facts_.expected_tokens <= facts_.context_rows;
+  return is_possible(candidate) && has_room ? verdict_but_for_size(candidate) : Verdict::kTooLarge;
+}
+
+Verdict Planner::Search::verdict_but_for_size(const Candidate& candidate) const {
   const Budget& budget = request_.budget;
   if (budget.max_latency_ms && candidate.latency_p95_ms > *budget.max_latency_ms) return Verdict::kTooSlow;
   if (budget.max_ttft_ms && candidate.ttft_p95_ms > *budget.max_ttft_ms) return Verdict::kFirstTokenTooLate;
@@ -267,7 +351,7 @@ void Planner::Search::think_all(const LookChoice& look, Levers levers, std::vect
       thought.visual_tokens = tokens;
       thought.stages_ms[static_cast<size_t>(CostStage::kMedia)] = media;
       thought.stages_ms[static_cast<size_t>(CostStage::kCompress)] = compress;
-      think(levers, thought);
+      think(look, levers, thought);
     }
   }
 }
@@ -278,6 +362,7 @@ void Planner::Search::for_each(const Visit& visit) const {
   for (const LadderRung& rung : quality_.ladder) {
     if (is_between_options(rung.levers)) visit(evaluate(rung.levers));
   }
+  if (request_.going_on) visit(evaluate_going_on());
 }
 
 // All ways to look at what a setting of Lever::kPictures leaves to be looked at, and to think about it.
@@ -326,25 +411,35 @@ PlanChoice Planner::choose(const PlanRequest& request) const {
   PlanChoice choice;
   std::optional<Candidate> best;       // keeps all that was asked
   std::optional<Candidate> least_bad;  // keeps time and money
-  std::optional<Candidate> fastest;    // of those that keep money, or of all
-  bool is_fastest_paid = false;
+  std::optional<Candidate> fastest;    // of those that there is room for and that keep money, or of all
+  const auto rank = [&](const Candidate& candidate, bool is_large, bool is_dear) {
+    return std::tuple(!search.is_possible(candidate), is_large, is_dear, candidate.latency_p95_ms);
+  };
+  decltype(rank(Candidate(), false, false)) fastest_rank;
   search.for_each([&](const Candidate& candidate) {
     ++choice.num_compared;
     const Verdict verdict = search.verdict(candidate);
     if (verdict == Verdict::kChosen && (!best || candidate.objective < best->objective)) best = candidate;
+    const bool is_large = verdict == Verdict::kTooLarge;
+    const Verdict other_verdict = is_large ? search.verdict_but_for_size(candidate) : verdict;
+    if (is_large && other_verdict == Verdict::kChosen &&
+        (!choice.crowded_out || candidate.objective < choice.crowded_out->objective)) {
+      choice.crowded_out = candidate;
+    }
     if (best) return;
-    const bool is_paid = verdict != Verdict::kTooDear;
-    if (verdict == Verdict::kTooBad && (!least_bad || candidate.loss < least_bad->loss)) least_bad = candidate;
-    if (!fastest || (is_paid && !is_fastest_paid) ||
-        (is_paid == is_fastest_paid && candidate.latency_p95_ms < fastest->latency_p95_ms)) {
+    if (verdict == Verdict::kTooBad && (!least_bad || is_less_bad(candidate, *least_bad))) least_bad = candidate;
+    const auto its_rank = rank(candidate, is_large, other_verdict == Verdict::kTooDear);
+    if (!fastest || its_rank < fastest_rank) {
       fastest = candidate;
-      is_fastest_paid = is_paid;
+      fastest_rank = its_rank;
     }
   });
-  choice.full = search.evaluate(full_of(request.options));
+  if (best && choice.crowded_out && best->objective <= choice.crowded_out->objective) choice.crowded_out.reset();
+  choice.full = search.evaluate_full();
   choice.chosen = best ? *best : least_bad ? *least_bad : *fastest;
   choice.fits = best || least_bad;
   choice.keeps_quality = best || search.keeps_quality(choice.chosen);
+  choice.is_possible = search.is_possible(choice.chosen);
   if (!best) choice.shortfall = shortfall_of(request, choice);
   choice.claim = claim_of(request, choice.chosen);
   return choice;
@@ -355,6 +450,9 @@ std::string Planner::shortfall_of(const PlanRequest& request, const PlanChoice& 
   const Budget& budget = request.budget;
   const Candidate& best = choice.chosen;
   std::vector<std::string> parts;
+  if (verdict(request, best) == Verdict::kTooLarge) {
+    parts.push_back("an answer: the cheapest plan " + size_text(request.facts, best));
+  }
   if (budget.max_latency_ms && best.latency_p95_ms > *budget.max_latency_ms) {
     parts.push_back(format("an answer within %.4g ms: the fastest plan takes %.4g ms (%.4g in one case of twenty)",
                            *budget.max_latency_ms, best.latency_ms, best.latency_p95_ms));
@@ -375,6 +473,7 @@ std::string Planner::shortfall_of(const PlanRequest& request, const PlanChoice& 
   }
   std::string text;
   for (const std::string& part : parts) text += (text.empty() ? "cannot promise " : "; nor ") + part;
+  if (choice.crowded_out) text += "; a plan that would " + size_text(request.facts, *choice.crowded_out);
   return text;
 }
 

@@ -190,6 +190,151 @@ TEST_F(Fixed, WhatIsDoneCostsNothingMore) {
   EXPECT_LT(behind.stages_ms[3], before.stages_ms[3]);
 }
 
+TEST_F(Fixed, GoingOnAsBeforeIsOneMoreCandidate) {
+  const Levers before = {{1, 0, 1, 0.5, 0.5}};
+  const Planner planner(costs_, table_);
+  const Candidate anew = planner.evaluate(request_, before);
+  request_.going_on = GoingOn{.levers = before, .past = {request_.facts.text_rows - 3, 288, 0.5}, .looks = {}};
+  request_.budget.min_quality = 1 - anew.loss;
+  const PlanChoice choice = choose();
+  EXPECT_TRUE(choice.chosen.goes_on);
+  EXPECT_EQ(choice.chosen.levers, before);
+  EXPECT_EQ(choice.chosen.loss, anew.loss);
+  EXPECT_EQ(choice.chosen.visual_tokens, anew.visual_tokens);
+  EXPECT_EQ(choice.chosen.cost_usd, anew.cost_usd);
+  EXPECT_LT(choice.chosen.stages_ms[3], anew.stages_ms[3]);
+  EXPECT_EQ(choice.chosen.stages_ms[4], anew.stages_ms[4]);
+  EXPECT_FALSE(choice.full.goes_on);
+  request_.budget.min_quality = 1;
+  EXPECT_FALSE(choose().chosen.goes_on);
+}
+
+TEST_F(Fixed, WhereNothingKeepsTheFloorTheBestThereIsGoesOnToo) {
+  request_.options = {{{1}, {1}, {1}, {1}, {1}, {0}}};
+  request_.budget.min_quality = 1;
+  EXPECT_FALSE(choose().keeps_quality);
+  request_.going_on = GoingOn{.levers = {{1, 1, 1, 1, 1}}, .past = {10, 400, 1}, .looks = {}};
+  EXPECT_TRUE(choose().chosen.goes_on);
+}
+
+TEST_F(Fixed, APictureThatIsNewIsPaidFor) {
+  request_.budget.min_quality = 1;
+  request_.going_on = GoingOn{.levers = {}, .past = {10, 576, 1}, .looks = {}};
+  const double without = choose().chosen.latency_ms;
+  request_.going_on->looks = {{1, 144, 1, 144, 3e4}};
+  const PlanChoice choice = choose();
+  EXPECT_TRUE(choice.chosen.goes_on);
+  EXPECT_TRUE(choice.full.goes_on);
+  EXPECT_EQ(choice.chosen.visual_tokens, 576 + 144);
+  EXPECT_GT(choice.chosen.latency_ms, without);
+}
+
+TEST_F(Fixed, RowsAreTakenOverByPlansOfTheSameLayers) {
+  const Planner planner(costs_, table_);
+  const Levers full;
+  const Levers shallow = {{1, 0, 1, 1, 0.5}};
+  const double full_ms = planner.evaluate(request_, full).stages_ms[3];
+  const double shallow_ms = planner.evaluate(request_, shallow).stages_ms[3];
+  request_.facts.past = {.text = request_.facts.text_rows - 1, .layers = 0.5};
+  EXPECT_EQ(planner.evaluate(request_, full).stages_ms[3], full_ms);
+  EXPECT_LT(planner.evaluate(request_, shallow).stages_ms[3], shallow_ms);
+}
+
+TEST_F(Fixed, LittleMemoryMovesThePlanDownAndSaysSo) {
+  request_.weights = {0, 0, 1};
+  const Planner planner(costs_, table_);
+  const double full_bytes = planner.evaluate(request_, Levers()).memory_bytes;
+  double least_bytes = full_bytes;
+  planner.for_each(request_, [&](const Candidate& one) { least_bytes = std::min(least_bytes, one.memory_bytes); });
+  ASSERT_LT(least_bytes, full_bytes);
+  request_.facts.free_bytes = full_bytes;
+  EXPECT_TRUE(choose().chosen.levers.is_full());
+  EXPECT_FALSE(choose().crowded_out);
+  request_.facts.free_bytes = least_bytes;
+  const PlanChoice tight = choose();
+  EXPECT_TRUE(tight.fits && tight.is_possible);
+  EXPECT_LE(tight.chosen.memory_bytes, least_bytes);
+  EXPECT_EQ(tight.shortfall, "");
+  ASSERT_TRUE(tight.crowded_out);
+  EXPECT_TRUE(tight.crowded_out->levers.is_full());
+  EXPECT_THAT(size_text(request_.facts, *tight.crowded_out), testing::HasSubstr("of memory, where"));
+  EXPECT_EQ(planner.verdict(request_, planner.evaluate(request_, Levers())), Verdict::kTooLarge);
+  request_.facts.free_bytes = least_bytes / 2;
+  const PlanChoice none = choose();
+  EXPECT_FALSE(none.is_possible);
+  EXPECT_THAT(none.shortfall, testing::HasSubstr("the cheapest plan takes"));
+}
+
+TEST_F(Fixed, AFloorThatMemoryForbidsNamesMemory) {
+  request_.budget.min_quality = 1;
+  const Planner planner(costs_, table_);
+  request_.facts.free_bytes = planner.evaluate(request_, Levers()).memory_bytes - 1;
+  const PlanChoice choice = choose();
+  EXPECT_TRUE(choice.fits && choice.is_possible);
+  EXPECT_FALSE(choice.keeps_quality);
+  EXPECT_THAT(choice.shortfall, testing::AllOf(testing::HasSubstr("a quality of 1"), testing::HasSubstr("of memory")));
+}
+
+TEST_F(Fixed, AShortContextIsSolvedByFewerTokens) {
+  request_.weights = {0, 0, 1};
+  request_.facts.context_rows = request_.facts.text_rows + 300 + request_.facts.expected_tokens;
+  const PlanChoice choice = choose();
+  EXPECT_TRUE(choice.is_possible);
+  EXPECT_LE(choice.chosen.visual_tokens, 300);
+  ASSERT_TRUE(choice.crowded_out);
+  EXPECT_THAT(size_text(request_.facts, *choice.crowded_out), testing::HasSubstr("the context holds"));
+  request_.facts.context_rows = request_.facts.text_rows;
+  EXPECT_FALSE(choose().is_possible);
+}
+
+TEST_F(Fixed, WhatTheCacheHasTakenIsNotTakenTwice) {
+  const Planner planner(costs_, table_);
+  const double before = planner.evaluate(request_, Levers()).memory_bytes;
+  request_.facts.cache_bytes = 1e12;
+  EXPECT_LT(planner.evaluate(request_, Levers()).memory_bytes, before);
+}
+
+TEST(Planner, LessMemoryNeverTakesMoreMemory) {
+  RandomRequests random(5);
+  for (int i = 0; i < 200; ++i) {
+    const CostModel costs(random.shape(), random.hardware());
+    const QualityTable table = table_of(random.quality());
+    const Planner planner(costs, table);
+    PlanRequest request = random.request();
+    const double full_bytes = planner.evaluate(request, Levers()).memory_bytes;
+    for (const double share : {1.0, 0.8, 0.6, 0.4, 0.2}) {
+      request.facts.free_bytes = share * full_bytes;
+      const PlanChoice choice = planner.choose(request);
+      if (choice.is_possible) {
+        EXPECT_LE(choice.chosen.memory_bytes, request.facts.free_bytes);
+      }
+      bool is_any_possible = false;
+      planner.for_each(request, [&](const Candidate& one) {
+        is_any_possible = is_any_possible || one.memory_bytes <= request.facts.free_bytes;
+      });
+      EXPECT_EQ(choice.is_possible, is_any_possible);
+    }
+  }
+}
+
+TEST(Planner, ALongerQueueNeverGetsASlowerPlan) {
+  RandomRequests random(6);
+  for (int i = 0; i < 200; ++i) {
+    const CostModel costs(random.shape(), random.hardware());
+    const QualityTable table = table_of(random.quality());
+    const Planner planner(costs, table);
+    PlanRequest request = random.request();
+    request.weights.usd_per_error = random.between(0, 0.1);
+    double last_ms = std::numeric_limits<double>::max();
+    for (const int64_t num_queued : {0, 1, 5, 50, 1000}) {
+      request.budget.num_queued = num_queued;
+      const double ms = planner.choose(request).chosen.latency_p95_ms;
+      EXPECT_LE(ms, last_ms + 1e-9);
+      last_ms = ms;
+    }
+  }
+}
+
 TEST_F(Fixed, CertificatesDecideWhereThereAreSome) {
   table_.is_calibrated = true;
   ClassQuality& quality = table_.classes.at(kAnyClass);
@@ -253,6 +398,8 @@ TEST_F(Fixed, ALeverThatTheRequestSetsIsPromisedAsItWasMeasured) {
   request_.own.keep_share = 0.25;
   request_.own.skip_equal = 0;
   request_.own.seed = 7;
+  EXPECT_EQ(kind(), QualityClaim::Kind::kCertified);
+  request_.own.layers = 1;
   EXPECT_EQ(kind(), QualityClaim::Kind::kCertified);
   request_.own.skip_equal = 4;  // the rung has 0
   EXPECT_EQ(kind(), QualityClaim::Kind::kPrior);

@@ -51,6 +51,12 @@ TEST_F(CgroupTest, Version1HasOtherNames) {
   EXPECT_EQ(cgroup_memory_left(folder_), 100u + 4000 + 3500 - 2000 - 300 - 200);
 }
 
+TEST_F(CgroupTest, Version1WritesALargeNumberForNoLimit) {
+  write("memory.limit_in_bytes", "9223372036854771712\n");
+  write("memory.usage_in_bytes", "9900\n");
+  EXPECT_EQ(cgroup_memory_left(folder_), std::nullopt);
+}
+
 TEST_F(CgroupTest, NeverWrapsAroundZero) {
   write("memory.max", "10000\n");
   write("memory.current", "12000\n");  // the limit was lowered
@@ -59,6 +65,22 @@ TEST_F(CgroupTest, NeverWrapsAroundZero) {
   EXPECT_EQ(cgroup_memory_left(folder_), 0u);
   write("memory.stat", "inactive_file 400000\nactive_file nonsense\n");
   EXPECT_EQ(cgroup_memory_left(folder_), 10000u);
+}
+
+TEST(ProcessMemory, FindsTheGroupsOfAProcess) {
+  EXPECT_EQ(memory_cgroup_folders("0::/user.slice/job\n", "/m"),
+            (std::vector<std::string>{"/m/user.slice/job", "/m/user.slice", "/m"}));
+  EXPECT_EQ(memory_cgroup_folders("9:name=systemd:/a\n4:cpu,memory:/b\n0::/\nnonsense\n", "/m"),
+            (std::vector<std::string>{"/m/memory/b", "/m/memory", "/m"}));
+  EXPECT_TRUE(memory_cgroup_folders("", "/m").empty());
+}
+
+TEST(ProcessMemory, ALimitOfOurOwnCounts) {
+  EXPECT_EQ(free_memory_bytes(1), 0u);
+  const uint64_t resident = resident_bytes();
+  if (resident == 0) GTEST_SKIP() << "the system does not say what is resident";
+  EXPECT_LE(free_memory_bytes(resident + (64 << 20)), uint64_t{64} << 20);
+  EXPECT_GT(free_memory_bytes(0), 0u);
 }
 
 TEST(ProcessMemory, KnowsThisProcess) {

@@ -59,6 +59,10 @@ Status validate_budget(const Budget& budget) {
   if (!std::isfinite(budget.waited_ms) || budget.waited_ms < 0) {
     return invalid_argument(format("waited_ms is %g; it must be 0 or more", budget.waited_ms));
   }
+  if (budget.num_queued < 0) {
+    return invalid_argument(
+        format("num_queued is %lld; it must be 0 or more", static_cast<long long>(budget.num_queued)));
+  }
   return {};
 }
 

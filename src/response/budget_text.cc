@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "base/format.h"
 
@@ -9,6 +10,8 @@ namespace saccade {
 namespace {
 
 using Json = nlohmann::ordered_json;
+
+constexpr uint64_t kUnknownBytes = std::numeric_limits<uint64_t>::max();
 
 double rounded(double value) {
   return std::round(value * 1000) / 1000;
@@ -101,6 +104,7 @@ Json budget_json(const BudgetReceipt& told) {
   add_if(asked, "max_cost_usd", told.asked.max_cost_usd);
   add_if(asked, "min_quality", told.asked.min_quality);
   if (told.asked.waited_ms > 0) asked["waited_ms"] = told.asked.waited_ms;
+  if (told.asked.num_queued > 0) asked["num_queued"] = told.asked.num_queued;
   Json changes = Json::array();
   for (const PlanChange& change : told.changes) {
     changes.push_back(
@@ -140,6 +144,8 @@ Json explanation_json(const PlanExplanation& explanation) {
                {"planning_ms", rounded(explanation.planning_ms)},
                {"machine_measured", explanation.is_machine_measured},
                {"calibrated", explanation.is_calibrated}};
+  if (explanation.free_memory_bytes != kUnknownBytes) json["free_memory_bytes"] = explanation.free_memory_bytes;
+  add_if(json, "cpu_pressure", explanation.cpu_pressure);
   if (!explanation.shortfall.empty()) json["shortfall"] = explanation.shortfall;
   return json;
 }
@@ -210,6 +216,13 @@ std::string explanation_text(const PlanExplanation& explanation) {
     if (plan.is_chosen) text += "quality " + claim_text(plan.claim) + "\n";
   }
   if (!explanation.shortfall.empty()) text += explanation.shortfall + "\n";
+  if (explanation.free_memory_bytes != kUnknownBytes) {
+    text += "memory free for the answer: " + format_bytes(explanation.free_memory_bytes) + "\n";
+  }
+  if (explanation.cpu_pressure) {
+    text += format("processors: something waited for one in %.0f %% of the last ten seconds\n",
+                   100 * *explanation.cpu_pressure);
+  }
   if (!explanation.is_machine_measured)
     text += "the machine was not measured: times begin with a guess; see saccade profile\n";
   if (!explanation.is_calibrated)

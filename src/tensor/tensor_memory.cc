@@ -50,6 +50,11 @@ class KeptBlocks {
     return true;
   }
 
+  uint64_t num_bytes() {
+    std::lock_guard lock(mutex_);
+    return static_cast<uint64_t>(num_bytes_);
+  }
+
   void release() {
     std::lock_guard lock(mutex_);
     for (auto& [size, blocks] : blocks_) {
@@ -93,6 +98,10 @@ void give_back_tensor_memory(std::byte* data, int64_t num_bytes) {
   const int64_t size = block_size(num_bytes);
   if (size >= kMinKeptBytes && kept_blocks().keep(data, size)) return;
   std::free(data);
+}
+
+uint64_t kept_tensor_bytes() {
+  return kept_blocks().num_bytes();
 }
 
 void release_tensor_memory() {

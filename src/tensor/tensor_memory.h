@@ -12,6 +12,9 @@ std::byte* take_tensor_memory(int64_t num_bytes);
 /// Of the same size as was taken.
 void give_back_tensor_memory(std::byte* data, int64_t num_bytes);
 
+/// What is kept for the next tensors now.
+uint64_t kept_tensor_bytes();
+
 /// Gives what is kept back to the system.
 void release_tensor_memory();
 

@@ -1192,6 +1192,17 @@ class Ledgers(ProgramTest):
         rules.write_text("sums: total\nwhat\n")
         self.fails(2, "rules.txt", "line 2", result=run(*plan, "--task-rules", rules))
 
+    def test_memory_has_a_limit(self):
+        question = [MODEL, "--image", PICTURE, DEMO[0]["question"]]
+        refused = run("ask", *question, "--max-memory", "1MiB")
+        self.assertEqual(refused.returncode, 5, refused.stderr)
+        self.assertIn("--max-memory", refused.stderr)
+        told = json.loads(run("plan", *question, "--within", "60s", "--max-memory", "1GiB", "--json").stdout)
+        self.assertLess(told["free_memory_bytes"], 1 << 30)
+        wrong = run("ask", *question, "--max-memory", "lots")
+        self.assertEqual(wrong.returncode, 2)
+        self.assertIn("--max-memory", wrong.stderr)
+
     def test_budgets_that_make_no_sense(self):
         ask = ["ask", MODEL, "--image", PICTURE, "What is it?"]
         for option, value in [("--within", "0"), ("--within", "-5ms"), ("--within", "soon"), ("--within", "nan"),
