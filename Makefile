@@ -80,7 +80,7 @@ eval: configure  ## Print how often the small model is right, on held-out pictur
 calibrate: configure  ## Measure what plans cost the small model in quality, and certify it (an hour; needs fonts, see tools/calibration_set.sh)
 	cmake --build --preset release -j $(JOBS) --target saccade
 	@test -f build/calibration/set.jsonl || PYTHON=$(PYTHON) tools/calibration_set.sh build/calibration
-	$(RELEASE)/bin/saccade calibrate models/saccade-mini.gguf --data build/calibration/set.jsonl --limit 1500 --design-share 0.3 \
+	$(RELEASE)/bin/saccade calibrate models/saccade-mini.gguf --data build/calibration/set.jsonl --limit 2400 --design-share 0.22 \
 	  -t 1 --workers $(JOBS) --work build/calibrate
 
 .PHONY: bench
