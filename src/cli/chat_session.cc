@@ -74,7 +74,9 @@ int ChatSession::run() {
 
 bool ChatSession::read_line(std::string& line) {
   if (is_terminal_) std::fputs("> ", stderr);
-  if (!options_.texts_path.empty()) describer_.start(request_.messages);
+  // Nobody asked for it: no account pays for it.
+  const bool may_describe = !options_.texts_path.empty() && options_.accounting.account.empty();
+  if (may_describe) describer_.start(request_.messages);
   const InputWait wait;
   const bool is_there = static_cast<bool>(std::getline(std::cin, line));
   describer_.stop();
