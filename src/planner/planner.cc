@@ -16,9 +16,12 @@ bool has_passed(const PlanFacts& facts, Checkpoint checkpoint) {
   return facts.passed >= checkpoint;
 }
 
-// Until pictures are read, what they show is in doubt, too; but plans are made anew then, down to the resolution.
-Checkpoint doubts_of(const PlanFacts& facts) {
-  return facts.passed == Checkpoint::kStart && !facts.looks.empty() ? Checkpoint::kMedia : facts.passed;
+// Until pictures are read, what they show is in doubt, too; but plans are made anew then, down to the resolution, where
+// there is another one.
+Checkpoint doubts_of(const PlanRequest& request) {
+  const bool can_fall_back = options_of(request.options, Lever::kScale).size() > 1;
+  const Checkpoint passed = request.facts.passed;
+  return passed == Checkpoint::kStart && can_fall_back ? Checkpoint::kMedia : passed;
 }
 
 // The safest option of each lever.
@@ -76,7 +79,7 @@ class Planner::Search {
         is_calibrated_(planner.quality_.is_calibrated),
         request_(request),
         facts_(request.facts),
-        p95_factor_(planner.costs_.p95_factor(doubts_of(request.facts))) {
+        p95_factor_(planner.costs_.p95_factor(doubts_of(request))) {
     if (request.budget.min_quality && is_calibrated_) {
       num_certified_ = certified_rungs(quality_.ladder, 1 - *request.budget.min_quality, planner.quality_.delta);
     }

@@ -91,7 +91,11 @@ class ChartPainter {
       left = std::max(left, extent_of({.at = {}, .text = y_text(tick), .size = kTextSize}).width);
     }
     left += 36;  // the axis' title, and the space around both
-    return {area_.left + left, area_.top + top, area_.width - left - 24 - legend_width(), area_.height - top - 52};
+    // The last tick's text is centred on the plot's edge.
+    const double overhang =
+        x_.ticks.empty() ? 0 : extent_of({.at = {}, .text = x_text(x_.ticks.back()), .size = kTextSize}).width / 2;
+    const double right = std::max(24 + legend_width(), overhang + 4);
+    return {area_.left + left, area_.top + top, area_.width - left - right, area_.height - top - 52};
   }
 
   Range range_of(double Point::*side) const {
@@ -102,6 +106,7 @@ class ChartPainter {
     return range;
   }
 
+  std::string x_text(double tick) const { return chart_.x_text ? chart_.x_text(tick) : tick_text(tick, x_.step()); }
   std::string y_text(double tick) const {
     return chart_.is_y_percent ? tick_text(100 * tick, 100 * y_.step()) + " %" : tick_text(tick, y_.step());
   }
@@ -134,7 +139,7 @@ class ChartPainter {
       const double x = x_.at(tick);
       add(Line{.points = {{x, plot_.top}, {x, plot_.bottom()}}, .ink = Ink::kGrid});
       add(Words{.at = {x, plot_.bottom() + 18},
-                .text = chart_.x_text ? chart_.x_text(tick) : tick_text(tick, x_.step()),
+                .text = x_text(tick),
                 .size = kTextSize,
                 .ink = Ink::kMuted,
                 .align = Align::kCenter});
