@@ -15,9 +15,9 @@
 #include <random>
 
 #include "base/format.h"
+#include "base/quantile.h"
 #include "cli/eval_score.h"
 #include "cli/eval_set.h"
-#include "cli/sweep/statistics.h"
 #include "cli/terminal.h"
 #include "platform/clock.h"
 #include "request/plan_text.h"

@@ -54,12 +54,6 @@ std::vector<Turns> conversations_of(const EvalSet& set) {
   return all;
 }
 
-double sum(const std::vector<double>& values) {
-  double total = 0;
-  for (const double value : values) total += value;
-  return total;
-}
-
 Status converse(Engine& engine, const EvalSet& set, Turns turns, const Budget& budget, int64_t max_tokens,
                 Tally& tally) {
   engine.forget();
@@ -93,8 +87,8 @@ Status converse(Engine& engine, const EvalSet& set, Turns turns, const Budget& b
 void print_row(const char* name, const Tally& tally) {
   const auto count = static_cast<double>(tally.latency_ms.size());
   std::printf("%-26s %10.1f %10.1f %10.1f %10.1f %10.1f %12.4f %9.2f %%\n", name, tally.visual_tokens / count,
-              tally.tokens / count, sum(tally.latency_ms) / count, median(tally.latency_ms),
-              median(tally.first_token_ms), 1000 * tally.usd / count, 100 * tally.num_right / count);
+              tally.tokens / count, mean(tally.latency_ms), median(tally.latency_ms), median(tally.first_token_ms),
+              1000 * tally.usd / count, 100 * tally.num_right / count);
 }
 
 void print_table(const EvalSet& set, size_t num_conversations, double min_quality, const Tally& full,
@@ -108,7 +102,7 @@ void print_table(const EvalSet& set, size_t num_conversations, double min_qualit
   const double lost = 100 * (full.num_right - spared.num_right) / static_cast<double>(set.items.size());
   std::printf("%-26s %8.1f %% %8.1f %% %8.1f %% %8.1f %% %8.1f %% %10.1f %% %5.2f points (%.2f %%)\n",
               "saved, and lost", saved(full.visual_tokens, spared.visual_tokens), saved(full.tokens, spared.tokens),
-              saved(sum(full.latency_ms), sum(spared.latency_ms)),
+              saved(mean(full.latency_ms), mean(spared.latency_ms)),
               saved(median(full.latency_ms), median(spared.latency_ms)),
               saved(median(full.first_token_ms), median(spared.first_token_ms)), saved(full.usd, spared.usd), lost,
               saved(full.num_right, spared.num_right));

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <iostream>
 
+#include "base/trimmed.h"
 #include "cli/exit_code.h"
 #include "cli/printable_text.h"
 #include "cli/terminal.h"
@@ -22,13 +23,6 @@ constexpr const char* kHelp =
     "  /help         this list\n"
     "  /quit         end (so does Ctrl-D)\n"
     "  //...         a message that begins with /\n";
-
-std::string_view trimmed(std::string_view line) {
-  constexpr std::string_view kSpace = " \t\r";
-  const size_t begin = line.find_first_not_of(kSpace);
-  if (begin == std::string_view::npos) return {};
-  return line.substr(begin, line.find_last_not_of(kSpace) - begin + 1);
-}
 
 // Whether the next message may have this picture, told before the message is typed.
 Status check_picture(const Engine& engine, const std::string& path) {

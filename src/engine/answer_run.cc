@@ -81,12 +81,23 @@ Status AnswerRun::render() {
   return {};
 }
 
+// Looked for once: a picture's text goes by its whole file. Stays empty where there is none.
+Status AnswerRun::find_text(size_t picture_idx) {
+  if (!texts_[picture_idx].empty()) return {};
+  SACCADE_ASSIGN_OR_RETURN(const std::optional<PictureText> text, engine_.picture_texts.find(pictures_[picture_idx]));
+  if (text) texts_[picture_idx] = text_in_place(*text);
+  return {};
+}
+
 // Of a picture that is not looked at; made now, where it never was.
-Expected<PictureText> AnswerRun::text_of(size_t picture_idx) {
-  SACCADE_ASSIGN_OR_RETURN(std::optional<PictureText> text, engine_.picture_texts.find(pictures_[picture_idx]));
-  if (text) return *std::move(text);
+Status AnswerRun::provide_text(size_t picture_idx) {
+  SACCADE_RETURN_IF_ERROR(find_text(picture_idx));
+  if (!texts_[picture_idx].empty()) return {};
   const StageTimer timer(answer_.receipt.stages_ms.describe);
-  return describe_picture(engine_, picture_part(request_, picture_idx), callbacks_);
+  SACCADE_ASSIGN_OR_RETURN(const PictureText text,
+                           describe_picture(engine_, picture_part(request_, picture_idx), callbacks_));
+  texts_[picture_idx] = text_in_place(text);
+  return {};
 }
 
 // Has text, or nothing, stand in the place of the pictures that the plan does not look at.
@@ -99,8 +110,7 @@ Status AnswerRun::substitute() {
     PictureReceipt& receipt = answer_.receipt.pictures[i];
     receipt.use = uses_[i];
     if (uses_[i] == PictureUse::kText) {
-      SACCADE_ASSIGN_OR_RETURN(const PictureText text, text_of(i));
-      texts_[i] = text_in_place(text);
+      SACCADE_RETURN_IF_ERROR(provide_text(i));
       receipt.text_tokens = std::ssize(engine_.model.tokenizer->encode(texts_[i]));
     }
     if (uses_[i] == PictureUse::kLook) {
@@ -210,8 +220,8 @@ Expected<PlanRequest> AnswerRun::describe_request() {
 Expected<std::vector<std::optional<double>>> AnswerRun::text_rows() {
   std::vector<std::optional<double>> rows(pictures_.size());
   for (size_t i = 0; i < pictures_.size() && unseen_.empty(); ++i) {
-    SACCADE_ASSIGN_OR_RETURN(const std::optional<PictureText> text, engine_.picture_texts.find(pictures_[i]));
-    if (text) rows[i] = static_cast<double>(engine_.model.tokenizer->encode(text_in_place(*text)).size());
+    SACCADE_RETURN_IF_ERROR(find_text(i));
+    if (!texts_[i].empty()) rows[i] = static_cast<double>(engine_.model.tokenizer->encode(texts_[i]).size());
   }
   return rows;
 }

@@ -44,7 +44,8 @@ class AnswerRun {
   Status open();
   Status render();
   Status substitute();
-  Expected<PictureText> text_of(size_t picture_idx);
+  Status find_text(size_t picture_idx);
+  Status provide_text(size_t picture_idx);
   Expected<std::vector<std::optional<double>>> text_rows();
   Plan plan_of_seen() const;
   Expected<PlanRequest> describe_request();
@@ -69,7 +70,7 @@ class AnswerRun {
   const AnswerCallbacks& callbacks_;
   const Stopwatch clock_;
   Plan plan_;
-  // In the request's order, what is made of each picture, and what stands in its place.
+  // In the request's order, what is made of each picture, and the text that would stand in its place.
   std::vector<PictureUse> uses_;
   std::vector<std::string> texts_;
   std::vector<PictureReceipt> unseen_;  // of pictures that are not looked at

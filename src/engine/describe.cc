@@ -1,6 +1,9 @@
 #include "engine/describe.h"
 
+#include <string>
 #include <utility>
+
+#include "base/trimmed.h"
 
 namespace saccade {
 namespace {
@@ -28,16 +31,10 @@ class Aside {
   const bool was_load_counted_;
 };
 
-std::string trimmed(const std::string& text) {
-  constexpr const char* kSpace = " \t\r\n";
-  const size_t begin = text.find_first_not_of(kSpace);
-  return begin == std::string::npos ? "" : text.substr(begin, text.find_last_not_of(kSpace) - begin + 1);
-}
-
 Expected<std::string> ask(EngineState& engine, const Request& request, const AnswerCallbacks& callbacks) {
   SACCADE_ASSIGN_OR_RETURN(const Answer answer, AnswerRun(engine, request, callbacks).run());
   if (answer.receipt.finish_reason == "cancelled") return cancelled("the picture's text was not finished");
-  return trimmed(answer.text);
+  return std::string(trimmed(answer.text, " \t\r\n"));
 }
 
 }  // namespace

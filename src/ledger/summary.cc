@@ -4,6 +4,7 @@
 #include <cmath>
 #include <utility>
 
+#include "base/quantile.h"
 #include "ledger/utc_time.h"
 
 namespace saccade {
@@ -37,15 +38,6 @@ void add(const std::optional<double>& value, Mean& mean) {
 
 void divide(Mean& mean) {
   if (mean.count > 0) mean.value /= static_cast<double>(mean.count);
-}
-
-// The smallest value that `share` of them do not pass (nearest rank).
-double quantile(std::vector<double> values, double share) {
-  if (values.empty()) return 0;
-  const double rank = std::ceil(share * static_cast<double>(values.size()));
-  const auto at = values.begin() + static_cast<std::ptrdiff_t>(std::max(rank, 1.0)) - 1;
-  std::ranges::nth_element(values, at);
-  return *at;
 }
 
 bool is_deadline_met(const LedgerEntry& entry) {

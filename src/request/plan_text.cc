@@ -10,6 +10,7 @@
 #include <span>
 
 #include "base/format.h"
+#include "base/trimmed.h"
 
 namespace saccade {
 namespace {
@@ -218,13 +219,6 @@ constexpr auto kParts = std::to_array<Part>({
      },
      [](const Plan& plan) { return plan.seed == 0 ? std::nullopt : std::optional(write_number(plan.seed)); }},
 });
-
-std::string_view trimmed(std::string_view text) {
-  constexpr std::string_view kSpace = " \t\r";
-  const size_t begin = text.find_first_not_of(kSpace);
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(kSpace) - begin + 1);
-}
 
 Status read_part(std::string_view text, std::vector<std::string_view>& seen, Plan& plan) {
   const size_t equals = std::min(text.find('='), text.size());

@@ -10,9 +10,6 @@ namespace saccade {
 /// The middle value, or the mean of the two in the middle; 0 of none.
 double median(std::vector<double> values);
 
-/// The smallest value that a `share` of them does not pass (nearest rank); 0 of none.
-double quantile(std::vector<double> values, double share);
-
 /// 0 of none.
 double mean(std::span<const double> values);
 

@@ -14,16 +14,6 @@ TEST(SweepStatistics, MiddlesOfOddEvenAndNothing) {
   EXPECT_EQ(mean(std::vector<double>{1, 2, 6}), 3);
 }
 
-TEST(SweepStatistics, QuantilesAreValues) {
-  EXPECT_EQ(quantile({}, 0.5), 0);
-  EXPECT_EQ(quantile({7}, 0), 7);
-  const std::vector<double> values = {5, 1, 4, 2, 3};
-  EXPECT_EQ(quantile(values, 0.2), 1);
-  EXPECT_EQ(quantile(values, 0.5), 3);
-  EXPECT_EQ(quantile(values, 0.95), 5);
-  EXPECT_EQ(quantile(values, 1), 5);
-}
-
 TEST(SweepStatistics, FitsALine) {
   const std::vector<Sample> exact = {{1, 5}, {2, 7}, {4, 11}};
   const auto line = fit_line(exact);
