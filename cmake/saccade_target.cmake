@@ -34,6 +34,11 @@ if(SACCADE_SANITIZE)
 endif()
 target_link_libraries(saccade_options INTERFACE Threads::Threads)
 
+if(BUILD_TESTING)
+  add_library(saccade_unit_main STATIC ${CMAKE_SOURCE_DIR}/tests/unit_main.cc)
+  target_link_libraries(saccade_unit_main PUBLIC saccade_options GTest::gtest)
+endif()
+
 function(saccade_library folder)
   cmake_parse_arguments(ARG "TESTS_COMPUTE" "" "DEPS;PACKAGES;TEST_DEPS" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc ${CMAKE_CURRENT_SOURCE_DIR}/*/*.cc)
@@ -48,7 +53,7 @@ function(saccade_library folder)
     set(test_deps ${ARG_TEST_DEPS})
     list(TRANSFORM test_deps PREPEND saccade_)
     add_executable(${folder}_test ${tests})
-    target_link_libraries(${folder}_test PRIVATE saccade_${folder} ${test_deps} ${ARG_PACKAGES} GTest::gtest_main
+    target_link_libraries(${folder}_test PRIVATE saccade_${folder} ${test_deps} ${ARG_PACKAGES} saccade_unit_main
                                                  GTest::gmock)
     if(NOT ARG_TESTS_COMPUTE AND NOT CMAKE_CROSSCOMPILING_EMULATOR)
       # Most tests are compiled longer than they run; what they test is compiled as everywhere.
