@@ -51,6 +51,9 @@ struct EngineOptions {
   // That the process may have resident, the model included; what an answer would take is reckoned before it begins. 0:
   // what the machine, and the limit of the process's control group, have free.
   uint64_t max_memory_bytes = 0;
+  // Requests of several callers that are answered at a time; more of them wait, and from max_waiting on are refused.
+  int max_running = 8;
+  int64_t max_waiting = 256;
   uint64_t max_image_pixels = 100'000'000;
   uint64_t max_image_bytes = 64ull << 20;
 };
@@ -61,8 +64,9 @@ struct Progress {
   double fraction = 0;     // 0..1
 };
 
-/// The callbacks of one answer; any may be empty. They run on the caller's thread; returning false stops the answer,
-/// which is then returned as far as it got with finish_reason "cancelled".
+/// The callbacks of one answer; any may be empty. They run on the caller's thread or on the engine's, one at a time, and
+/// other answers wait for them; returning false stops the answer, which is then returned as far as it got with
+/// finish_reason "cancelled".
 struct AnswerCallbacks {
   std::function<bool(std::string_view text)> on_text;  // whole characters, as they come
   std::function<bool(const Progress& progress)> on_progress;
@@ -119,7 +123,8 @@ struct TokenFacts {
   double conditional_bits_of_all = 0;  // H(X | X)
 };
 
-/// Thread safety: one call at a time.
+/// Thread safety: answer(), explain(), describe(), measure_tokens() and info() may be called from many threads at a
+/// time, and are computed together; the others not while any call is in progress.
 class Engine {
  public:
   /// `on_progress` may be empty; returning false stops the loading.
@@ -134,8 +139,8 @@ class Engine {
   /// Answers the last user message. Keeps the sequence it computed: a next request that begins with the same messages
   /// (a conversation that goes on) pays only for what is new.
   /// Errors: kInvalidArgument (the request), kNotFound, kCorruptData, kUnsupported (a picture), kResourceExhausted
-  /// (over the context, a limit, or memory), kBudgetExceeded (a strict one), kInternal (a callback threw). The engine
-  /// stays usable after any error.
+  /// (over the context, a limit, or memory), kBudgetExceeded (a strict one), kOverloaded, kInternal (a callback threw).
+  /// The engine stays usable after any error.
   Expected<Answer> answer(const Request& request, const AnswerCallbacks& callbacks = {});
 
   /// What answer() would plan for the request before anything is decoded. Errors: those of answer() up to there; a

@@ -38,7 +38,9 @@ struct Sampling {
 };
 
 struct Request {
-  std::string id;  // Receipt::request_id; empty: the engine draws one
+  std::string id;       // Receipt::request_id; empty: the engine draws one
+  std::string account;  // accounts that ask at the same time have equal shares of the engine's time
+  int priority = 0;     // those of a higher one go first
   std::vector<Message> messages;
   Sampling sampling;
   Plan plan;  // what is set of it stays; a budget decides about the rest

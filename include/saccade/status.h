@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cassert>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -20,6 +21,7 @@ enum class StatusCode {
   kUnsupported,        // well formed, but not something this program can do
   kResourceExhausted,  // over a limit on bytes, pixels, tokens or memory
   kBudgetExceeded,     // the request's budget can't be kept, and it is strict
+  kOverloaded,         // other requests leave no room for it now; see Status::retry_after_ms()
   kCancelled,          // the caller asked to stop
   kIoError,            // the operating system refused or failed
   kInternal,           // an exception nobody foresaw, of a caller's callback or a bug of ours
@@ -33,6 +35,8 @@ class [[nodiscard]] Status {
   bool is_ok() const { return code_ == StatusCode::kOk; }
   StatusCode code() const { return code_; }
   const std::string& message() const { return message_; }
+  /// Of kOverloaded: when there may be room.
+  std::optional<double> retry_after_ms() const { return retry_after_ms_; }
 
   /// The same error with `context: ` in front of the message, to name the file or tensor it happened in.
   Status with_context(std::string_view context) const;
@@ -40,6 +44,9 @@ class [[nodiscard]] Status {
  private:
   StatusCode code_ = StatusCode::kOk;
   std::string message_;
+  std::optional<double> retry_after_ms_;
+
+  friend Status overloaded(std::string message, double retry_after_ms);
 };
 
 Status invalid_argument(std::string message);
@@ -48,6 +55,7 @@ Status corrupt_data(std::string message);
 Status unsupported(std::string message);
 Status resource_exhausted(std::string message);
 Status budget_exceeded(std::string message);
+Status overloaded(std::string message, double retry_after_ms);
 Status cancelled(std::string message);
 Status io_error(std::string message);
 Status internal_error(std::string message);

@@ -4,7 +4,9 @@ namespace saccade {
 
 Status Status::with_context(std::string_view context) const {
   if (is_ok()) return *this;
-  return Status(code_, std::string(context) + ": " + message_);
+  Status status = *this;
+  status.message_ = std::string(context) + ": " + message_;
+  return status;
 }
 
 Status invalid_argument(std::string message) {
@@ -24,6 +26,11 @@ Status resource_exhausted(std::string message) {
 }
 Status budget_exceeded(std::string message) {
   return {StatusCode::kBudgetExceeded, std::move(message)};
+}
+Status overloaded(std::string message, double retry_after_ms) {
+  Status status(StatusCode::kOverloaded, std::move(message));
+  status.retry_after_ms_ = retry_after_ms;
+  return status;
 }
 Status cancelled(std::string message) {
   return {StatusCode::kCancelled, std::move(message)};

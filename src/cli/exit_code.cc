@@ -29,6 +29,7 @@ CodeFacts facts_of(StatusCode code) {
       return {"unsupported", kExitBadFile};
     case StatusCode::kResourceExhausted:
     case StatusCode::kBudgetExceeded:
+    case StatusCode::kOverloaded:
       return {"resource_exhausted", kExitLimit};
     case StatusCode::kCancelled:
       return {"cancelled", kExitInterrupted};
