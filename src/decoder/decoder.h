@@ -20,24 +20,14 @@
 
 namespace saccade {
 
-/// What a forward computed.
-struct ForwardTrace {
-  double multiply_adds = 0;
-  int64_t num_tokens = 0;         // that were given
-  std::vector<int64_t> num_rows;  // [num_layers]: of these, how many went through each layer
-  bool was_pruned = false;
-  std::vector<int32_t> visual_kept;  // rows of the forward that the first sequence's last pruning left, ascending
-};
-
 struct ForwardArgs {
   const Tensor* rows = nullptr;              // [num_tokens, model_dim]: embedded text and media tokens
   std::span<const TokenPosition> positions;  // [num_tokens]
   // Whose rows those are, one after the other: they go through the layers together, each attending to its own past.
   std::span<const SequenceRows> sequences;
   int64_t num_logit_rows = 1;  // logits of the last this many rows
-  // Called between layers with the share done, 0..1; false cancels. May be empty.
+  // Called between layers, and parts of long ones, with the share done, 0..1; false cancels. May be empty.
   std::function<bool(double fraction)> progress;
-  ForwardTrace* trace = nullptr;  // added to, where given
 };
 
 /// Thread safety: const after load; one forward at a time per ThreadPool.

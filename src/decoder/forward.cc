@@ -45,7 +45,9 @@ class Decoder::Forward {
     v_ = Tensor({chunk, config_.kv_dim()});
     attended_ = Tensor({chunk, q_dim});
     gated_ = Tensor({chunk, config_.ffn_dim});
-    if (args.trace != nullptr) args.trace->num_rows.resize(static_cast<size_t>(config_.num_layers));
+    for (const SequenceRows& sequence : args.sequences) {
+      if (sequence.trace != nullptr) sequence.trace->num_rows.resize(static_cast<size_t>(config_.num_layers));
+    }
   }
 
   Expected<Tensor> run();
@@ -75,7 +77,8 @@ class Decoder::Forward {
   void prune_visual(int64_t layer_idx);
   std::vector<float> looked_at(int64_t layer_idx, std::span<const int32_t> rows) const;
   void let_confident_rows_leave(int64_t layer_idx);
-  void count_work(int64_t layer_idx, const LayerRows& rows, int64_t num_kv, int64_t num_full);
+  void count_work(int64_t layer_idx, const LayerRows& rows, const Chunk& chunk);
+  void count_tokens();
 
   const Decoder& decoder_;
   const DecoderConfig& config_;
@@ -177,8 +180,8 @@ Status Decoder::Forward::attend(int64_t layer_idx, const LayerRows& rows, const 
       args.num_keys = num_past + (run_end - begin);
       attention(pool_, args);
       const double num_seen = static_cast<double>(args.first_visible) + static_cast<double>(run_end - i + 1) / 2;
-      if (args_.trace != nullptr) {
-        args_.trace->multiply_adds +=
+      if (sequence.trace != nullptr) {
+        sequence.trace->multiply_adds +=
             2 * static_cast<double>(args.q_stride) * num_seen * static_cast<double>(run_end - i);
       }
       num_queried += run_end - i;
@@ -275,8 +278,7 @@ Status Decoder::Forward::run_chunk(int64_t layer_idx, const LayerRows& rows, con
   return {};
 }
 
-void Decoder::Forward::count_work(int64_t layer_idx, const LayerRows& rows, int64_t num_kv, int64_t num_full) {
-  if (args_.trace == nullptr) return;
+void Decoder::Forward::count_work(int64_t layer_idx, const LayerRows& rows, const Chunk& chunk) {
   const Layer& layer = decoder_.layers_.front();
   const auto size = [](const WeightMatrix& weight) { return static_cast<double>(weight.shape().num_elements()); };
   const auto share = [](const std::vector<uint8_t>& units) {
@@ -287,10 +289,18 @@ void Decoder::Forward::count_work(int64_t layer_idx, const LayerRows& rows, int6
   const double heads = units == nullptr ? 1 : share(units->heads);
   const double kv_heads = config_.num_kv_heads == config_.num_heads ? heads : 1;
   const double groups = units == nullptr ? 1 : share(units->groups);
-  args_.trace->multiply_adds += static_cast<double>(num_kv) * kv_heads * (size(layer.k) + size(layer.v));
-  args_.trace->multiply_adds +=
-      static_cast<double>(num_full) *
-      (heads * size(layer.q) + size(layer.o) + groups * (size(layer.gate) + size(layer.up)) + size(layer.down));
+  const double per_kv = kv_heads * (size(layer.k) + size(layer.v));
+  const double per_full =
+      heads * size(layer.q) + size(layer.o) + groups * (size(layer.gate) + size(layer.up)) + size(layer.down);
+  for (const LayerSegment& segment : rows.segments) {
+    ForwardTrace* trace = args_.sequences[segment.sequence_idx].trace;
+    const int64_t begin = std::max(segment.kv_begin, chunk.begin);
+    const int64_t end = std::min(segment.kv_end, chunk.end);
+    if (trace == nullptr || begin >= end) continue;
+    const int64_t num_full = std::count(rows.is_full.begin() + begin, rows.is_full.begin() + end, 1);
+    trace->multiply_adds += static_cast<double>(end - begin) * per_kv + static_cast<double>(num_full) * per_full;
+    trace->num_rows[static_cast<size_t>(layer_idx)] += num_full;
+  }
 }
 
 Status Decoder::Forward::run_layer(int64_t layer_idx) {
@@ -308,8 +318,7 @@ Status Decoder::Forward::run_layer(int64_t layer_idx) {
     if (!is_in_place) rows_at(chunk.full, x);
     SACCADE_RETURN_IF_ERROR(run_chunk(layer_idx, rows, chunk, x));
     if (!is_in_place) put_back(chunk.full, x);
-    count_work(layer_idx, rows, chunk.end - begin, num_full);
-    if (args_.trace != nullptr) args_.trace->num_rows[static_cast<size_t>(layer_idx)] += num_full;
+    count_work(layer_idx, rows, chunk);
     const double layers_done =
         static_cast<double>(layer_idx) + static_cast<double>(chunk.end) / static_cast<double>(num_kv);
     if (args_.progress && !args_.progress(layers_done / static_cast<double>(config_.num_layers))) {
@@ -402,9 +411,9 @@ void Decoder::Forward::prune_visual(int64_t layer_idx) {
         tracker_.prune(rankings_[i].back());
         rankings_[i].pop_back();
       }
-      if (i == 0 && args_.trace != nullptr) {
-        args_.trace->was_pruned = true;
-        args_.trace->visual_kept = tracker_.rows_left(i, /*visual_only=*/true);
+      if (ForwardTrace* trace = args_.sequences[i].trace) {
+        trace->was_pruned = true;
+        trace->visual_kept = tracker_.rows_left(i, /*visual_only=*/true);
       }
     }
   }
@@ -414,6 +423,7 @@ void Decoder::Forward::prune_visual(int64_t layer_idx) {
 void Decoder::Forward::let_confident_rows_leave(int64_t layer_idx) {
   std::vector<int32_t> asked;
   std::vector<double> confidences;
+  const auto logits_work = static_cast<double>(decoder_.output_.shape().num_elements());
   for (size_t i = 0; i < args_.sequences.size(); ++i) {
     const SequenceRows& sequence = args_.sequences[i];
     if (sequence.plan == nullptr || !sequence.plan->exit || sequence.num_tokens != 1) continue;
@@ -422,6 +432,7 @@ void Decoder::Forward::let_confident_rows_leave(int64_t layer_idx) {
     if (!tracker_.is_active(row) || !std::ranges::binary_search(layers, layer_idx)) continue;
     asked.push_back(row);
     confidences.push_back(sequence.plan->exit->confidence);
+    if (sequence.trace != nullptr) sequence.trace->multiply_adds += logits_work;
   }
   if (asked.empty()) return;
   Tensor rows({static_cast<int64_t>(asked.size()), config_.model_dim});
@@ -436,9 +447,18 @@ void Decoder::Forward::let_confident_rows_leave(int64_t layer_idx) {
     for (const float value : values) total += std::exp(static_cast<double>(value - largest));
     if (1.0 / total >= confidences[i]) tracker_.freeze(asked[i]);
   }
-  if (args_.trace != nullptr) {
-    args_.trace->multiply_adds +=
-        static_cast<double>(asked.size()) * static_cast<double>(decoder_.output_.shape().num_elements());
+}
+
+void Decoder::Forward::count_tokens() {
+  const auto logits_work = static_cast<double>(decoder_.output_.shape().num_elements());
+  for (size_t i = 0; i < args_.sequences.size(); ++i) {
+    ForwardTrace* trace = args_.sequences[i].trace;
+    if (trace == nullptr) continue;
+    const int64_t num_tokens = args_.sequences[i].num_tokens;
+    const int64_t num_behind = num_rows_ - tracker_.first_row(i) - num_tokens;
+    trace->num_tokens += num_tokens;
+    trace->multiply_adds +=
+        static_cast<double>(std::clamp<int64_t>(args_.num_logit_rows - num_behind, 0, num_tokens)) * logits_work;
   }
 }
 
@@ -454,11 +474,7 @@ Expected<Tensor> Decoder::Forward::run() {
     let_confident_rows_leave(layer_idx);
   }
   for (const SequenceRows& rows : args_.sequences) rows.kv->advance(rows.num_tokens);
-  if (ForwardTrace* trace = args_.trace) {
-    trace->num_tokens += num_rows_;
-    trace->multiply_adds +=
-        static_cast<double>(args_.num_logit_rows) * static_cast<double>(decoder_.output_.shape().num_elements());
-  }
+  count_tokens();
   return decoder_.logits(pool_, x_, args_.num_logit_rows);
 }
 

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cassert>
+#include <cstring>
 #include <new>
+#include <set>
 
 #include "base/format.h"
 #include "kernels/dequantize.h"
@@ -49,12 +51,47 @@ Expected<std::byte*> KvBlockPool::take() {
   }
   std::byte* block = free_.back();
   free_.pop_back();
+  num_holders_[block] = 1;
   return block;
+}
+
+void KvBlockPool::share(std::byte* block) {
+  std::lock_guard lock(mutex_);
+  ++num_holders_.at(block);
 }
 
 void KvBlockPool::give_back(std::byte* block) {
   std::lock_guard lock(mutex_);
+  const auto holders = num_holders_.find(block);
+  assert(holders != num_holders_.end());
+  if (--holders->second > 0) return;
+  num_holders_.erase(holders);
   free_.push_back(block);
+}
+
+bool KvBlockPool::is_shared(std::byte* block) const {
+  std::lock_guard lock(mutex_);
+  return num_holders_.at(block) > 1;
+}
+
+std::string KvBlockPool::find_fault(std::span<const KvSequence* const> holders) const {
+  std::lock_guard lock(mutex_);
+  std::unordered_map<std::byte*, int> held;
+  for (const KvSequence* sequence : holders) {
+    for (const KvSequence::Layer& layer : sequence->layers_) {
+      if (layer.keys.size() < num_blocks_for(static_cast<int64_t>(layer.rows.size()))) return "a layer lacks blocks";
+      if (!std::ranges::is_sorted(layer.rows)) return "a layer's rows do not ascend";
+      if (!layer.rows.empty() && layer.rows.back() >= sequence->num_rows_) return "a layer holds rows to come";
+      if (!layer.biases.empty() && layer.biases.size() != layer.rows.size()) return "a layer lacks biases";
+      for (std::byte* block : layer.keys) ++held[block];
+    }
+  }
+  if (held != num_holders_) return "the blocks that are taken are not those that sequences hold";
+  const std::set<std::byte*> free(free_.begin(), free_.end());
+  if (free.size() != free_.size()) return "a block is free twice";
+  if (free.size() + held.size() != blocks_.size()) return "a block is neither free nor held";
+  if (std::ranges::any_of(free, [&](std::byte* block) { return held.contains(block); })) return "a free block is held";
+  return "";
 }
 
 KvSequence::KvSequence(std::shared_ptr<KvBlockPool> pool, int64_t num_layers)
@@ -64,8 +101,33 @@ KvSequence::~KvSequence() {
   truncate(0);
 }
 
+KvSequence KvSequence::fork(int64_t num_rows) const {
+  KvSequence other(pool_, static_cast<int64_t>(layers_.size()));
+  other.num_rows_ = num_rows_;
+  for (size_t i = 0; i < layers_.size(); ++i) {
+    for (std::byte* block : layers_[i].keys) pool_->share(block);
+    other.layers_[i] = layers_[i];
+  }
+  other.truncate(num_rows);
+  return other;
+}
+
+// What is put behind a part of a block must not show in the other sequences that hold it.
+Status KvSequence::own_last_block(Layer& layer) {
+  if (layer.rows.size() % KvBlockPool::kBlockTokens == 0) return {};
+  const size_t last = num_blocks_for(static_cast<int64_t>(layer.rows.size())) - 1;
+  if (!pool_->is_shared(layer.keys[last])) return {};
+  SACCADE_ASSIGN_OR_RETURN(std::byte * copy, pool_->take());
+  std::memcpy(copy, layer.keys[last], pool_->block_bytes());
+  pool_->give_back(layer.keys[last]);
+  layer.keys[last] = copy;
+  layer.values[last] = copy + pool_->block_bytes() / 2;
+  return {};
+}
+
 Status KvSequence::reserve(int64_t layer_idx, int64_t count) {
   Layer& layer = layers_[static_cast<size_t>(layer_idx)];
+  SACCADE_RETURN_IF_ERROR(own_last_block(layer));
   const size_t num_before = layer.keys.size();
   const size_t num_needed = num_blocks_for(num_tokens(layer_idx) + count);
   while (layer.keys.size() < num_needed) {

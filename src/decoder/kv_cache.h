@@ -9,6 +9,8 @@
 #include <memory>
 #include <mutex>
 #include <span>
+#include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -27,6 +29,8 @@ struct KvShape {
   int64_t row_bytes() const { return saccade::row_bytes(dtype, head_dim); }
 };
 
+class KvSequence;
+
 /// Memory for blocks, shared by all sequences of one model. Blocks are allocated when first needed and kept for reuse.
 /// Thread safety: any thread.
 class KvBlockPool {
@@ -42,7 +46,13 @@ class KvBlockPool {
 
   /// A block of [2, num_heads, kBlockTokens] rows: keys, then values. kResourceExhausted when max_bytes are in use.
   Expected<std::byte*> take();
+  /// One more holder of a block that is taken: it is free once all have given it back.
+  void share(std::byte* block);
   void give_back(std::byte* block);
+  bool is_shared(std::byte* block) const;
+
+  /// What is wrong where `holders` are all the sequences there are; empty: nothing. For tests.
+  std::string find_fault(std::span<const KvSequence* const> holders) const;
 
  private:
   const KvShape shape_;
@@ -51,9 +61,11 @@ class KvBlockPool {
   // Guarded by mutex_.
   std::vector<Tensor> blocks_;
   std::vector<std::byte*> free_;
+  std::unordered_map<std::byte*, int> num_holders_;  // of those that are taken
 };
 
-/// One sequence's cache. Gives its blocks back when destroyed. Thread safety: one thread at a time.
+/// One sequence's cache. Gives its blocks back when destroyed. Sequences that begin alike may share blocks (fork()): a
+/// block that others hold, too, is copied before it is written to. Thread safety: one thread at a time.
 class KvSequence {
  public:
   KvSequence(std::shared_ptr<KvBlockPool> pool, int64_t num_layers);
@@ -67,6 +79,9 @@ class KvSequence {
     return *this;
   }
 
+  /// A sequence of the first `num_rows` rows of this one, which shares their blocks.
+  KvSequence fork(int64_t num_rows) const;
+
   /// Rows of the sequence so far, whether or not a layer holds them.
   int64_t num_rows() const { return num_rows_; }
   /// Tokens that a layer holds.
@@ -74,7 +89,7 @@ class KvSequence {
     return static_cast<int64_t>(layers_[static_cast<size_t>(layer_idx)].rows.size());
   }
 
-  /// Room for `count` more tokens in one layer; nothing is changed on an error.
+  /// Room for `count` more tokens in one layer; what the layer holds is the same on an error.
   Status reserve(int64_t layer_idx, int64_t count);
   /// Rounds the keys and values of these rows [rows.size(), num_heads * head_dim], contiguous, to the cache's type
   /// behind what the layer holds. The rows ascend and come after those; reserve() must have made room. `biases`
@@ -99,6 +114,8 @@ class KvSequence {
     std::vector<float> biases;       // the same; empty where there is none
   };
   void keep_blocks(Layer& layer, size_t count);  // gives back those after the first `count`
+  Status own_last_block(Layer& layer);
+  friend class KvBlockPool;
 
   std::shared_ptr<KvBlockPool> pool_;
   std::vector<Layer> layers_;

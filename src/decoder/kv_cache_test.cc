@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <numeric>
+#include <optional>
 #include <vector>
 
 #include "kernels/dequantize.h"
@@ -117,6 +118,57 @@ TEST(KvCache, GivesItsBlocksBack) {
     EXPECT_EQ(moved.num_tokens(0), 128);
   }
   EXPECT_EQ(num_blocks_left(*pool), 2);
+}
+
+TEST(KvCache, ForksShareBlocksUntilOneIsWrittenTo) {
+  auto pool = std::make_shared<KvBlockPool>(kShape, 10 * kBlockBytes);
+  KvSequence kv(pool, 1);
+  append_counting(kv, 0, 100, 0);
+  kv.advance(100);
+  KvSequence other = kv.fork(90);
+  EXPECT_EQ(other.num_rows(), 90);
+  EXPECT_EQ(other.num_tokens(0), 90);
+  EXPECT_EQ(num_blocks_left(*pool), 8) << "nothing was copied";
+  EXPECT_EQ(pool->find_fault(std::vector<const KvSequence*>{&kv, &other}), "");
+
+  append_counting(other, 0, 1, 1000);
+  EXPECT_EQ(num_blocks_left(*pool), 7) << "the block that both had begun";
+  EXPECT_EQ(other.blocks(0).keys[0], kv.blocks(0).keys[0]) << "a whole block stays shared";
+  EXPECT_EQ(element(other.blocks(0), other.blocks(0).keys, 90, 0), 1000);
+  EXPECT_EQ(element(other.blocks(0), other.blocks(0).keys, 89, 0), 89 * kDim);
+  EXPECT_EQ(element(kv.blocks(0), kv.blocks(0).keys, 90, 0), 90 * kDim) << "the other's rows stay as they were";
+  append_counting(kv, 0, 1, 2000);
+  EXPECT_EQ(element(kv.blocks(0), kv.blocks(0).keys, 100, 0), 2000);
+  EXPECT_EQ(num_blocks_left(*pool), 7) << "its only holder writes in place";
+}
+
+TEST(KvCache, BlocksAreFreeOnceNobodyHoldsThem) {
+  auto pool = std::make_shared<KvBlockPool>(kShape, 10 * kBlockBytes);
+  std::optional<KvSequence> kv(std::in_place, pool, 2);
+  append_counting(*kv, 0, 130, 0);
+  append_counting(*kv, 1, 10, 0);
+  kv->advance(130);
+  std::optional<KvSequence> fork(kv->fork(70));
+  EXPECT_EQ(num_blocks_left(*pool), 6);
+  kv.reset();
+  EXPECT_EQ(num_blocks_left(*pool), 7) << "the third block of the first layer";
+  EXPECT_EQ(pool->find_fault(std::vector<const KvSequence*>{&*fork}), "");
+  EXPECT_NE(pool->find_fault({}), "") << "blocks are held by somebody who is not known";
+  fork.reset();
+  EXPECT_EQ(num_blocks_left(*pool), 10);
+  EXPECT_EQ(pool->find_fault({}), "");
+}
+
+TEST(KvCache, WhoCannotCopyABlockKeepsWhatItHas) {
+  auto pool = std::make_shared<KvBlockPool>(kShape, 1 * kBlockBytes);
+  KvSequence kv(pool, 1);
+  append_counting(kv, 0, 10, 0);
+  kv.advance(10);
+  KvSequence other = kv.fork(10);
+  EXPECT_FALSE(other.reserve(0, 1).is_ok());
+  EXPECT_EQ(other.num_tokens(0), 10);
+  EXPECT_EQ(element(other.blocks(0), other.blocks(0).keys, 9, 0), 9 * kDim);
+  EXPECT_EQ(pool->find_fault(std::vector<const KvSequence*>{&kv, &other}), "");
 }
 
 }  // namespace

@@ -10,6 +10,15 @@
 
 namespace saccade {
 
+/// What a forward computed of a sequence.
+struct ForwardTrace {
+  double multiply_adds = 0;
+  int64_t num_tokens = 0;         // that were given
+  std::vector<int64_t> num_rows;  // [num_layers]: of these, how many went through each layer
+  bool was_pruned = false;
+  std::vector<int32_t> visual_kept;  // rows of the forward that the last pruning left, ascending
+};
+
 /// The next rows of one sequence.
 struct SequenceRows {
   KvSequence* kv = nullptr;  // grows by num_tokens
@@ -18,6 +27,7 @@ struct SequenceRows {
   std::span<const uint8_t> is_visual = {};  // [num_tokens]; empty: none is
   // [num_tokens]: added to the scores of their keys, the logarithm of how many tokens each stands for; empty: none.
   std::span<const float> key_biases = {};
+  ForwardTrace* trace = nullptr;  // added to, where given
 };
 
 /// The rows of a layer that belong to one sequence: keys and values are computed of all, the rest of some.

@@ -67,10 +67,11 @@ class Plans : public ::testing::Test {
     SequencePlan* plan;
     std::vector<int> tokens;
     std::vector<uint8_t> is_visual;
+    ForwardTrace* trace = nullptr;
   };
 
   /// One forward of all; logits of the last `num_logit_rows` rows.
-  Tensor forward(std::vector<Step> steps, int64_t num_logit_rows, ForwardTrace* trace = nullptr) {
+  Tensor forward(std::vector<Step> steps, int64_t num_logit_rows) {
     int64_t num_rows = 0;
     for (const Step& step : steps) num_rows += static_cast<int64_t>(step.tokens.size());
     Tensor rows({num_rows, kTinyModelDim});
@@ -82,14 +83,14 @@ class Plans : public ::testing::Test {
         const auto position = static_cast<int32_t>(step.kv->num_rows() + static_cast<int64_t>(i));
         positions.push_back({position, position, position});
       }
-      sequences.push_back({step.kv, static_cast<int64_t>(step.tokens.size()), step.plan, step.is_visual});
+      sequences.push_back(
+          {step.kv, static_cast<int64_t>(step.tokens.size()), step.plan, step.is_visual, {}, step.trace});
     }
     ForwardArgs args;
     args.rows = &rows;
     args.positions = positions;
     args.sequences = sequences;
     args.num_logit_rows = num_logit_rows;
-    args.trace = trace;
     auto logits = decoder_->forward(pool_, args);
     EXPECT_TRUE(logits) << logits.status().message();
     return *std::move(logits);
@@ -100,7 +101,7 @@ class Plans : public ::testing::Test {
     KvSequence kv = sequence();
     std::vector<Vector> all;
     const auto keep = [&](const Tensor& logits) { all.emplace_back(logits.row(0).begin(), logits.row(0).end()); };
-    keep(forward({{&kv, &plan, text.prompt, text.is_visual}}, 1, trace));
+    keep(forward({{&kv, &plan, text.prompt, text.is_visual, trace}}, 1));
     for (const int token : text.next) keep(forward({{&kv, &plan, {token}, {}}}, 1));
     return all;
   }

@@ -28,11 +28,10 @@ Expected<Tensor> Conversation::extend(const Decoder& decoder, ThreadPool& pool, 
   args.rows = &more.rows;
   args.positions = more.positions;
   args.num_logit_rows = num_logit_rows;
-  const SequenceRows rows = {&kv_, static_cast<int64_t>(more.positions.size()), &plan_.sequence, more.is_visual,
-                             more.key_biases};
+  const SequenceRows rows = {&kv_,           static_cast<int64_t>(more.positions.size()), &plan_.sequence,
+                             more.is_visual, more.key_biases, trace};
   args.sequences = {&rows, 1};
   args.progress = std::move(progress);
-  args.trace = trace;
   SACCADE_ASSIGN_OR_RETURN(Tensor logits, decoder.forward(pool, args));
   fingerprints_.insert(fingerprints_.end(), more.fingerprints.begin(), more.fingerprints.end());
   return logits;
