@@ -51,9 +51,11 @@ struct EngineOptions {
   // That the process may have resident, the model included; what an answer would take is reckoned before it begins. 0:
   // what the machine, and the limit of the process's control group, have free.
   uint64_t max_memory_bytes = 0;
+  uint64_t max_kv_bytes = 0;  // of keys and values, of all answers in progress and those kept; 0: as memory allows
   // Requests of several callers that are answered at a time; more of them wait, and from max_waiting on are refused.
   int max_running = 8;
   int64_t max_waiting = 256;
+  bool checks_itself = false;  // compares its books behind each step, and aborts where they are wrong; slow, for tests
   uint64_t max_image_pixels = 100'000'000;
   uint64_t max_image_bytes = 64ull << 20;
 };

@@ -25,6 +25,7 @@ struct StageTimes {
   double compress = 0;      // finding what need not be looked at, choosing and merging visual tokens
   double prefill = 0;       // the prompt through the language model
   double decode = 0;        // the answer, token by token
+  double wait = 0;          // for what was computed of other requests
 };
 
 struct TokenCounts {

@@ -419,20 +419,21 @@ void Decoder::Forward::prune_visual(int64_t layer_idx) {
   }
 }
 
-/// Rows of sequences that decode leave where their plans let them.
+/// Rows of answers leave where their plans let them.
 void Decoder::Forward::let_confident_rows_leave(int64_t layer_idx) {
   std::vector<int32_t> asked;
   std::vector<double> confidences;
   const auto logits_work = static_cast<double>(decoder_.output_.shape().num_elements());
   for (size_t i = 0; i < args_.sequences.size(); ++i) {
     const SequenceRows& sequence = args_.sequences[i];
-    if (sequence.plan == nullptr || !sequence.plan->exit || sequence.num_tokens != 1) continue;
-    const auto row = static_cast<int32_t>(tracker_.first_row(i));
-    const std::vector<int64_t>& layers = sequence.plan->exit->layers;
-    if (!tracker_.is_active(row) || !std::ranges::binary_search(layers, layer_idx)) continue;
-    asked.push_back(row);
-    confidences.push_back(sequence.plan->exit->confidence);
-    if (sequence.trace != nullptr) sequence.trace->multiply_adds += logits_work;
+    if (sequence.plan == nullptr || !sequence.plan->exit || !sequence.is_answer) continue;
+    if (!std::ranges::binary_search(sequence.plan->exit->layers, layer_idx)) continue;
+    for (int64_t row = tracker_.first_row(i); row < tracker_.first_row(i) + sequence.num_tokens; ++row) {
+      if (!tracker_.is_active(static_cast<int32_t>(row))) continue;
+      asked.push_back(static_cast<int32_t>(row));
+      confidences.push_back(sequence.plan->exit->confidence);
+      if (sequence.trace != nullptr) sequence.trace->multiply_adds += logits_work;
+    }
   }
   if (asked.empty()) return;
   Tensor rows({static_cast<int64_t>(asked.size()), config_.model_dim});

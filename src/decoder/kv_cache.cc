@@ -31,6 +31,11 @@ uint64_t KvBlockPool::taken_bytes() const {
   return blocks_.size() * block_bytes();
 }
 
+uint64_t KvBlockPool::free_bytes() const {
+  std::lock_guard lock(mutex_);
+  return free_.size() * block_bytes();
+}
+
 Expected<std::byte*> KvBlockPool::take() {
   std::lock_guard lock(mutex_);
   if (free_.empty()) {
@@ -81,7 +86,6 @@ std::string KvBlockPool::find_fault(std::span<const KvSequence* const> holders) 
     for (const KvSequence::Layer& layer : sequence->layers_) {
       if (layer.keys.size() < num_blocks_for(static_cast<int64_t>(layer.rows.size()))) return "a layer lacks blocks";
       if (!std::ranges::is_sorted(layer.rows)) return "a layer's rows do not ascend";
-      if (!layer.rows.empty() && layer.rows.back() >= sequence->num_rows_) return "a layer holds rows to come";
       if (!layer.biases.empty() && layer.biases.size() != layer.rows.size()) return "a layer lacks biases";
       for (std::byte* block : layer.keys) ++held[block];
     }
@@ -110,6 +114,12 @@ KvSequence KvSequence::fork(int64_t num_rows) const {
   }
   other.truncate(num_rows);
   return other;
+}
+
+uint64_t KvSequence::num_blocks() const {
+  uint64_t count = 0;
+  for (const Layer& layer : layers_) count += layer.keys.size();
+  return count;
 }
 
 // What is put behind a part of a block must not show in the other sequences that hold it.

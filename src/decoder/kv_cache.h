@@ -44,6 +44,9 @@ class KvBlockPool {
   uint64_t block_bytes() const;  // keys and values of kBlockTokens tokens
   uint64_t taken_bytes() const;  // of memory, by blocks in use and by those kept for reuse
 
+  /// Of these, by those kept for reuse.
+  uint64_t free_bytes() const;
+
   /// A block of [2, num_heads, kBlockTokens] rows: keys, then values. kResourceExhausted when max_bytes are in use.
   Expected<std::byte*> take();
   /// One more holder of a block that is taken: it is free once all have given it back.
@@ -84,10 +87,13 @@ class KvSequence {
 
   /// Rows of the sequence so far, whether or not a layer holds them.
   int64_t num_rows() const { return num_rows_; }
+  int64_t num_layers() const { return static_cast<int64_t>(layers_.size()); }
   /// Tokens that a layer holds.
   int64_t num_tokens(int64_t layer_idx) const {
     return static_cast<int64_t>(layers_[static_cast<size_t>(layer_idx)].rows.size());
   }
+
+  uint64_t num_blocks() const;
 
   /// Room for `count` more tokens in one layer; what the layer holds is the same on an error.
   Status reserve(int64_t layer_idx, int64_t count);

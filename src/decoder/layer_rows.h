@@ -28,6 +28,7 @@ struct SequenceRows {
   // [num_tokens]: added to the scores of their keys, the logarithm of how many tokens each stands for; empty: none.
   std::span<const float> key_biases = {};
   ForwardTrace* trace = nullptr;  // added to, where given
+  bool is_answer = false;         // rows may leave early, where the plan lets them
 };
 
 /// The rows of a layer that belong to one sequence: keys and values are computed of all, the rest of some.

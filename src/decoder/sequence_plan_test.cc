@@ -68,6 +68,7 @@ class Plans : public ::testing::Test {
     std::vector<int> tokens;
     std::vector<uint8_t> is_visual;
     ForwardTrace* trace = nullptr;
+    bool is_answer = false;
   };
 
   /// One forward of all; logits of the last `num_logit_rows` rows.
@@ -84,7 +85,7 @@ class Plans : public ::testing::Test {
         positions.push_back({position, position, position});
       }
       sequences.push_back(
-          {step.kv, static_cast<int64_t>(step.tokens.size()), step.plan, step.is_visual, {}, step.trace});
+          {step.kv, static_cast<int64_t>(step.tokens.size()), step.plan, step.is_visual, {}, step.trace, step.is_answer});
     }
     ForwardArgs args;
     args.rows = &rows;
@@ -102,7 +103,7 @@ class Plans : public ::testing::Test {
     std::vector<Vector> all;
     const auto keep = [&](const Tensor& logits) { all.emplace_back(logits.row(0).begin(), logits.row(0).end()); };
     keep(forward({{&kv, &plan, text.prompt, text.is_visual, trace}}, 1));
-    for (const int token : text.next) keep(forward({{&kv, &plan, {token}, {}}}, 1));
+    for (const int token : text.next) keep(forward({{&kv, &plan, {token}, {}, nullptr, true}}, 1));
     return all;
   }
 
@@ -329,7 +330,7 @@ TEST_F(Plans, SequencesOfDifferentPlansGoTogetherAndGetWhatTheyGetAlone) {
   expect_near({{last_row.begin(), last_row.end()}}, {alone.back()[0]});
   for (size_t step = 0; step < texts[0].next.size(); ++step) {
     std::vector<Step> next;
-    for (int i = 0; i < 6; ++i) next.push_back({&sequences[i], &plans[i], {texts[i].next[step]}, {}});
+    for (int i = 0; i < 6; ++i) next.push_back({&sequences[i], &plans[i], {texts[i].next[step]}, {}, nullptr, true});
     const Tensor together = forward(next, 6);
     for (int i = 0; i < 6; ++i) {
       expect_near({{together.row(i).begin(), together.row(i).end()}}, {alone[i][step + 1]});

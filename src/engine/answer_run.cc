@@ -25,8 +25,8 @@
 namespace saccade {
 namespace {
 
-// Pictures of which is remembered which tokens a plan kept.
-constexpr size_t kMaxLookedAt = 256;
+// By when a request without a limit of time should be answered, where others compete with it.
+constexpr double kUnlimitedMs = 30'000;
 
 // `uses` and `texts` are of the request's pictures.
 std::vector<ChatMessage> chat_messages(const Request& request, std::span<const PictureUse> uses,
@@ -54,7 +54,56 @@ double layers_per_token(const ForwardTrace& trace) {
   return trace.num_tokens == 0 ? 0 : static_cast<double>(total) / static_cast<double>(trace.num_tokens);
 }
 
+// The sooner of its limits. `begun_at_ms` on the clock of now_ms().
+double deadline_ms(const Budget& budget, double begun_at_ms) {
+  const double allowed_ms = std::min(budget.max_latency_ms.value_or(kUnlimitedMs), budget.max_ttft_ms.value_or(kUnlimitedMs));
+  return begun_at_ms + allowed_ms - budget.waited_ms;
+}
+
 }  // namespace
+
+// A turn of a stage; what it waits for others goes to the receipt's `wait` in place of the stage's time.
+class AnswerRun::Computing {
+ public:
+  Computing(AnswerRun& run, double& stage_ms)
+      : stages_(run.answer_.receipt.stages_ms),
+        stage_ms_(stage_ms),
+        turn_(run.engine_.turns.take(TurnQueue::Kind::kLong, run.urgency_)),
+        waited_before_ms_(turn_.waited_ms()) {}
+  ~Computing() {
+    stages_.wait += turn_.waited_ms();
+    stage_ms_ -= turn_.waited_ms() - waited_before_ms_;
+  }
+  Computing(const Computing&) = delete;
+  Computing& operator=(const Computing&) = delete;
+
+  TurnQueue::Turn& turn() { return turn_; }
+
+ private:
+  StageTimes& stages_;
+  double& stage_ms_;
+  TurnQueue::Turn turn_;
+  const double waited_before_ms_;
+};
+
+AnswerRun::AnswerRun(EngineState& engine, const Request& request, const AnswerCallbacks& callbacks)
+    : engine_(engine),
+      request_(request),
+      callbacks_(callbacks),
+      active_(engine.active),
+      urgency_{request.priority, deadline_ms(request.budget, begun_at_ms_), active_.order()},
+      plan_(request.plan) {}
+
+// Short work by the model's threads; where others want these, beside them, by this one.
+template <typename Work>
+auto AnswerRun::with_threads(const Work& work, double& stage_ms) {
+  if (engine_.active.count() > 1) {
+    ThreadPool alone(1);
+    return work(alone);
+  }
+  const Computing computing(*this, stage_ms);
+  return work(*engine_.pool);
+}
 
 // Nothing of a picture but its header is read.
 Status AnswerRun::open() {
@@ -132,11 +181,10 @@ Status AnswerRun::lay_out() {
   if (request_.budget.is_limited()) SACCADE_RETURN_IF_ERROR(plan_within_budget());
   if (may_change_plan()) {
     SACCADE_RETURN_IF_ERROR(look_within_budget());
-    SACCADE_RETURN_IF_ERROR(begin_conversation());
   } else {
     if (!budget_) SACCADE_RETURN_IF_ERROR(substitute());
     SACCADE_RETURN_IF_ERROR(follow_plan());
-    SACCADE_RETURN_IF_ERROR(begin_conversation());
+    SACCADE_RETURN_IF_ERROR(plan_decoder());
     if (!look_.keeps_layout()) SACCADE_RETURN_IF_ERROR(look_ahead());
   }
   return build();
@@ -158,11 +206,15 @@ Status AnswerRun::follow_plan() {
   return {};
 }
 
-Status AnswerRun::begin_conversation() {
+Status AnswerRun::plan_decoder() {
   const StageTimer timer(answer_.receipt.stages_ms.prompt);
-  SACCADE_ASSIGN_OR_RETURN(ConversationPlan plan, make_decoder_plan(engine_.model, plan_of_seen()));
-  engine_.conversation.begin(std::move(plan));
+  SACCADE_ASSIGN_OR_RETURN(decoder_plan_, make_decoder_plan(engine_.model, plan_of_seen()));
   return {};
+}
+
+void AnswerRun::set_decoder_plan(ConversationPlan plan) {
+  decoder_plan_ = std::move(plan);
+  conversation_ = engine_.conversations->begin(decoder_plan_, {});
 }
 
 Status AnswerRun::build() {
@@ -184,21 +236,15 @@ Status AnswerRun::build() {
 Status AnswerRun::look_ahead() {
   for (size_t i = 0; i < pictures_.size(); ++i) {
     Picture& picture = pictures_[i];
-    const auto known = engine_.looked_at.find(picture.facts.digest);
-    if (known != engine_.looked_at.end()) {
-      SACCADE_RETURN_IF_ERROR(recall(known->second, picture));
+    if (const auto known = engine_.looked_at.find(picture.facts.digest)) {
+      SACCADE_RETURN_IF_ERROR(recall(*known, picture));
       picture.tell_layout(answer_.receipt.pictures[i]);
       continue;
     }
     SACCADE_RETURN_IF_ERROR(encode(i));
-    remember_look(picture);
+    engine_.looked_at.put(picture.facts.digest, remember(picture));
   }
   return {};
-}
-
-void AnswerRun::remember_look(const Picture& picture) {
-  if (engine_.looked_at.size() >= kMaxLookedAt) engine_.looked_at.clear();
-  engine_.looked_at[picture.facts.digest] = remember(picture);
 }
 
 Expected<PlanRequest> AnswerRun::describe_request() {
@@ -210,7 +256,7 @@ Expected<PlanRequest> AnswerRun::describe_request() {
   SACCADE_ASSIGN_OR_RETURN(const std::vector<std::optional<double>> rows, text_rows());
   SACCADE_RETURN_IF_ERROR(add_substitutes(engine_.model, *engine_.planning, request_, pictures_, rows, described));
   described.facts.free_bytes = static_cast<double>(engine_.free_bytes());
-  described.facts.cache_bytes = static_cast<double>(engine_.kv_blocks->taken_bytes());
+  described.facts.cache_bytes = static_cast<double>(engine_.spare_kv_bytes());
   described.facts.context_rows = static_cast<double>(engine_.info.context_length);
   SACCADE_RETURN_IF_ERROR(add_past(engine_, request_, spans_, pictures_, described));
   return described;
@@ -230,9 +276,12 @@ Expected<std::vector<std::optional<double>>> AnswerRun::text_rows() {
 Status AnswerRun::plan_within_budget() {
   const StageTimer timer(answer_.receipt.stages_ms.prompt);
   SACCADE_RETURN_IF_ERROR(substitute());
-  SACCADE_ASSIGN_OR_RETURN(PlanRequest described, describe_request());
-  budget_.emplace(*engine_.planning, std::move(described), request_.plan);
-  SACCADE_ASSIGN_OR_RETURN(plan_, budget_->begin(clock_.elapsed_ms()));
+  {
+    std::unique_lock lock(engine_.planning_mutex);
+    SACCADE_ASSIGN_OR_RETURN(PlanRequest described, describe_request());
+    budget_.emplace(*engine_.planning, engine_.planning_mutex, std::move(described), request_.plan);
+  }
+  SACCADE_ASSIGN_OR_RETURN(plan_, budget_->begin(time()));
   if (unseen_.empty()) SACCADE_RETURN_IF_ERROR(substitute());
   for (size_t i = 0; i < pictures_.size(); ++i) {
     SACCADE_RETURN_IF_ERROR(set_fineness(plan_, pictures_[i]));
@@ -245,6 +294,7 @@ Expected<PlanExplanation> AnswerRun::explain() {
   SACCADE_RETURN_IF_ERROR(validate_request(request_));
   SACCADE_RETURN_IF_ERROR(open());
   SACCADE_RETURN_IF_ERROR(substitute());
+  const std::lock_guard lock(engine_.planning_mutex);
   SACCADE_ASSIGN_OR_RETURN(PlanRequest described, describe_request());
   described.facts.elapsed_ms = clock_.elapsed_ms() + request_.budget.waited_ms;
   return saccade::explain(*engine_.planning, described, request_.plan);
@@ -259,23 +309,23 @@ Status AnswerRun::read_within_budget(std::vector<PixelBatch>& pixels) {
                              decode_picture(engine_.picture_options(), look_.plan, picture, stages));
     decoded.push_back(std::move(image));
   }
-  const auto resize = [&]() -> Status {
+  const auto resize_all = [&]() -> Status {
     pixels.clear();
     for (size_t i = 0; i < pictures_.size(); ++i) {
-      SACCADE_ASSIGN_OR_RETURN(PixelBatch batch, resize_picture(decoded[i], *engine_.pool, pictures_[i], stages));
+      SACCADE_ASSIGN_OR_RETURN(PixelBatch batch, resize(decoded[i], pictures_[i]));
       pixels.push_back(std::move(batch));
     }
     return {};
   };
-  SACCADE_RETURN_IF_ERROR(resize());
-  auto changed = budget_->pass_media(clock_.elapsed_ms(), measure_skips(pixels), /*may_rescale=*/true);
+  SACCADE_RETURN_IF_ERROR(resize_all());
+  auto changed = budget_->pass_media(time(), measure_skips(pixels), /*may_rescale=*/true);
   if (!changed) return {};
   const bool is_rescaled = changed->scale != plan_.scale;
   plan_ = *std::move(changed);
   if (is_rescaled) {
     for (Picture& picture : pictures_) SACCADE_RETURN_IF_ERROR(set_fineness(plan_, picture));
-    SACCADE_RETURN_IF_ERROR(resize());
-    changed = budget_->pass_media(clock_.elapsed_ms(), measure_skips(pixels), /*may_rescale=*/false);
+    SACCADE_RETURN_IF_ERROR(resize_all());
+    changed = budget_->pass_media(time(), measure_skips(pixels), /*may_rescale=*/false);
     if (changed) plan_ = *std::move(changed);
   }
   return follow_plan();
@@ -284,42 +334,69 @@ Status AnswerRun::read_within_budget(std::vector<PixelBatch>& pixels) {
 // Stage by stage for all pictures, each by the plan that what is known, and the time left, behind the one before allow.
 Status AnswerRun::look_within_budget() {
   SACCADE_RETURN_IF_ERROR(follow_plan());
-  if (pictures_.empty()) return {};
+  if (pictures_.empty()) return plan_decoder();
   std::vector<PixelBatch> pixels;
   SACCADE_RETURN_IF_ERROR(read_within_budget(pixels));
-  StageTimes& stages = answer_.receipt.stages_ms;
   double num_encoded = 0;
   for (size_t i = 0; i < pictures_.size(); ++i) {
-    SACCADE_ASSIGN_OR_RETURN(const EncodePlan plan,
-                             plan_encoding(engine_.model, look_, pixels[i], *engine_.pool, pictures_[i], stages));
-    SACCADE_RETURN_IF_ERROR(encode_picture(engine_.model, plan, pixels[i], *engine_.pool, encode_progress(i),
-                                           pictures_[i], answer_.receipt.pictures[i], answer_.receipt));
+    SACCADE_RETURN_IF_ERROR(encode(i, pixels[i]));
     num_encoded += static_cast<double>(answer_.receipt.pictures[i].encoded_tokens);
     pixels[i] = {};
   }
-  if (auto changed = budget_->pass_encode(clock_.elapsed_ms(), num_encoded)) {
+  if (auto changed = budget_->pass_encode(time(), num_encoded)) {
     plan_ = *std::move(changed);
     SACCADE_RETURN_IF_ERROR(follow_plan());
   }
   for (Picture& picture : pictures_) {
-    SACCADE_RETURN_IF_ERROR(compress_picture(engine_.model, look_, *engine_.pool, picture, stages));
-    remember_look(picture);
+    SACCADE_RETURN_IF_ERROR(compress(picture));
+    engine_.looked_at.put(picture.facts.digest, remember(picture));
   }
-  return {};
+  return plan_decoder();
+}
+
+Expected<PixelBatch> AnswerRun::resize(const DecodedImage& decoded, const Picture& picture) {
+  StageTimes& stages = answer_.receipt.stages_ms;
+  return with_threads([&](ThreadPool& pool) { return resize_picture(decoded, pool, picture, stages); }, stages.resize);
+}
+
+Status AnswerRun::encode(size_t picture_idx, const PixelBatch& pixels) {
+  Receipt& receipt = answer_.receipt;
+  Picture& picture = pictures_[picture_idx];
+  SACCADE_ASSIGN_OR_RETURN(
+      const EncodePlan plan,
+      with_threads(
+          [&](ThreadPool& pool) {
+            return plan_encoding(engine_.model, look_, pixels, pool, picture, receipt.stages_ms);
+          },
+          receipt.stages_ms.compress));
+  Computing computing(*this, receipt.stages_ms.encode);
+  return encode_picture(engine_.model, plan, pixels, *engine_.pool, encode_progress(computing.turn(), picture_idx),
+                        picture, receipt.pictures[picture_idx], receipt);
+}
+
+Status AnswerRun::compress(Picture& picture) {
+  StageTimes& stages = answer_.receipt.stages_ms;
+  if (look_.strategy == nullptr) return compress_picture(engine_.model, look_, *engine_.pool, picture, stages);
+  const Computing computing(*this, stages.compress);
+  return compress_picture(engine_.model, look_, *engine_.pool, picture, stages);
 }
 
 // Of all pictures' tokens, what each of kSkips would leave to be looked at.
 std::array<double, kSkips.size()> AnswerRun::measure_skips(const std::vector<PixelBatch>& pixels) {
-  const StageTimer timer(answer_.receipt.stages_ms.compress);
-  std::array<double, kSkips.size()> shares = {1, 0, 0, 0};
-  for (size_t skip = 1; skip < kSkips.size(); ++skip) {
-    for (size_t i = 0; i < pictures_.size(); ++i) {
-      shares[skip] += measure_skip(engine_.model, pixels[i], *engine_.pool, pictures_[i], kSkips[skip].levels,
-                                   kSkips[skip].margin) /
-                      static_cast<double>(pictures_.size());
+  StageTimes& stages = answer_.receipt.stages_ms;
+  const auto measure = [&](ThreadPool& pool) {
+    const StageTimer timer(stages.compress);
+    std::array<double, kSkips.size()> shares = {1, 0, 0, 0};
+    for (size_t skip = 1; skip < kSkips.size(); ++skip) {
+      for (size_t i = 0; i < pictures_.size(); ++i) {
+        shares[skip] +=
+            measure_skip(engine_.model, pixels[i], pool, pictures_[i], kSkips[skip].levels, kSkips[skip].margin) /
+            static_cast<double>(pictures_.size());
+      }
     }
-  }
-  return shares;
+    return shares;
+  };
+  return with_threads(measure, stages.compress);
 }
 
 Status AnswerRun::check_room() const {
@@ -354,7 +431,7 @@ Status AnswerRun::check_memory(int64_t first_row) {
                            .new_rows = static_cast<double>(prompt_.num_rows() - first_row),
                            .kept_rows = static_cast<double>(prompt_.num_rows() + 1),
                            .kept_layers = static_cast<double>(engine_.shape.decoder.num_layers)};
-  const double held = static_cast<double>(engine_.kv_blocks->taken_bytes());
+  const double held = static_cast<double>(engine_.spare_kv_bytes());
   const double needed = memory_of(engine_.shape, load).peak(held);
   const uint64_t free = engine_.free_bytes();
   if (needed <= static_cast<double>(free)) return {};
@@ -364,18 +441,19 @@ Status AnswerRun::check_memory(int64_t first_row) {
                             "allow more memory (--max-memory)");
 }
 
-ProgressFunction AnswerRun::progress_of(std::string_view stage, double begin, double end) const {
-  if (!callbacks_.on_progress) return {};
-  return [this, stage, begin, end](double fraction) {
-    return callbacks_.on_progress({stage, begin + (end - begin) * fraction});
+// Each time, others may go ahead.
+ProgressFunction AnswerRun::progress_of(TurnQueue::Turn& turn, std::string_view stage, double begin, double end) const {
+  return [this, &turn, stage, begin, end](double fraction) {
+    turn.yield();
+    return !callbacks_.on_progress || callbacks_.on_progress({stage, begin + (end - begin) * fraction});
   };
 }
 
 // Each picture has an equal share of the bar.
-ProgressFunction AnswerRun::encode_progress(size_t picture_idx) const {
+ProgressFunction AnswerRun::encode_progress(TurnQueue::Turn& turn, size_t picture_idx) const {
   const double share = 1.0 / static_cast<double>(std::max<size_t>(1, pictures_.size()));
   const double begin = share * static_cast<double>(picture_idx);
-  return progress_of("encode", begin, begin + share);
+  return progress_of(turn, "encode", begin, begin + share);
 }
 
 Status AnswerRun::encode_missing(int64_t first_row) {
@@ -394,19 +472,17 @@ Status AnswerRun::encode_missing(int64_t first_row) {
 }
 
 Status AnswerRun::encode(size_t picture_idx) {
-  Receipt& receipt = answer_.receipt;
   Picture& picture = pictures_[picture_idx];
-  SACCADE_ASSIGN_OR_RETURN(const PixelBatch pixels, read_pixels(engine_.picture_options(), look_.plan, *engine_.pool,
-                                                                picture, receipt.stages_ms));
-  SACCADE_ASSIGN_OR_RETURN(const EncodePlan plan,
-                           plan_encoding(engine_.model, look_, pixels, *engine_.pool, picture, receipt.stages_ms));
-  SACCADE_RETURN_IF_ERROR(encode_picture(engine_.model, plan, pixels, *engine_.pool, encode_progress(picture_idx),
-                                         picture, receipt.pictures[picture_idx], receipt));
-  return compress_picture(engine_.model, look_, *engine_.pool, picture, receipt.stages_ms);
+  SACCADE_ASSIGN_OR_RETURN(const DecodedImage decoded,
+                           decode_picture(engine_.picture_options(), look_.plan, picture, answer_.receipt.stages_ms));
+  SACCADE_ASSIGN_OR_RETURN(const PixelBatch pixels, resize(decoded, picture));
+  SACCADE_RETURN_IF_ERROR(encode(picture_idx, pixels));
+  return compress(picture);
 }
 
 Expected<Tensor> AnswerRun::prefill(int64_t first_row) {
   const Model& model = engine_.model;
+  Computing computing(*this, answer_.receipt.stages_ms.prefill);
   const StageTimer timer(answer_.receipt.stages_ms.prefill);
   std::vector<const MediaTokens*> vectors;
   for (const MediaRun& run : prompt_.media) vectors.push_back(find_vectors(pictures_, run));
@@ -421,20 +497,23 @@ Expected<Tensor> AnswerRun::prefill(int64_t first_row) {
   const NewRows more = {rows, std::span(prompt_.positions).subspan(skipped),
                         std::span(prompt_.fingerprints).subspan(skipped), std::span(is_visual).subspan(skipped),
                         biases.empty() ? std::span<const float>() : std::span(biases).subspan(skipped)};
-  engine_.conversation.truncate(first_row);
+  conversation_->truncate(first_row);
+  free_kept_rows(std::ssize(more.positions));
   ForwardTrace trace;
-  SACCADE_ASSIGN_OR_RETURN(Tensor logits, engine_.conversation.extend(*model.decoder, *engine_.pool, more, 1,
-                                                                      progress_of("prefill", 0, 1), &trace));
+  SACCADE_ASSIGN_OR_RETURN(Tensor logits,
+                           conversation_->extend(*model.decoder, *engine_.pool, more, 1,
+                                                 progress_of(computing.turn(), "prefill", 0, 1), &trace));
   Receipt& receipt = answer_.receipt;
-  receipt.flops.prefill = 2 * trace.multiply_adds;
+  receipt.flops.prefill += 2 * trace.multiply_adds;
   receipt.decoder.prefill_layers = layers_per_token(trace);
+  receipt.decoder.layers.clear();
   for (size_t i = 0; i < trace.num_rows.size(); ++i) {
     if (trace.num_rows[i] > 0) receipt.decoder.layers.push_back(static_cast<int>(i));
   }
   receipt.decoder.last_visual_tokens =
       trace.was_pruned ? static_cast<int64_t>(trace.visual_kept.size()) : prompt_.num_visual();
   if (!std::ranges::all_of(logits.floats(), [](float logit) { return std::isfinite(logit); })) {
-    engine_.conversation.truncate(first_row);
+    conversation_->truncate(first_row);
     return corrupt_data(engine_.options.model_path +
                         ": the model computed values that are not numbers; the file may be damaged, compare its "
                         "checksum with the publisher's");
@@ -442,54 +521,119 @@ Expected<Tensor> AnswerRun::prefill(int64_t first_row) {
   return logits;
 }
 
-Status AnswerRun::generate(Tensor logits) {
-  const Model& model = engine_.model;
-  Receipt& receipt = answer_.receipt;
-  const StageTimer timer(receipt.stages_ms.decode);
-  Sampler sampler(request_.sampling, receipt.seed);
-  for (const TokenId token : prompt_.tokens) {
-    if (token != Prompt::kMediaRow) sampler.see(token);
+// Rows of conversations that nobody goes on with make room where memory is short.
+void AnswerRun::free_kept_rows(int64_t num_rows) {
+  const KvShape& shape = engine_.kv_blocks->shape();
+  const auto needed = static_cast<uint64_t>(2 * num_rows * shape.num_heads * shape.row_bytes() *
+                                            engine_.model.decoder->config().num_layers);
+  while (engine_.kv_blocks->free_bytes() < needed && engine_.free_bytes() < needed) {
+    if (!engine_.conversations->drop_one()) return;
   }
-  AnswerWriter writer(*model.tokenizer, request_, callbacks_, answer_.text);
+}
+
+// Until another answer has given back what it held. Errors: `lacking`, where there is no other. Who waits holds nothing
+// that another could wait for.
+Status AnswerRun::wait_for_memory(const Status& lacking) {
+  conversation_->truncate(0);
+  const StageTimer timer(answer_.receipt.stages_ms.wait);
+  return engine_.active.wait_for_others(tried_alone_) ? Status() : lacking;
+}
+
+// The prompt's rows from `first_row` on, or, where others took the memory for it meanwhile, all of them.
+Expected<Tensor> AnswerRun::read_prompt(int64_t first_row) {
+  while (true) {
+    Expected<Tensor> logits = prefill(first_row);
+    if (logits || logits.status().code() != StatusCode::kResourceExhausted) return logits;
+    if (engine_.conversations->drop_one()) continue;
+    SACCADE_RETURN_IF_ERROR(wait_for_memory(logits.status()));
+    if (first_row > 0) SACCADE_RETURN_IF_ERROR(encode_missing(0));
+    first_row = 0;
+  }
+}
+
+// What an answer that gave way had computed, each row as it was.
+Status AnswerRun::recompute(Decoding& decoding) {
+  SACCADE_RETURN_IF_ERROR(encode_missing(0));
+  SACCADE_ASSIGN_OR_RETURN(const Tensor unused, read_prompt(0));
+  Computing computing(*this, answer_.receipt.stages_ms.decode);
+  const Decoder& decoder = *engine_.model.decoder;
+  const std::span<const TokenId> tokens = decoding.continuation().computed();
+  const auto most = static_cast<size_t>(decoder.num_independent_rows());
+  for (size_t begin = 0; begin < tokens.size(); begin += most) {
+    const auto part = tokens.subspan(begin, std::min(most, tokens.size() - begin));
+    Tensor rows({std::ssize(part), decoder.config().model_dim});
+    std::vector<TokenPosition> positions;
+    std::vector<uint64_t> fingerprints;
+    for (size_t i = 0; i < part.size(); ++i) {
+      decoder.embed(part[i], rows.row(static_cast<int64_t>(i)));
+      const auto position = prompt_.next_position + static_cast<int32_t>(begin + i);
+      positions.push_back({position, position, position});
+      fingerprints.push_back(static_cast<uint64_t>(part[i]));
+    }
+    SACCADE_ASSIGN_OR_RETURN(const Tensor logits,
+                             conversation_->extend(decoder, *engine_.pool, {rows, positions, fingerprints, {}, {}, true}));
+    computing.turn().yield();
+  }
+  return {};
+}
+
+Status AnswerRun::generate(Tensor logits) {
+  Receipt& receipt = answer_.receipt;
   const int64_t max_tokens = std::min(request_.max_tokens, engine_.info.context_length - prompt_.num_rows());
-  ForwardTrace trace;
+  Budget rest = request_.budget;
+  rest.max_ttft_ms.reset();
+  const Urgency urgency = {request_.priority, deadline_ms(rest, begun_at_ms_), active_.order()};
+  Decoding::Start start = {.tokenizer = *engine_.model.tokenizer,
+                           .request = request_,
+                           .callbacks = callbacks_,
+                           .conversation = *conversation_,
+                           .seed = receipt.seed,
+                           .urgency = urgency,
+                           .max_tokens = max_tokens,
+                           .has_time = {},
+                           .text = answer_.text};
+  if (budget_) {
+    start.has_time = [this](int64_t num_drawn) { return budget_->has_time_for_token(time(), num_drawn); };
+  }
   // A guess is verified with all layers; where tokens may leave early, it would cost what it saves.
   const bool may_guess = engine_.options.speculates && !plan_.exit;
-  Continuation continuation(model, *engine_.pool, engine_.conversation,
-                            {prompt_.tokens, std::move(logits), prompt_.next_position, may_guess, &trace});
-  bool is_ended = false;
-  while (true) {
-    const TokenId token = sampler.sample(continuation.logits());
-    if (receipt.tokens.generated++ == 0) receipt.ttft_ms = clock_.elapsed_ms();
-    is_ended = model.tokenizer->is_end(token);
-    if (is_ended) break;
-    writer.push(token);
-    const int64_t num_left = max_tokens - receipt.tokens.generated;
-    if (writer.is_stopped() || writer.is_cancelled() || num_left == 0) break;
-    if (budget_ && !budget_->has_time_for_token(clock_.elapsed_ms(), receipt.tokens.generated)) break;
-    sampler.see(token);
-    SACCADE_RETURN_IF_ERROR(continuation.push(token, num_left));
+  const StageTimer timer(receipt.stages_ms.decode);
+  Decoding decoding(std::move(start), {prompt_.tokens, std::move(logits), prompt_.next_position, may_guess});
+  Status status = decoding.draw() ? engine_.steps->run(decoding) : Status();
+  while (status.code() == StatusCode::kResourceExhausted) {
+    if (!engine_.conversations->drop_one()) SACCADE_RETURN_IF_ERROR(wait_for_memory(status));
+    status = recompute(decoding);
+    if (status.is_ok()) status = engine_.steps->run(decoding);
   }
-  receipt.flops.decode = 2 * trace.multiply_adds;
-  receipt.decoder.decode_layers = layers_per_token(trace);
-  receipt.tokens.guessed = continuation.num_guessed();
-  receipt.tokens.guessed_right = continuation.num_guessed_right();
-  writer.finish();
-  receipt.finish_reason = is_ended || writer.is_stopped() ? "stop" : "length";
-  if (writer.is_cancelled()) receipt.finish_reason = "cancelled";
+  SACCADE_RETURN_IF_ERROR(status);
+  decoding.finish();
+  write_decoding(decoding);
   return {};
+}
+
+void AnswerRun::write_decoding(const Decoding& decoding) {
+  Receipt& receipt = answer_.receipt;
+  receipt.tokens.generated = decoding.num_drawn();
+  receipt.tokens.guessed = decoding.continuation().num_guessed();
+  receipt.tokens.guessed_right = decoding.continuation().num_guessed_right();
+  receipt.ttft_ms = decoding.first_token_at_ms() - begun_at_ms_;
+  receipt.flops.decode = 2 * decoding.trace.multiply_adds;
+  receipt.decoder.decode_layers = layers_per_token(decoding.trace);
+  receipt.finish_reason = decoding.finish_reason();
+  receipt.stages_ms.wait += decoding.waited_ms;
+  receipt.stages_ms.decode -= decoding.waited_ms;
+  if (budget_ && decoding.num_other_rows > 0) budget_->shared_its_steps();
 }
 
 // From the prompt to the last token. The prompt's last row is always computed anew: its logits are needed.
 Status AnswerRun::run_stages() {
-  const int64_t first_row =
-      std::min(engine_.conversation.num_common_rows(prompt_.fingerprints), prompt_.num_rows() - 1);
+  conversation_ = engine_.conversations->begin(decoder_plan_, prompt_.fingerprints);
+  const int64_t first_row = conversation_->num_rows();
   answer_.receipt.tokens.cached = first_row;
   SACCADE_RETURN_IF_ERROR(encode_missing(first_row));
-  if (budget_) budget_->pass_compress(clock_.elapsed_ms());
-  SACCADE_ASSIGN_OR_RETURN(Tensor logits, prefill(first_row));
-  engine_.levers = budget_ ? budget_->levers() : Levers();
-  if (budget_) budget_->pass_prefill(clock_.elapsed_ms());
+  if (budget_) budget_->pass_compress(time());
+  SACCADE_ASSIGN_OR_RETURN(Tensor logits, read_prompt(first_row));
+  if (budget_) budget_->pass_prefill(time());
   return generate(std::move(logits));
 }
 
@@ -498,6 +642,9 @@ Expected<Answer> AnswerRun::run() {
   answer_.receipt.seed = request_.sampling.seed ? *request_.sampling.seed : std::random_device{}();
   Status status = lay_out();
   if (status.is_ok()) status = run_stages();
+  if (conversation_ && !is_aside_) {
+    engine_.conversations->keep(std::move(conversation_), budget_ ? budget_->levers() : Levers());
+  }
   if (status.code() == StatusCode::kCancelled) {
     answer_.receipt.finish_reason = "cancelled";
   } else if (!status.is_ok()) {
@@ -555,9 +702,8 @@ void AnswerRun::write_receipt() {
     receipt.cost = CostReceipt{cost_usd(*engine_.options.price, work), {}};
     if (plan_.is_full()) receipt.cost->full_plan_usd = receipt.cost->usd;
   }
-  if (budget_) budget_->finish(receipt.latency_ms, loads(), receipt);
-  if (!engine_.is_load_counted) {
-    engine_.is_load_counted = true;
+  if (budget_) budget_->finish(time(), loads(), receipt);
+  if (!is_aside_ && !engine_.is_load_counted.exchange(true)) {
     receipt.stages_ms.load = engine_.info.load_ms;
     receipt.latency_ms += engine_.info.load_ms;
     if (receipt.ttft_ms) *receipt.ttft_ms += engine_.info.load_ms;

@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "engine/budget_run.h"
+#include "engine/conversations.h"
+#include "engine/decoding.h"
 #include "engine/engine_state.h"
 #include "engine/picture_texts.h"
 #include "engine/pictures.h"
@@ -17,12 +19,11 @@
 
 namespace saccade {
 
-/// Thread safety: one thread, and one run at a time of an engine.
+/// Thread safety: one thread; there may be many runs of an engine, each on its own.
 class AnswerRun {
  public:
   /// All must outlive it.
-  AnswerRun(EngineState& engine, const Request& request, const AnswerCallbacks& callbacks)
-      : engine_(engine), request_(request), callbacks_(callbacks), plan_(request.plan) {}
+  AnswerRun(EngineState& engine, const Request& request, const AnswerCallbacks& callbacks);
 
   /// Errors: those of Engine::answer().
   Expected<Answer> run();
@@ -35,12 +36,20 @@ class AnswerRun {
   Status encode_missing(int64_t first_row);
   Expected<Tensor> prefill(int64_t first_row);
 
+  /// Asks the engine itself something on the way: nothing is kept of it, and the model's loading is not its affair.
+  AnswerRun& aside() {
+    is_aside_ = true;
+    return *this;
+  }
+  /// By another plan of the decoder; behind lay_out().
+  void set_decoder_plan(ConversationPlan plan);
+
  private:
+  class Computing;
   Status follow_plan();
   bool may_change_plan() const { return budget_ && !budget_->goes_on(); }
-  Status begin_conversation();
+  Status plan_decoder();
   Status look_ahead();
-  void remember_look(const Picture& picture);
   Status open();
   Status render();
   Status substitute();
@@ -53,23 +62,38 @@ class AnswerRun {
   Status read_within_budget(std::vector<PixelBatch>& pixels);
   Status look_within_budget();
   std::array<double, kSkips.size()> measure_skips(const std::vector<PixelBatch>& pixels);
+  Expected<PixelBatch> resize(const DecodedImage& decoded, const Picture& picture);
   Status encode(size_t picture_idx);
+  Status encode(size_t picture_idx, const PixelBatch& pixels);
+  Status compress(Picture& picture);
   Status build();
   Status check_room() const;
   Status check_memory(int64_t first_row);
   Status run_stages();
+  Expected<Tensor> read_prompt(int64_t first_row);
+  Status recompute(Decoding& decoding);
   Status generate(Tensor logits);
+  Status wait_for_memory(const Status& lacking);
+  void free_kept_rows(int64_t num_rows);
+  void write_decoding(const Decoding& decoding);
+  template <typename Work>
+  auto with_threads(const Work& work, double& stage_ms);
+  AnswerTime time() const { return {clock_.elapsed_ms(), answer_.receipt.stages_ms.wait}; }
   StageLoads loads() const;
   void write_receipt();
   void restore_pictures();
-  ProgressFunction progress_of(std::string_view stage, double begin, double end) const;
-  ProgressFunction encode_progress(size_t picture_idx) const;
+  ProgressFunction progress_of(TurnQueue::Turn& turn, std::string_view stage, double begin, double end) const;
+  ProgressFunction encode_progress(TurnQueue::Turn& turn, size_t picture_idx) const;
 
   EngineState& engine_;
   const Request& request_;
   const AnswerCallbacks& callbacks_;
   const Stopwatch clock_;
+  const double begun_at_ms_ = now_ms();
+  const ActiveRequests::Active active_;
+  const Urgency urgency_;  // until its first token
   Plan plan_;
+  bool is_aside_ = false;
   // In the request's order, what is made of each picture, and the text that would stand in its place.
   std::vector<PictureUse> uses_;
   std::vector<std::string> texts_;
@@ -80,6 +104,9 @@ class AnswerRun {
   LookPlan look_;
   std::vector<Picture> pictures_;  // that are looked at, as receipt.pictures is until the end
   Prompt prompt_;
+  ConversationPlan decoder_plan_;
+  Conversations::InProgress conversation_;
+  std::optional<uint64_t> tried_alone_;  // see ActiveRequests
 };
 
 }  // namespace saccade

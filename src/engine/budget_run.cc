@@ -38,23 +38,24 @@ void fix(LeverOptions& options, const Levers& levers, std::initializer_list<Leve
 
 }  // namespace
 
-BudgetRun::BudgetRun(Planning& planning, PlanRequest request, Plan fixed)
-    : planning_(planning), request_(std::move(request)), fixed_(std::move(fixed)) {
+BudgetRun::BudgetRun(Planning& planning, std::mutex& mutex, PlanRequest request, Plan fixed)
+    : planning_(planning), mutex_(mutex), request_(std::move(request)), fixed_(std::move(fixed)) {
   told_.asked = request_.budget;
   told_.decision.policy = "planner";
   told_.task_class = request_.task_class;
 }
 
-void BudgetRun::note(Checkpoint checkpoint, double now_ms) {
+void BudgetRun::note(Checkpoint checkpoint, AnswerTime now) {
   StageMs stages = candidate_.stages_ms;
   passed_[static_cast<size_t>(checkpoint)] =
-      Passed{now_ms, request_.facts.pace * before_decode(stages),
-             request_.facts.pace * ms_of(stages, CostStage::kDecode), told_.changes.size()};
+      Passed{now, request_.facts.pace * before_decode(stages),
+             request_.facts.pace * ms_of(stages, CostStage::kDecode), planning_.costs.p95_factor(checkpoint), told_.changes.size()};
 }
 
-Expected<Plan> BudgetRun::begin(double now_ms) {
+Expected<Plan> BudgetRun::begin(AnswerTime now) {
+  const std::lock_guard lock(mutex_);
   const Stopwatch clock;
-  request_.facts.elapsed_ms = now_ms + waited_ms();
+  request_.facts.elapsed_ms = now.elapsed_ms + waited_ms();
   const PlanChoice choice = Planner(planning_.costs, planning_.quality).choose(request_);
   candidate_ = choice.chosen;
   if (candidate_.goes_on) request_.facts = request_.facts_going_on();
@@ -79,7 +80,7 @@ Expected<Plan> BudgetRun::begin(double now_ms) {
         {request_.facts.elapsed_ms, kCheckpointNames[0], "the plan of choice " + reason, plan_text(plan)});
   }
   keep_pictures();
-  note(Checkpoint::kStart, now_ms);
+  note(Checkpoint::kStart, now);
   told_.planning_ms += clock.elapsed_ms();
   return plan;
 }
@@ -96,8 +97,9 @@ void BudgetRun::keep_pictures() {
   facts.instead.clear();
 }
 
-std::optional<Plan> BudgetRun::pass_media(double now_ms, const std::array<double, kSkips.size()>& share_seen,
+std::optional<Plan> BudgetRun::pass_media(AnswerTime now, const std::array<double, kSkips.size()>& share_seen,
                                           bool may_rescale) {
+  const std::lock_guard lock(mutex_);
   request_.facts.share_seen = share_seen;
   for (size_t i = 1; i < kSkips.size(); ++i) planning_.saw_share(i, share_seen[i]);
   const double scale = candidate_.levers[Lever::kScale];
@@ -107,19 +109,21 @@ std::optional<Plan> BudgetRun::pass_media(double now_ms, const std::array<double
     options_of(request_.options, Lever::kScale) = {scale};
   }
   request_.facts.resized_scale = scale;
-  return replan(Checkpoint::kMedia, now_ms);
+  return replan(Checkpoint::kMedia, now);
 }
 
-std::optional<Plan> BudgetRun::pass_encode(double now_ms, double encoded_tokens) {
+std::optional<Plan> BudgetRun::pass_encode(AnswerTime now, double encoded_tokens) {
+  const std::lock_guard lock(mutex_);
   request_.facts.visual_tokens = encoded_tokens;
   fix(request_.options, candidate_.levers, {Lever::kScale, Lever::kSkip, Lever::kEncoderLayers});
-  return replan(Checkpoint::kEncode, now_ms);
+  return replan(Checkpoint::kEncode, now);
 }
 
-void BudgetRun::pass_prefill(double now_ms) {
+void BudgetRun::pass_prefill(AnswerTime now) {
+  const std::lock_guard lock(mutex_);
   request_.facts.passed = Checkpoint::kPrefill;
-  request_.facts.elapsed_ms = now_ms + waited_ms();
-  note(Checkpoint::kPrefill, now_ms);
+  request_.facts.elapsed_ms = now.elapsed_ms + waited_ms();
+  note(Checkpoint::kPrefill, now);
 }
 
 // About between 0 and 1 each.
@@ -167,17 +171,17 @@ Candidate BudgetRun::next_candidate(const Planner& planner, Checkpoint checkpoin
   return planner.verdict(request_, same) == Verdict::kChosen ? same : choice.chosen;
 }
 
-std::optional<Plan> BudgetRun::replan(Checkpoint checkpoint, double now_ms) {
+std::optional<Plan> BudgetRun::replan(Checkpoint checkpoint, AnswerTime now) {
   const Stopwatch clock;
   PlanFacts& facts = request_.facts;
   const std::optional<Passed>& before = passed_[static_cast<size_t>(facts.passed)];
   StageMs stages = candidate_.stages_ms;
   if (before && checkpoint == Checkpoint::kEncode) {  // reading a picture says little of the machine
-    const double ratio = (now_ms - before->at_ms) / std::max(1e-3, ms_of(stages, CostStage::kEncode));
+    const double ratio = (now.elapsed_ms - before->at.elapsed_ms) / std::max(1e-3, ms_of(stages, CostStage::kEncode));
     facts.pace = std::clamp(std::pow(ratio, kPaceShare), 1 / kMostPace, kMostPace);
   }
   facts.passed = checkpoint;
-  facts.elapsed_ms = now_ms + waited_ms();
+  facts.elapsed_ms = now.elapsed_ms + waited_ms();
   const Planner planner(planning_.costs, planning_.quality);
   const PlanChoice choice = planner.choose(request_);
   const Levers before_levers = candidate_.levers;
@@ -198,25 +202,25 @@ std::optional<Plan> BudgetRun::replan(Checkpoint checkpoint, double now_ms) {
                              plan_text(*plan)});
   }
   if (checkpoint == Checkpoint::kMedia) told_.predicted = prediction_of(candidate_, facts.expected_tokens);
-  note(checkpoint, now_ms);
+  note(checkpoint, now);
   told_.planning_ms += clock.elapsed_ms();
   return plan;
 }
 
-bool BudgetRun::has_time_for_token(double now_ms, int64_t num_done) {
+bool BudgetRun::has_time_for_token(AnswerTime now, int64_t num_done) {
   if (!request_.budget.max_latency_ms || num_done < 1) return true;
   const std::optional<Passed>& prefill = passed_[static_cast<size_t>(Checkpoint::kPrefill)];
   // Of this answer's own tokens, once there are any.
   double token_ms = prefill->token_ms;
   if (num_done > 1) {
-    const double measured = (now_ms - prefill->at_ms) / static_cast<double>(num_done - 1);
+    const double measured = (now.elapsed_ms - prefill->at.elapsed_ms) / static_cast<double>(num_done - 1);
     token_ms = std::max(measured, token_ms);
   }
-  const double needed = token_ms * planning_.costs.p95_factor(Checkpoint::kPrefill);
-  if (now_ms + waited_ms() + needed <= *request_.budget.max_latency_ms) return true;
+  const double needed = token_ms * prefill->token_p95_factor;
+  if (now.elapsed_ms + waited_ms() + needed <= *request_.budget.max_latency_ms) return true;
   was_cut_ = true;
   told_.changes.push_back(
-      {now_ms + waited_ms(), "decode",
+      {now.elapsed_ms + waited_ms(), "decode",
        format("the answer ends behind %lld tokens: another one would be too late", static_cast<long long>(num_done)),
        plan_text(plan_of(candidate_.levers))});
   return false;
@@ -229,11 +233,11 @@ const LookChoice& BudgetRun::look_taken() const {
 }
 
 // Stages last from one checkpoint to the next, so that nothing between them is left out.
-void BudgetRun::learn(double now_ms, const StageLoads& loads) {
+void BudgetRun::learn(AnswerTime now, const StageLoads& loads) {
   CostModel& costs = planning_.costs;
   const ModelShape& shape = costs.shape();
   const Levers& levers = candidate_.levers;
-  const auto at = [&](Checkpoint checkpoint) { return passed_[static_cast<size_t>(checkpoint)]->at_ms; };
+  const auto at = [&](Checkpoint checkpoint) { return passed_[static_cast<size_t>(checkpoint)]->at.worked_ms(); };
   const auto add = [&](CostStage stage, double roofline_ms, double measured_ms) {
     if (roofline_ms > 0) costs.residual(stage).add(roofline_ms, measured_ms);
   };
@@ -254,31 +258,32 @@ void BudgetRun::learn(double now_ms, const StageLoads& loads) {
   const DecoderLoad prompt =
       through_layers({.text_rows = loads.text_rows, .visual_rows = loads.visual_tokens, .past_rows = loads.past_rows});
   add(CostStage::kPrefill, costs.decoder_ms(prompt), at(Checkpoint::kPrefill) - compressed_ms_);
-  if (loads.generated_tokens > 1) {
+  if (loads.generated_tokens > 1 && !has_shared_steps_) {
     DecoderLoad token = {.text_rows = 1};
     token.past_rows = loads.past_rows + loads.text_rows + loads.visual_tokens + loads.generated_tokens / 2;
     add(CostStage::kDecode, costs.decoder_ms(through_layers(token)),
-        (now_ms - at(Checkpoint::kPrefill)) / (loads.generated_tokens - 1));
+        (now.worked_ms() - at(Checkpoint::kPrefill)) / (loads.generated_tokens - 1));
   }
 }
 
 // Of checkpoints behind which the plan stayed.
-void BudgetRun::learn_rests(double now_ms, double generated_tokens) {
+void BudgetRun::learn_rests(AnswerTime now, double generated_tokens) {
   const size_t num_changes = told_.changes.size() - (was_cut_ ? 1 : 0);
   for (size_t i = 0; i < kNumCheckpoints; ++i) {
     if (!passed_[i] || passed_[i]->num_changes != num_changes) continue;
     const double predicted =
         passed_[i]->rest_before_decode_ms + std::max(0.0, generated_tokens - 1) * passed_[i]->token_ms;
-    planning_.costs.add_rest(static_cast<Checkpoint>(i), predicted, now_ms - passed_[i]->at_ms);
+    planning_.costs.add_rest(static_cast<Checkpoint>(i), predicted, now.worked_ms() - passed_[i]->at.worked_ms());
   }
 }
 
-void BudgetRun::finish(double now_ms, const StageLoads& loads, Receipt& receipt) {
+void BudgetRun::finish(AnswerTime now, const StageLoads& loads, Receipt& receipt) {
   const Budget& budget = request_.budget;
-  const double latency_ms = now_ms + waited_ms();
+  const double latency_ms = now.elapsed_ms + waited_ms();
   if (receipt.finish_reason != "cancelled") {
-    learn_rests(now_ms, loads.generated_tokens);
-    learn(now_ms, loads);
+    const std::lock_guard lock(mutex_);
+    if (!has_shared_steps_) learn_rests(now, loads.generated_tokens);
+    learn(now, loads);
     if (!was_cut_) planning_.lengths.add(request_.task_class, static_cast<int64_t>(loads.generated_tokens));
   }
   if (budget.max_latency_ms) told_.met_latency = latency_ms <= *budget.max_latency_ms;

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -28,26 +29,36 @@ struct StageLoads {
   double generated_tokens = 0;
 };
 
-/// Times are milliseconds since the engine was asked. Thread safety: one thread.
+/// Milliseconds since the engine was asked, and how many of these went by for other requests.
+struct AnswerTime {
+  double elapsed_ms = 0;
+  double waited_ms = 0;
+
+  double worked_ms() const { return elapsed_ms - waited_ms; }
+};
+
+/// Thread safety: one thread at a time; the mutex keeps those of one planning apart.
 class BudgetRun {
  public:
-  /// `request` has what is known before anything is decoded; `planning` must outlive this.
-  BudgetRun(Planning& planning, PlanRequest request, Plan fixed);
+  /// `request` has what is known before anything is decoded; `planning` and its mutex must outlive this.
+  BudgetRun(Planning& planning, std::mutex& mutex, PlanRequest request, Plan fixed);
 
   /// Plan A. Errors: kBudgetExceeded where the budget is strict and can't be kept: what would fit; kResourceExhausted
   /// where there is no memory, or no context, for any plan.
-  Expected<Plan> begin(double now_ms);
+  Expected<Plan> begin(AnswerTime now);
 
   // Behind each stage: the plan from here on, where it is another. Nothing that was computed is lost by it.
   /// `share_seen`: of the laid out tokens, those that each of kSkips leaves. Where the pictures may be resized anew, a
   /// plan may come back that has them coarser: this is then to be called again.
-  std::optional<Plan> pass_media(double now_ms, const std::array<double, kSkips.size()>& share_seen, bool may_rescale);
-  std::optional<Plan> pass_encode(double now_ms, double encoded_tokens);
-  void pass_compress(double now_ms) { compressed_ms_ = now_ms; }
-  void pass_prefill(double now_ms);
+  std::optional<Plan> pass_media(AnswerTime now, const std::array<double, kSkips.size()>& share_seen, bool may_rescale);
+  std::optional<Plan> pass_encode(AnswerTime now, double encoded_tokens);
+  void pass_compress(AnswerTime now) { compressed_ms_ = now.worked_ms(); }
+  void pass_prefill(AnswerTime now);
 
   /// Whether another token is likely to be there in time; `num_done` are.
-  bool has_time_for_token(double now_ms, int64_t num_done);
+  bool has_time_for_token(AnswerTime now, int64_t num_done);
+  /// Its tokens were computed with others': their times say nothing of what one takes alone.
+  void shared_its_steps() { has_shared_steps_ = true; }
   bool was_cut() const { return was_cut_; }
 
   /// Whether the conversation goes on by the plan of its last answer, to which nothing is changed on the way.
@@ -56,29 +67,31 @@ class BudgetRun {
   const Levers& levers() const { return candidate_.levers; }
 
   /// Writes the receipt's budget and cost, and learns.
-  void finish(double now_ms, const StageLoads& loads, Receipt& receipt);
+  void finish(AnswerTime now, const StageLoads& loads, Receipt& receipt);
 
  private:
   struct Passed {
-    double at_ms = 0;
+    AnswerTime at;
     double rest_before_decode_ms = 0;  // predicted
     double token_ms = 0;
+    double token_p95_factor = 1;
     size_t num_changes = 0;
   };
   // What the bandit makes of a choice, where there is one.
   Candidate decide(const Planner& planner, const Candidate& chosen);
   Candidate next_candidate(const Planner& planner, Checkpoint checkpoint, const PlanChoice& choice);
   BanditContext context() const;
-  std::optional<Plan> replan(Checkpoint checkpoint, double now_ms);
-  void learn(double now_ms, const StageLoads& loads);
+  std::optional<Plan> replan(Checkpoint checkpoint, AnswerTime now);
+  void learn(AnswerTime now, const StageLoads& loads);
   void keep_pictures();
   const LookChoice& look_taken() const;
-  void learn_rests(double now_ms, double generated_tokens);
+  void learn_rests(AnswerTime now, double generated_tokens);
   double waited_ms() const { return request_.budget.waited_ms; }
   Plan plan_of(const Levers& levers) const { return to_plan(levers, fixed_, planning_.strategy); }
-  void note(Checkpoint checkpoint, double now_ms);
+  void note(Checkpoint checkpoint, AnswerTime now);
 
   Planning& planning_;
+  std::mutex& mutex_;  // of planning_
   PlanRequest request_;
   const Plan fixed_;
   BudgetReceipt told_;
@@ -87,6 +100,7 @@ class BudgetRun {
   std::array<std::optional<Passed>, kNumCheckpoints> passed_;
   double compressed_ms_ = 0;
   bool was_cut_ = false;
+  bool has_shared_steps_ = false;
 };
 
 }  // namespace saccade

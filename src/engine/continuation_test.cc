@@ -4,7 +4,9 @@
 
 #include <gtest/gtest.h>
 
+#include "engine/model.h"
 #include "engine/testing/temporary_model.h"
+#include "platform/clock.h"
 
 namespace saccade {
 namespace {
@@ -16,6 +18,23 @@ struct Walk {
   int64_t num_guessed = 0;
   int64_t num_guessed_right = 0;
 };
+
+void compute(const Model& model, ThreadPool& pool, Conversation& conversation, int64_t num_left,
+             Continuation& continuation) {
+  const Stopwatch clock;
+  const std::span<const TokenId> tokens = continuation.plan_rows(num_left, model.decoder->num_independent_rows());
+  Tensor rows({std::ssize(tokens), model.decoder->config().model_dim});
+  std::vector<TokenPosition> positions;
+  for (size_t i = 0; i < tokens.size(); ++i) {
+    model.decoder->embed(tokens[i], rows.row(static_cast<int64_t>(i)));
+    const auto position = static_cast<int32_t>(continuation.first_position() + static_cast<int32_t>(i));
+    positions.push_back({position, position, position});
+  }
+  const std::vector<uint64_t> fingerprints(tokens.begin(), tokens.end());
+  auto logits = conversation.extend(*model.decoder, pool, {rows, positions, fingerprints}, std::ssize(tokens));
+  ASSERT_TRUE(logits) << logits.status().message();
+  continuation.take(std::make_shared<Tensor>(*std::move(logits)), 0, clock.elapsed_ms());
+}
 
 /// Goes through `tokens` as if they had been drawn, the first `num_prompt` of them as the prompt.
 Walk walk(const Model& model, ThreadPool& pool, DType kv_type, std::span<const TokenId> tokens, size_t num_prompt,
@@ -35,11 +54,10 @@ Walk walk(const Model& model, ThreadPool& pool, DType kv_type, std::span<const T
   EXPECT_TRUE(logits);
   const auto prompt = tokens.first(num_prompt);
   Continuation continuation(
-      model, pool, conversation,
-      {{prompt.begin(), prompt.end()}, *std::move(logits), static_cast<int32_t>(num_prompt), may_guess});
+      conversation, {{prompt.begin(), prompt.end()}, *std::move(logits), static_cast<int32_t>(num_prompt), may_guess});
   Walk result;
   for (size_t i = num_prompt; i < tokens.size(); ++i) {
-    EXPECT_TRUE(continuation.push(tokens[i], static_cast<int64_t>(tokens.size() - i)).is_ok());
+    if (continuation.push(tokens[i])) compute(model, pool, conversation, static_cast<int64_t>(tokens.size() - i), continuation);
     const std::span<float> row = continuation.logits();
     result.logits.emplace_back(row.begin(), row.end());
   }

@@ -1,6 +1,8 @@
 #include "saccade/engine.h"
 
 #include <algorithm>
+#include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <new>
 #include <utility>
@@ -73,6 +75,17 @@ Status check_loaded(const EngineOptions& options) {
                             "; allow more (--max-memory), or use a smaller file");
 }
 
+// Of what conversations that have ended leave for others.
+constexpr uint64_t kMaxKeptBytes = uint64_t{1} << 30;
+
+// A fault is a bug of ours that has damaged an answer or is about to: there is nothing to go on with.
+void check_blocks(const Conversations& conversations) {
+  const std::string fault = conversations.find_fault();
+  if (fault.empty()) return;
+  std::fprintf(stderr, "saccade: the KV cache is damaged: %s\n", fault.c_str());
+  std::abort();
+}
+
 // Which model made a text: its files' names and sizes.
 std::string identity_of(const Model& model) {
   const MeasuredModel measured = measured_model(model);
@@ -89,20 +102,21 @@ class Engine::Impl {
 
   // There is nobody left to tell of an error: the next engine learns anew.
   ~Impl() {
-    if (state_.planning) (void)keep_learned(*state_.planning, state_.options, state_.info);
+    if (state_->planning) (void)keep_learned(*state_->planning, state_->options, state_->info);
   }
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
 
-  const ModelInfo& info() const { return state_.info; }
+  const ModelInfo& info() const { return state_->info; }
   Expected<Answer> answer(const Request& request, const AnswerCallbacks& callbacks);
   Expected<PlanExplanation> explain(const Request& request);
   Expected<std::vector<DriftAlarm>> learn(std::span<const LabelledAnswer> answers, const LearningOptions& options) {
     SACCADE_RETURN_IF_ERROR(begin_planning());
-    return saccade::learn(answers, options, *state_.planning);
+    const std::lock_guard lock(state_->planning_mutex);
+    return saccade::learn(answers, options, *state_->planning);
   }
   Expected<PictureText> describe(const ContentPart& picture, const AnswerCallbacks& callbacks) {
-    return describe_picture(state_, picture, callbacks);
+    return describe_picture(*state_, picture, callbacks);
   }
   void forget();
   Expected<std::vector<LayerNeed>> measure_layers(std::span<const Request> requests,
@@ -112,9 +126,9 @@ class Engine::Impl {
 
  private:
   Status begin_planning();
-  explicit Impl(EngineState state) : state_(std::move(state)) {}
+  explicit Impl(std::unique_ptr<EngineState> state) : state_(std::move(state)) {}
 
-  EngineState state_;
+  const std::unique_ptr<EngineState> state_;
 };
 
 Expected<std::unique_ptr<Engine::Impl>> Engine::Impl::load(const EngineOptions& options,
@@ -139,53 +153,62 @@ Expected<std::unique_ptr<Engine::Impl>> Engine::Impl::load(const EngineOptions& 
   info.load_ms = clock.elapsed_ms();
   SACCADE_RETURN_IF_ERROR(check_loaded(options));
   auto kv_blocks = std::make_shared<KvBlockPool>(model.decoder->config().kv_shape(kv_dtype(options)),
-                                                 free_memory_bytes(options.max_memory_bytes));
-  Conversation conversation(model.decoder->make_sequence(kv_blocks));
+                                                 options.max_kv_bytes > 0
+                                                     ? options.max_kv_bytes
+                                                     : free_memory_bytes(options.max_memory_bytes));
   const ModelShape shape = shape_of(model, kv_dtype(options));
-  PictureTexts texts(identity_of(model), options.picture_texts);
-  return std::unique_ptr<Impl>(new Impl({.options = options,
-                                         .model = std::move(model),
-                                         .shape = shape,
-                                         .pool = std::move(pool),
-                                         .info = std::move(info),
-                                         .rules = std::move(rules),
-                                         .kv_blocks = std::move(kv_blocks),
-                                         .conversation = std::move(conversation),
-                                         .picture_texts = std::move(texts),
-                                         .planning = {},
-                                         .looked_at = {}}));
+  const std::string identity = identity_of(model);
+  std::unique_ptr<EngineState> state(new EngineState{.options = options,
+                                                     .model = std::move(model),
+                                                     .shape = shape,
+                                                     .pool = std::move(pool),
+                                                     .info = std::move(info),
+                                                     .rules = std::move(rules),
+                                                     .kv_blocks = std::move(kv_blocks),
+                                                     .picture_texts = PictureTexts(identity, options.picture_texts),
+                                                     .conversations = nullptr,
+                                                     .steps = nullptr});
+  EngineState& engine = *state;
+  const Decoder& decoder = *engine.model.decoder;
+  engine.conversations = std::make_unique<Conversations>(decoder, engine.kv_blocks, kMaxKeptBytes);
+  StepLoop::Hooks hooks;
+  hooks.make_room = [&engine] { return engine.conversations->drop_one(); };
+  if (options.checks_itself) hooks.on_step = [&engine] { check_blocks(*engine.conversations); };
+  engine.steps = std::make_unique<StepLoop>(decoder, *engine.pool, engine.turns, std::move(hooks));
+  return std::unique_ptr<Impl>(new Impl(std::move(state)));
 }
 
 Status Engine::Impl::begin_planning() {
-  if (state_.planning) return {};
-  SACCADE_ASSIGN_OR_RETURN(state_.planning,
-                           make_planning(state_.model, state_.options, state_.info, kv_dtype(state_.options)));
-  state_.planning->rules = state_.rules;
+  const std::lock_guard lock(state_->planning_mutex);
+  if (state_->planning) return {};
+  SACCADE_ASSIGN_OR_RETURN(state_->planning,
+                           make_planning(state_->model, state_->options, state_->info, kv_dtype(state_->options)));
+  state_->planning->rules = state_->rules;
   return {};
 }
 
 Expected<PlanExplanation> Engine::Impl::explain(const Request& request) {
   SACCADE_RETURN_IF_ERROR(begin_planning());
   const AnswerCallbacks unused;
-  return AnswerRun(state_, request, unused).explain();
+  return AnswerRun(*state_, request, unused).explain();
 }
 
 Expected<Answer> Engine::Impl::answer(const Request& request, const AnswerCallbacks& callbacks) {
-  if (request.budget.max_cost_usd && !state_.options.price) {
+  if (request.budget.max_cost_usd && !state_->options.price) {
     return invalid_argument("the request has a budget of money, but there are no prices to count by");
   }
   if (request.budget.is_limited()) SACCADE_RETURN_IF_ERROR(begin_planning());
-  return AnswerRun(state_, request, callbacks).run();
+  return AnswerRun(*state_, request, callbacks).run();
 }
 
 void Engine::Impl::forget() {
-  state_.conversation.truncate(0);
-  state_.looked_at.clear();
+  state_->conversations->clear();
+  state_->looked_at.clear();
 }
 
 Expected<std::vector<LayerNeed>> Engine::Impl::measure_layers(
     std::span<const Request> requests, const std::function<bool(const Progress& progress)>& on_progress) {
-  const int64_t num_layers = state_.model.decoder->config().num_layers;
+  const int64_t num_layers = state_->model.decoder->config().num_layers;
   std::vector<LayerNeed> needs;
   for (int64_t layer = 0; layer < num_layers; ++layer) needs.push_back({layer, 0});
   const double num_steps = static_cast<double>(requests.size()) * static_cast<double>(num_layers + 1);
@@ -199,16 +222,18 @@ Expected<std::vector<LayerNeed>> Engine::Impl::measure_layers(
     request.plan = {};
     request.budget = {};
     SACCADE_RETURN_IF_ERROR(validate_request(request));
-    AnswerRun run(state_, request, callbacks);
+    AnswerRun run(*state_, request, callbacks);
     SACCADE_RETURN_IF_ERROR(run.lay_out());
+    SACCADE_ASSIGN_OR_RETURN(ConversationPlan whole, make_decoder_plan(state_->model, {}));
+    run.set_decoder_plan(std::move(whole));
     SACCADE_RETURN_IF_ERROR(run.encode_missing(0));
     SACCADE_ASSIGN_OR_RETURN(const Tensor full, run.prefill(0));
     ++num_done;
     for (LayerNeed& need : needs) {
       Plan plan;
       plan.frozen_layers = {need.layer};
-      SACCADE_ASSIGN_OR_RETURN(ConversationPlan frozen, make_decoder_plan(state_.model, plan));
-      state_.conversation.begin(std::move(frozen));
+      SACCADE_ASSIGN_OR_RETURN(ConversationPlan frozen, make_decoder_plan(state_->model, plan));
+      run.set_decoder_plan(std::move(frozen));
       SACCADE_ASSIGN_OR_RETURN(const Tensor logits, run.prefill(0));
       need.divergence += divergence(full.row(0), logits.row(0)) / static_cast<double>(requests.size());
       ++num_done;
@@ -222,7 +247,8 @@ Expected<TokenFacts> Engine::Impl::measure_tokens(const ContentPart& picture, co
                                                   const std::function<bool(const Progress& progress)>& on_progress) {
   ProgressFunction progress;
   if (on_progress) progress = [&](double fraction) { return on_progress({"encode", fraction}); };
-  return saccade::measure_tokens(state_.model, state_.picture_options(), *state_.pool, picture, plan, progress);
+  const TurnQueue::Turn turn = state_->turns.take(TurnQueue::Kind::kLong, {});
+  return saccade::measure_tokens(state_->model, state_->picture_options(), *state_->pool, picture, plan, progress);
 }
 
 std::vector<StrategyInfo> known_strategies() {

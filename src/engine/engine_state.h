@@ -1,43 +1,66 @@
 // What the answers of an engine share.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <unordered_map>
 
-#include "engine/conversation.h"
+#include "engine/conversations.h"
 #include "engine/model.h"
 #include "engine/picture_texts.h"
 #include "engine/pictures.h"
 #include "engine/planning.h"
-#include "planner/levers.h"
+#include "engine/step_loop.h"
 #include "planner/model_shape.h"
 #include "platform/process_memory.h"
 #include "platform/thread_pool.h"
 #include "saccade/engine.h"
+#include "scheduling/active_requests.h"
+#include "scheduling/turn_queue.h"
 #include "tensor/tensor_memory.h"
 
 namespace saccade {
 
-/// What answers share: what was loaded, and what earlier ones left behind.
+/// What was kept of pictures by plans, by the digest of both. Thread safety: any thread.
+class LookedAtPictures {
+ public:
+  std::optional<LookedAt> find(uint64_t digest) const;
+  void put(uint64_t digest, LookedAt looked_at);
+  void clear();
+
+ private:
+  mutable std::mutex mutex_;
+  std::unordered_map<uint64_t, LookedAt> by_digest_;  // guarded by mutex_
+};
+
+/// What answers share: what was loaded, what earlier ones left behind, and whose turn it is to compute.
 struct EngineState {
   EngineOptions options;
   Model model;
   ModelShape shape;
-  std::unique_ptr<ThreadPool> pool;
+  std::unique_ptr<ThreadPool> pool;  // whoever has a turn may use it
   ModelInfo info;
   TaskRules rules;
   std::shared_ptr<KvBlockPool> kv_blocks;  // that conversations take their rows' memory from
-  Conversation conversation;
-  Levers levers = {};  // of the plan that the conversation's last answer ended by
   PictureTexts picture_texts;
-  std::optional<Planning> planning;                  // of engines that were asked with a budget
-  std::unordered_map<uint64_t, LookedAt> looked_at;  // by the digest of a picture and a plan
-  bool is_load_counted = false;
+  LookedAtPictures looked_at = {};
+  TurnQueue turns = {};
+  ActiveRequests active = {};
+  std::unique_ptr<Conversations> conversations;
+  std::unique_ptr<StepLoop> steps;
+
+  std::mutex planning_mutex = {};
+  std::optional<Planning> planning = {};  // of engines that were asked with a budget; guarded by planning_mutex
+  std::atomic<bool> is_load_counted = false;
 
   /// Memory that an answer may take, beside what the cache has, in bytes.
   uint64_t free_bytes() const { return free_memory_bytes(options.max_memory_bytes) + kept_tensor_bytes(); }
+
+  /// Memory of the cache that nobody needs.
+  uint64_t spare_kv_bytes() const { return kv_blocks->free_bytes() + conversations->kept_bytes(); }
 
   PictureOptions picture_options() const {
     return {{options.max_image_bytes, options.max_image_pixels}, options.has_exact_pixels};

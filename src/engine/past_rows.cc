@@ -1,6 +1,8 @@
 #include "engine/past_rows.h"
 
 #include <algorithm>
+#include <list>
+#include <optional>
 #include <utility>
 
 #include "engine/decoder_plan.h"
@@ -9,6 +11,9 @@
 
 namespace saccade {
 namespace {
+
+// Each has the prompt laid out once more.
+constexpr size_t kMostPlansTried = 4;
 
 // Between the ends of what may be chosen: a setting that was measured need not be one of those that are combined.
 bool is_free(const LeverOptions& options, const Levers& levers) {
@@ -27,8 +32,7 @@ Expected<Prompt> prompt_by(const EngineState& engine, const LookPlan& look, cons
   for (Picture& picture : pictures) {
     SACCADE_RETURN_IF_ERROR(set_fineness(look.plan, picture));
     set_look(look, picture);
-    const auto known = engine.looked_at.find(picture.facts.digest);
-    if (known != engine.looked_at.end()) SACCADE_RETURN_IF_ERROR(recall(known->second, picture));
+    if (const auto known = engine.looked_at.find(picture.facts.digest)) SACCADE_RETURN_IF_ERROR(recall(*known, picture));
     facts.push_back(picture.facts);
   }
   return build_prompt(engine.model, spans, facts);
@@ -40,9 +44,9 @@ int64_t rows_before_pictures(const Prompt& prompt) {
 }
 
 // What is left to do behind the first `num_rows` rows.
-Expected<GoingOn> going_on(const EngineState& engine, const Prompt& prompt, int64_t num_rows,
+Expected<GoingOn> going_on(const EngineState& engine, const Levers& levers, const Prompt& prompt, int64_t num_rows,
                            std::span<const Picture> pictures) {
-  GoingOn going_on = {.levers = engine.levers, .past = {.layers = engine.levers[Lever::kLayers]}, .looks = {}};
+  GoingOn going_on = {.levers = levers, .past = {.layers = levers[Lever::kLayers]}, .looks = {}};
   const std::vector<uint8_t> is_visual = prompt.visual_rows();
   going_on.past.visual = static_cast<double>(std::count(is_visual.begin(), is_visual.begin() + num_rows, 1));
   going_on.past.text = static_cast<double>(num_rows) - going_on.past.visual;
@@ -50,7 +54,7 @@ Expected<GoingOn> going_on(const EngineState& engine, const Prompt& prompt, int6
   for (const MediaRun& run : prompt.media) {
     if (run.first_row + run.num_tokens > num_rows) is_held[static_cast<size_t>(run.picture_idx)] = 0;
   }
-  LookChoice rest = {.scale = engine.levers[Lever::kScale]};
+  LookChoice rest = {.scale = levers[Lever::kScale]};
   for (size_t i = 0; i < pictures.size(); ++i) {
     if (is_held[i] != 0) continue;
     const auto& [width, height] = pictures[i].original;
@@ -61,27 +65,71 @@ Expected<GoingOn> going_on(const EngineState& engine, const Prompt& prompt, int6
   return going_on;
 }
 
+// A conversation's rows that a request could take over.
+struct CommonRows {
+  Levers levers = {};
+  int64_t num_rows = 0;
+  int64_t num_before = 0;  // of these, before the first picture
+  std::optional<GoingOn> going_on = {};
+};
+
+// What conversations that were answered by the same levers have of the request's prompt, at best; nothing where it can't
+// be answered by such a plan, or none of them was computed by it.
+Expected<std::optional<CommonRows>> find_past(const EngineState& engine, const Request& request,
+                                            const std::vector<PromptSpan>& spans, std::span<Picture> pictures,
+                                            const std::list<KeptConversation>& kept, const Levers& levers) {
+  Plan before = to_plan(levers, request.plan, engine.planning->strategy);
+  before.pictures = before.earlier_pictures = PictureUse::kLook;  // `pictures` are those that are looked at
+  const auto decoder_plan = make_decoder_plan(engine.model, before);
+  const auto look = make_look_plan(engine.model, request, before);
+  if (!decoder_plan || !look) return std::optional<CommonRows>();
+  for (Picture& picture : pictures) forget_look(picture);
+  SACCADE_ASSIGN_OR_RETURN(const Prompt prompt, prompt_by(engine, *look, spans, pictures));
+  CommonRows past = {.levers = levers};
+  bool is_found = false;
+  for (const KeptConversation& other : kept) {
+    if (other.levers != levers || !other.conversation.can_go_on(*decoder_plan)) continue;
+    is_found = true;
+    past.num_rows = std::max(past.num_rows, other.conversation.num_common_rows(prompt.fingerprints));
+  }
+  if (!is_found) return std::optional<CommonRows>();
+  past.num_rows = std::min(past.num_rows, prompt.num_rows() - 1);  // the last one is always computed
+  past.num_before = std::min(past.num_rows, rows_before_pictures(prompt));
+  if (past.num_rows > past.num_before) {
+    SACCADE_ASSIGN_OR_RETURN(past.going_on, going_on(engine, levers, prompt, past.num_rows, pictures));
+  }
+  return std::optional(std::move(past));
+}
+
 }  // namespace
 
 Status add_past(const EngineState& engine, const Request& request, const std::vector<PromptSpan>& spans,
                 std::span<Picture> pictures, PlanRequest& described) {
-  const bool saw_all = engine.levers[Lever::kPictures] == 0;  // else its prompt was another
-  if (engine.conversation.num_rows() == 0 || !saw_all || !is_free(described.options, engine.levers)) return {};
-  Plan before = to_plan(engine.levers, request.plan, engine.planning->strategy);
-  before.pictures = before.earlier_pictures = PictureUse::kLook;  // `pictures` are those that are looked at
-  const auto decoder_plan = make_decoder_plan(engine.model, before);
-  const auto look = make_look_plan(engine.model, request, before);
-  // A plan that this request can't be answered by, or by which nothing was computed.
-  if (!decoder_plan || !look || !engine.conversation.can_go_on(*decoder_plan)) return {};
-  SACCADE_ASSIGN_OR_RETURN(const Prompt prompt, prompt_by(engine, *look, spans, pictures));
-  const int64_t num_common = engine.conversation.num_common_rows(prompt.fingerprints);
-  const int64_t num_rows = std::min(num_common, prompt.num_rows() - 1);  // the last one is always computed
-  const int64_t num_before = std::min(num_rows, rows_before_pictures(prompt));
-  described.facts.past = {.text = static_cast<double>(num_before), .layers = engine.levers[Lever::kLayers]};
-  if (num_rows > num_before) {
-    SACCADE_ASSIGN_OR_RETURN(described.going_on, going_on(engine, prompt, num_rows, pictures));
-  }
+  std::vector<Levers> tried;
+  std::optional<CommonRows> best;
+  Status status;
+  engine.conversations->visit_kept([&](const std::list<KeptConversation>& kept) {
+    for (const KeptConversation& conversation : kept) {
+      const Levers& levers = conversation.levers;
+      const bool saw_all = levers[Lever::kPictures] == 0;  // else its prompt was another
+      const bool is_known = std::ranges::find(tried, levers) != tried.end();
+      if (is_known || !saw_all || !is_free(described.options, levers)) continue;
+      tried.push_back(levers);
+      auto past = find_past(engine, request, spans, pictures, kept, levers);
+      if (!past) {
+        status = past.status();
+        return;
+      }
+      const bool is_more = *past && (!best || (*past)->num_rows > best->num_rows);
+      if (is_more) best = **std::move(past);
+      if (tried.size() == kMostPlansTried) return;
+    }
+  });
+  SACCADE_RETURN_IF_ERROR(status);
   for (Picture& picture : pictures) forget_look(picture);
+  if (!best) return {};
+  described.facts.past = {.text = static_cast<double>(best->num_before), .layers = best->levers[Lever::kLayers]};
+  described.going_on = std::move(best->going_on);
   return {};
 }
 

@@ -39,6 +39,7 @@ Request ask(const ContentPart& picture, const char* question, int64_t max_tokens
 Expected<std::optional<PictureText>> PictureTexts::find(const Picture& picture) {
   if (!may_hold()) return std::optional<PictureText>();
   const std::string digest = sha256(picture.media.bytes());
+  const std::lock_guard lock(mutex_);
   if (const auto kept = kept_.find(digest); kept != kept_.end()) return std::optional(kept->second);
   if (store_ == nullptr) return std::optional<PictureText>();
   SACCADE_ASSIGN_OR_RETURN(std::optional<PictureText> stored, store_->find(model_, digest));
@@ -46,8 +47,14 @@ Expected<std::optional<PictureText>> PictureTexts::find(const Picture& picture) 
   return stored;
 }
 
+bool PictureTexts::may_hold() const {
+  const std::lock_guard lock(mutex_);
+  return store_ != nullptr || !kept_.empty();
+}
+
 Status PictureTexts::put(const Picture& picture, PictureText text) {
   const std::string digest = sha256(picture.media.bytes());
+  const std::lock_guard lock(mutex_);
   if (store_ != nullptr) SACCADE_RETURN_IF_ERROR(store_->put(model_, digest, text));
   kept_[digest] = std::move(text);
   return {};

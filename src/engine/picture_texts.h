@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -17,7 +18,7 @@
 
 namespace saccade {
 
-/// The texts of one model, kept in memory and, where there is a store, there. Thread safety: one thread.
+/// The texts of one model, kept in memory and, where there is a store, there. Thread safety: any thread.
 class PictureTexts {
  public:
   /// `model` names the model that makes them; `store` may be null.
@@ -28,12 +29,13 @@ class PictureTexts {
   Expected<std::optional<PictureText>> find(const Picture& picture);
   Status put(const Picture& picture, PictureText text);
   /// Whether any could be found.
-  bool may_hold() const { return store_ != nullptr || !kept_.empty(); }
+  bool may_hold() const;
 
  private:
   const std::string model_;
   const std::shared_ptr<PictureTextStore> store_;
-  std::map<std::string, PictureText> kept_;  // by the picture's SHA-256
+  mutable std::mutex mutex_;                 // also of the store
+  std::map<std::string, PictureText> kept_;  // by the picture's SHA-256; guarded by mutex_
 };
 
 /// What the plan makes of each picture of the request, in their order.

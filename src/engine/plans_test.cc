@@ -173,7 +173,7 @@ TEST_P(PlansTest, TheSamePlanAgainTakesThePictureFromTheCache) {
     EXPECT_EQ(cached.receipt.tokens.cached, cached.receipt.tokens.text + cached.receipt.tokens.visual - 1);
     EXPECT_EQ(cached.text, again.text);
   }
-  EXPECT_FALSE(answer(*engine, ask_by(other)).receipt.pictures[0].is_cached);
+  EXPECT_TRUE(answer(*engine, ask_by(other)).receipt.pictures[0].is_cached) << "conversations of several plans are kept";
   // A strategy that looks at the question looks anew for another one.
   plan.strategy = "query";
   answer(*engine, ask_by(plan));
@@ -459,6 +459,7 @@ TEST_P(PlansTest, DecoderLayersAreLeftOut) {
   const Receipt exited = answer(*engine, ask_by(exiting)).receipt;
   EXPECT_EQ(exited.decoder.decode_layers, 1);
   EXPECT_EQ(exited.tokens.guessed, 0);
+  // Each is taken over but for its last row, which is no token of the answer yet.
   for (const Plan& plan : {skipping, freezing, exiting}) expect_as_fresh(answer(*engine, ask_by(plan)), ask_by(plan));
 }
 

@@ -18,7 +18,7 @@ double rounded(double value) {
   return std::round(value * 1000) / 1000;
 }
 
-std::array<std::pair<const char*, double>, 10> stage_list(const StageTimes& stages) {
+std::array<std::pair<const char*, double>, 11> stage_list(const StageTimes& stages) {
   return {{{"load", stages.load},
            {"media_decode", stages.media_decode},
            {"prompt", stages.prompt},
@@ -28,7 +28,8 @@ std::array<std::pair<const char*, double>, 10> stage_list(const StageTimes& stag
            {"describe", stages.describe},
            {"compress", stages.compress},
            {"prefill", stages.prefill},
-           {"decode", stages.decode}}};
+           {"decode", stages.decode},
+           {"wait", stages.wait}}};
 }
 
 // What became of a picture's tokens, where they became fewer.
@@ -117,7 +118,7 @@ std::string answer_json(const Answer& answer) {
 std::string receipt_table(const Receipt& receipt) {
   std::string table = "  stage            ms\n";
   for (const auto& [name, ms] : stage_list(receipt.stages_ms)) {
-    const bool is_rare = std::string_view(name) == "describe";
+    const bool is_rare = std::string_view(name) == "describe" || std::string_view(name) == "wait";
     if (!is_rare || ms > 0) table += format("  %-12s %8.1f\n", name, ms);
   }
   table += format("  %-12s %8.1f", "total", receipt.latency_ms);
