@@ -13,6 +13,7 @@ int main(int argc, char** argv) {
     std::perror(directory.c_str());
     return 1;
   }
+  std::filesystem::permissions(directory, std::filesystem::perms(0755));  // some tests give up their rights
   setenv("TEST_TMPDIR", directory.c_str(), /*overwrite=*/1);
   testing::InitGoogleTest(&argc, argv);
   const int failed = RUN_ALL_TESTS();

@@ -34,7 +34,7 @@ TEST(ReceiptJson, HasEveryStageAndPicture) {
   EXPECT_EQ(json["answer"], answer.text);
   const nlohmann::json& receipt = json["receipt"];
   EXPECT_EQ(receipt["ttft_ms"], 12.346);
-  EXPECT_EQ(receipt["stages_ms"].size(), 10U);
+  EXPECT_EQ(receipt["stages_ms"].size(), 11U);
   EXPECT_EQ(receipt["stages_ms"]["prompt"], 2.5);
   EXPECT_EQ(receipt["stages_ms"]["compress"], 1.25);
   const nlohmann::json first = {

@@ -200,7 +200,7 @@ class Ask(ProgramTest):
         stages = receipt["stages_ms"]
         self.assertEqual(
             list(stages),
-            ["load", "media_decode", "prompt", "resize", "encode", "project", "describe", "compress", "prefill", "decode"],
+            ["load", "media_decode", "prompt", "resize", "encode", "project", "describe", "compress", "prefill", "decode", "wait"],
         )
         self.assertLessEqual(sum(stages.values()), receipt["latency_ms"] + 0.01)
         self.assertGreater(sum(stages.values()), 0.95 * receipt["latency_ms"])
