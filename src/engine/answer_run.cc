@@ -28,6 +28,12 @@ namespace {
 // By when a request without a limit of time should be answered, where others compete with it.
 constexpr double kUnlimitedMs = 30'000;
 
+// After so long, what was found out of other requests' conversations is looked up again.
+constexpr double kStaleMs = 1;
+
+// Of typical_work_ms, that of the last answer.
+constexpr double kLastShare = 0.1;
+
 // `uses` and `texts` are of the request's pictures.
 std::vector<ChatMessage> chat_messages(const Request& request, std::span<const PictureUse> uses,
                                        std::span<const std::string> texts) {
@@ -182,6 +188,7 @@ Status AnswerRun::lay_out() {
   if (may_change_plan()) {
     SACCADE_RETURN_IF_ERROR(look_within_budget());
   } else {
+    if (!budget_) SACCADE_RETURN_IF_ERROR(enter({}));
     if (!budget_) SACCADE_RETURN_IF_ERROR(substitute());
     SACCADE_RETURN_IF_ERROR(follow_plan());
     SACCADE_RETURN_IF_ERROR(plan_decoder());
@@ -272,16 +279,46 @@ Expected<std::vector<std::optional<double>>> AnswerRun::text_rows() {
   return rows;
 }
 
+Status AnswerRun::begin_budget() {
+  const std::lock_guard lock(engine_.planning_mutex);
+  SACCADE_ASSIGN_OR_RETURN(PlanRequest described, describe_request());
+  budget_.emplace(*engine_.planning, engine_.planning_mutex, std::move(described), request_.plan);
+  return {};
+}
+
+// Waits until it is this request's time to begin. `options`: what its plans would take; none: nothing is known.
+Status AnswerRun::enter(std::vector<WorkOption> options) {
+  if (is_aside_) return {};
+  const StageTimer timer(answer_.receipt.stages_ms.wait);
+  Admission::Entrant entrant = {.urgency = urgency_, .account = request_.account, .options = std::move(options)};
+  const Budget& budget = request_.budget;
+  if (budget.max_latency_ms || budget.max_ttft_ms) {
+    const double allowed_ms = budget.max_latency_ms ? *budget.max_latency_ms : *budget.max_ttft_ms;
+    entrant.deadline_ms = begun_at_ms_ + allowed_ms - budget.waited_ms;
+  }
+  entrant.is_possible = !entrant.options.empty();
+  if (entrant.options.empty()) entrant.options = {{engine_.typical_work_ms, 0}};
+  SACCADE_ASSIGN_OR_RETURN(place_, engine_.admission.enter(std::move(entrant)));
+  return {};
+}
+
+// Others are told what is left of this request.
+void AnswerRun::commit() {
+  if (place_.is_there()) place_.commit(std::max(0.0, budget_->left_ms()));
+}
+
 // Plan A.
 Status AnswerRun::plan_within_budget() {
   const StageTimer timer(answer_.receipt.stages_ms.prompt);
   SACCADE_RETURN_IF_ERROR(substitute());
-  {
-    std::unique_lock lock(engine_.planning_mutex);
-    SACCADE_ASSIGN_OR_RETURN(PlanRequest described, describe_request());
-    budget_.emplace(*engine_.planning, engine_.planning_mutex, std::move(described), request_.plan);
-  }
+  SACCADE_RETURN_IF_ERROR(begin_budget());
+  const double arrived_ms = clock_.elapsed_ms();
+  const bool has_company = engine_.active.count() > 1;
+  SACCADE_RETURN_IF_ERROR(enter(has_company ? budget_->options() : std::vector<WorkOption>()));
+  // What was known of kept conversations may hold no more.
+  if (clock_.elapsed_ms() - arrived_ms > kStaleMs) SACCADE_RETURN_IF_ERROR(begin_budget());
   SACCADE_ASSIGN_OR_RETURN(plan_, budget_->begin(time()));
+  commit();
   if (unseen_.empty()) SACCADE_RETURN_IF_ERROR(substitute());
   for (size_t i = 0; i < pictures_.size(); ++i) {
     SACCADE_RETURN_IF_ERROR(set_fineness(plan_, pictures_[i]));
@@ -319,7 +356,10 @@ Status AnswerRun::read_within_budget(std::vector<PixelBatch>& pixels) {
   };
   SACCADE_RETURN_IF_ERROR(resize_all());
   auto changed = budget_->pass_media(time(), measure_skips(pixels), /*may_rescale=*/true);
-  if (!changed) return {};
+  if (!changed) {
+    commit();
+    return {};
+  }
   const bool is_rescaled = changed->scale != plan_.scale;
   plan_ = *std::move(changed);
   if (is_rescaled) {
@@ -328,6 +368,7 @@ Status AnswerRun::read_within_budget(std::vector<PixelBatch>& pixels) {
     changed = budget_->pass_media(time(), measure_skips(pixels), /*may_rescale=*/false);
     if (changed) plan_ = *std::move(changed);
   }
+  commit();
   return follow_plan();
 }
 
@@ -347,6 +388,7 @@ Status AnswerRun::look_within_budget() {
     plan_ = *std::move(changed);
     SACCADE_RETURN_IF_ERROR(follow_plan());
   }
+  commit();
   for (Picture& picture : pictures_) {
     SACCADE_RETURN_IF_ERROR(compress(picture));
     engine_.looked_at.put(picture.facts.digest, remember(picture));
@@ -633,7 +675,10 @@ Status AnswerRun::run_stages() {
   SACCADE_RETURN_IF_ERROR(encode_missing(first_row));
   if (budget_) budget_->pass_compress(time());
   SACCADE_ASSIGN_OR_RETURN(Tensor logits, read_prompt(first_row));
-  if (budget_) budget_->pass_prefill(time());
+  if (budget_) {
+    budget_->pass_prefill(time());
+    commit();
+  }
   return generate(std::move(logits));
 }
 
@@ -698,11 +743,13 @@ void AnswerRun::write_receipt() {
     const BilledWork work = {.text_tokens = static_cast<double>(receipt.tokens.text),
                              .image_tokens = static_cast<double>(receipt.tokens.visual),
                              .output_tokens = static_cast<double>(receipt.tokens.generated),
-                             .device_ms = receipt.latency_ms};
+                             .device_ms = time().worked_ms()};
     receipt.cost = CostReceipt{cost_usd(*engine_.options.price, work), {}};
     if (plan_.is_full()) receipt.cost->full_plan_usd = receipt.cost->usd;
   }
   if (budget_) budget_->finish(time(), loads(), receipt);
+  const double typical_ms = engine_.typical_work_ms;
+  engine_.typical_work_ms = typical_ms + (typical_ms > 0 ? kLastShare : 1) * (time().worked_ms() - typical_ms);
   if (!is_aside_ && !engine_.is_load_counted.exchange(true)) {
     receipt.stages_ms.load = engine_.info.load_ms;
     receipt.latency_ms += engine_.info.load_ms;

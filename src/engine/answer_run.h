@@ -58,6 +58,9 @@ class AnswerRun {
   Expected<std::vector<std::optional<double>>> text_rows();
   Plan plan_of_seen() const;
   Expected<PlanRequest> describe_request();
+  Status begin_budget();
+  Status enter(std::vector<WorkOption> options);
+  void commit();
   Status plan_within_budget();
   Status read_within_budget(std::vector<PixelBatch>& pixels);
   Status look_within_budget();
@@ -78,7 +81,10 @@ class AnswerRun {
   void write_decoding(const Decoding& decoding);
   template <typename Work>
   auto with_threads(const Work& work, double& stage_ms);
-  AnswerTime time() const { return {clock_.elapsed_ms(), answer_.receipt.stages_ms.wait}; }
+  AnswerTime time() const {
+    return {clock_.elapsed_ms(), answer_.receipt.stages_ms.wait,
+            place_.is_there() ? place_.room() : Admission::Room()};
+  }
   StageLoads loads() const;
   void write_receipt();
   void restore_pictures();
@@ -105,6 +111,7 @@ class AnswerRun {
   std::vector<Picture> pictures_;  // that are looked at, as receipt.pictures is until the end
   Prompt prompt_;
   ConversationPlan decoder_plan_;
+  Admission::Place place_;
   Conversations::InProgress conversation_;
   std::optional<uint64_t> tried_alone_;  // see ActiveRequests
 };

@@ -17,6 +17,10 @@ constexpr const char* kCheckpointNames[kNumCheckpoints] = {"start", "media", "en
 // How far what is left is expected to be as slow, or fast, as what was just done.
 constexpr double kPaceShare = 0.6;
 constexpr double kMostPace = 4;
+// What others take of the machine while this one goes first.
+constexpr double kCrowdedPace = 1.25;
+// Ways to answer that a request offers where others want the machine, too.
+constexpr size_t kMostOptions = 8;
 // An error is never worth nothing beside a second.
 constexpr double kLeastUsdPerError = 1e-6;
 
@@ -45,6 +49,28 @@ BudgetRun::BudgetRun(Planning& planning, std::mutex& mutex, PlanRequest request,
   told_.task_class = request_.task_class;
 }
 
+// What goes before it, it waits for; and what goes on beside it slows it down.
+void BudgetRun::set_time(AnswerTime now) {
+  PlanFacts& facts = request_.facts;
+  facts.elapsed_ms = now.elapsed_ms + waited_ms() + now.room.ahead_ms;
+  facts.waited_ms = waited_ms() + now.waited_ms + now.room.ahead_ms;
+  facts.allotted_ms = now.room.allotted_ms;
+  facts.pace = own_pace_ * (now.room.num_others > 0 ? kCrowdedPace : 1);
+}
+
+std::vector<WorkOption> BudgetRun::options() const {
+  const std::lock_guard lock(mutex_);
+  const Planner planner(planning_.costs, planning_.quality);
+  const bool is_about_first_token = request_.budget.max_ttft_ms && !request_.budget.max_latency_ms;
+  std::vector<WorkOption> all;
+  planner.for_each(request_, [&](const Candidate& candidate) {
+    if (planner.verdict(request_, candidate) != Verdict::kChosen) return;
+    const double end_ms = is_about_first_token ? candidate.ttft_p95_ms : candidate.latency_p95_ms;
+    all.push_back({end_ms - request_.facts.elapsed_ms, candidate.loss});
+  });
+  return thinned_front(std::move(all), kMostOptions);
+}
+
 void BudgetRun::note(Checkpoint checkpoint, AnswerTime now) {
   StageMs stages = candidate_.stages_ms;
   passed_[static_cast<size_t>(checkpoint)] =
@@ -55,7 +81,7 @@ void BudgetRun::note(Checkpoint checkpoint, AnswerTime now) {
 Expected<Plan> BudgetRun::begin(AnswerTime now) {
   const std::lock_guard lock(mutex_);
   const Stopwatch clock;
-  request_.facts.elapsed_ms = now.elapsed_ms + waited_ms();
+  set_time(now);
   const PlanChoice choice = Planner(planning_.costs, planning_.quality).choose(request_);
   candidate_ = choice.chosen;
   if (candidate_.goes_on) request_.facts = request_.facts_going_on();
@@ -122,7 +148,8 @@ std::optional<Plan> BudgetRun::pass_encode(AnswerTime now, double encoded_tokens
 void BudgetRun::pass_prefill(AnswerTime now) {
   const std::lock_guard lock(mutex_);
   request_.facts.passed = Checkpoint::kPrefill;
-  request_.facts.elapsed_ms = now.elapsed_ms + waited_ms();
+  set_time(now);
+  candidate_ = Planner(planning_.costs, planning_.quality).evaluate(request_, candidate_.levers);
   note(Checkpoint::kPrefill, now);
 }
 
@@ -177,11 +204,11 @@ std::optional<Plan> BudgetRun::replan(Checkpoint checkpoint, AnswerTime now) {
   const std::optional<Passed>& before = passed_[static_cast<size_t>(facts.passed)];
   StageMs stages = candidate_.stages_ms;
   if (before && checkpoint == Checkpoint::kEncode) {  // reading a picture says little of the machine
-    const double ratio = (now.elapsed_ms - before->at.elapsed_ms) / std::max(1e-3, ms_of(stages, CostStage::kEncode));
-    facts.pace = std::clamp(std::pow(ratio, kPaceShare), 1 / kMostPace, kMostPace);
+    const double ratio = (now.worked_ms() - before->at.worked_ms()) / std::max(1e-3, ms_of(stages, CostStage::kEncode));
+    own_pace_ = std::clamp(std::pow(ratio, kPaceShare), 1 / kMostPace, kMostPace);
   }
   facts.passed = checkpoint;
-  facts.elapsed_ms = now.elapsed_ms + waited_ms();
+  set_time(now);
   const Planner planner(planning_.costs, planning_.quality);
   const PlanChoice choice = planner.choose(request_);
   const Levers before_levers = candidate_.levers;

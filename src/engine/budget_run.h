@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/admission.h"
 #include "engine/planning.h"
 #include "planner/planner.h"
 #include "saccade/plan.h"
@@ -29,10 +30,11 @@ struct StageLoads {
   double generated_tokens = 0;
 };
 
-/// Milliseconds since the engine was asked, and how many of these went by for other requests.
+/// Milliseconds since the engine was asked, and what other requests take of them.
 struct AnswerTime {
   double elapsed_ms = 0;
-  double waited_ms = 0;
+  double waited_ms = 0;  // of these, for others
+  Admission::Room room;  // beside others, from now on
 
   double worked_ms() const { return elapsed_ms - waited_ms; }
 };
@@ -59,6 +61,10 @@ class BudgetRun {
   bool has_time_for_token(AnswerTime now, int64_t num_done);
   /// Its tokens were computed with others': their times say nothing of what one takes alone.
   void shared_its_steps() { has_shared_steps_ = true; }
+  /// Of work that is expected to be left, behind the checkpoint that was passed last.
+  double left_ms() const { return candidate_.latency_ms - request_.facts.elapsed_ms; }
+  /// What its plans would take by themselves, and lose: of those that keep the budget those that no other beats in both.
+  std::vector<WorkOption> options() const;
   bool was_cut() const { return was_cut_; }
 
   /// Whether the conversation goes on by the plan of its last answer, to which nothing is changed on the way.
@@ -89,6 +95,7 @@ class BudgetRun {
   double waited_ms() const { return request_.budget.waited_ms; }
   Plan plan_of(const Levers& levers) const { return to_plan(levers, fixed_, planning_.strategy); }
   void note(Checkpoint checkpoint, AnswerTime now);
+  void set_time(AnswerTime now);
 
   Planning& planning_;
   std::mutex& mutex_;  // of planning_
@@ -99,6 +106,7 @@ class BudgetRun {
   std::string size_reason_;  // why plan A falls short, where that is for want of room
   std::array<std::optional<Passed>, kNumCheckpoints> passed_;
   double compressed_ms_ = 0;
+  double own_pace_ = 1;  // of what is left, as what is done was slower than predicted
   bool was_cut_ = false;
   bool has_shared_steps_ = false;
 };

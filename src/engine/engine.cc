@@ -166,6 +166,7 @@ Expected<std::unique_ptr<Engine::Impl>> Engine::Impl::load(const EngineOptions& 
                                                      .rules = std::move(rules),
                                                      .kv_blocks = std::move(kv_blocks),
                                                      .picture_texts = PictureTexts(identity, options.picture_texts),
+                                                     .admission = Admission({options.max_running, options.max_waiting}),
                                                      .conversations = nullptr,
                                                      .steps = nullptr});
   EngineState& engine = *state;

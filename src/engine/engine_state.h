@@ -8,6 +8,7 @@
 #include <optional>
 #include <unordered_map>
 
+#include "engine/admission.h"
 #include "engine/conversations.h"
 #include "engine/model.h"
 #include "engine/picture_texts.h"
@@ -49,6 +50,8 @@ struct EngineState {
   LookedAtPictures looked_at = {};
   TurnQueue turns = {};
   ActiveRequests active = {};
+  Admission admission;
+  std::atomic<double> typical_work_ms = 0;  // of requests that nothing is predicted for, the mean of the last ones
   std::unique_ptr<Conversations> conversations;
   std::unique_ptr<StepLoop> steps;
 

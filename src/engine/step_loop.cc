@@ -45,7 +45,7 @@ void StepLoop::work() {
     TurnQueue::Turn turn = turns_.take(TurnQueue::Kind::kStep, {});
     last_step_end_ms_ = now_ms();
     while (!running.empty()) {
-      step(running);
+      step(running, turn);
       turn.yield();
       const std::lock_guard lock(mutex_);
       take_joining();
@@ -149,9 +149,10 @@ Status StepLoop::execute(const Batch& batch, double waited_ms) {
   return {};
 }
 
-void StepLoop::step(std::vector<Member*>& running) {
+void StepLoop::step(std::vector<Member*>& running, TurnQueue::Turn& turn) {
   const double waited_ms = now_ms() - last_step_end_ms_;
   Batch batch = plan(running);
+  turn.set_urgency(running.front()->decoding->urgency());
   if (!reserve(running, batch)) return;
   Status status;
   std::exception_ptr failure;

@@ -58,7 +58,7 @@ class StepLoop {
   };
 
   void work();
-  void step(std::vector<Member*>& running);
+  void step(std::vector<Member*>& running, TurnQueue::Turn& turn);
   Batch plan(std::vector<Member*>& running) const;
   bool reserve(std::vector<Member*>& running, Batch& batch);
   Status execute(const Batch& batch, double waited_ms);

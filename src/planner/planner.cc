@@ -247,7 +247,7 @@ void Planner::Search::add_up(Candidate& candidate) const {
   candidate.cost_usd = cost_usd(request_.price, {.text_tokens = view_of(candidate.levers).text_rows,
                                                  .image_tokens = candidate.visual_tokens,
                                                  .output_tokens = facts_.expected_tokens,
-                                                 .device_ms = candidate.latency_ms});
+                                                 .device_ms = candidate.latency_ms - facts_.waited_ms});
   const double device_s = candidate.latency_p95_ms / 1e3;
   const Weights& weights = request_.weights;
   // Those that are queued behind the request wait for it, too.
@@ -308,6 +308,7 @@ Verdict Planner::Search::verdict(const Candidate& candidate) const {
 Verdict Planner::Search::verdict_but_for_size(const Candidate& candidate) const {
   const Budget& budget = request_.budget;
   if (budget.max_latency_ms && candidate.latency_p95_ms > *budget.max_latency_ms) return Verdict::kTooSlow;
+  if (candidate.latency_p95_ms - facts_.elapsed_ms > facts_.allotted_ms) return Verdict::kTooSlow;
   if (budget.max_ttft_ms && candidate.ttft_p95_ms > *budget.max_ttft_ms) return Verdict::kFirstTokenTooLate;
   if (budget.max_cost_usd && candidate.cost_usd > *budget.max_cost_usd) return Verdict::kTooDear;
   return keeps_quality(candidate) ? Verdict::kChosen : Verdict::kTooBad;

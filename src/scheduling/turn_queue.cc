@@ -10,6 +10,9 @@ namespace {
 // Of long work at a time: less would be spent on handing the turn over.
 constexpr double kLeastSliceMs = 1;
 
+// What the more urgent of steps and long work have of the time, as a multiple of the others'.
+constexpr double kUrgentShare = 4;
+
 }  // namespace
 
 TurnQueue::Turn TurnQueue::take(Kind kind, const Urgency& urgency) {
@@ -62,19 +65,30 @@ void TurnQueue::count_time(Holder& self) {
   self.since_ms = now;
 }
 
+// Beside what the other one, of the other kind, had.
+bool TurnQueue::had_its_share(const Holder& holder, const Holder& other) const {
+  const bool is_first = holder.urgency.is_before(other.urgency);
+  const double weight = is_first ? kUrgentShare : 1;
+  const double other_weight = is_first ? 1 : kUrgentShare;
+  return used_ms(holder.kind) * other_weight >= used_ms(other.kind) * weight;
+}
+
 // Who is to have the turn of `holder`, which would go on (null: it is done); null: nobody else.
 TurnQueue::Waiter* TurnQueue::next(const Holder* holder) const {
   Waiter* const step = most_urgent(Kind::kStep);
   Waiter* const work = most_urgent(Kind::kLong);
   if (holder == nullptr) {
     if (step == nullptr || work == nullptr) return step == nullptr ? work : step;
-    return used_ms(Kind::kStep) <= used_ms(Kind::kLong) ? step : work;
+    return had_its_share(*step->who, *work->who) ? work : step;
   }
-  const bool had_its_share =
-      used_ms(holder->kind) >= used_ms(holder->kind == Kind::kStep ? Kind::kLong : Kind::kStep);
-  if (holder->kind == Kind::kStep) return had_its_share ? work : nullptr;
-  if (step != nullptr && had_its_share) return step;
+  if (holder->kind == Kind::kStep) return work != nullptr && had_its_share(*holder, *work->who) ? work : nullptr;
+  if (step != nullptr && had_its_share(*holder, *step->who)) return step;
   return work != nullptr && work->who->urgency.is_before(holder->urgency) ? work : nullptr;
+}
+
+void TurnQueue::Turn::set_urgency(const Urgency& urgency) {
+  const std::lock_guard lock(queue_->mutex_);
+  self_.urgency = urgency;
 }
 
 void TurnQueue::yield(Holder& self) {

@@ -16,8 +16,8 @@ namespace saccade {
 
 /// Hands a turn from one thread to the next. There are two kinds of work: steps, short ones that many requests wait for
 /// (the next tokens of all answers), and long ones that are one request's (encoding a picture, reading a prompt). A
-/// more urgent long work interrupts a less urgent one where that yields. Steps and long works that want the turn at the
-/// same time have equal shares of it, so that neither stalls.
+/// more urgent long work interrupts a less urgent one where that yields. Of steps and long works that want the turn at
+/// the same time, the more urgent have most of it, and the others some, so that neither stalls.
 /// Thread safety: any thread; a Turn stays with the thread that took it.
 class TurnQueue {
  public:
@@ -39,6 +39,8 @@ class TurnQueue {
     void yield() {
       if (queue_->num_waiting_.load(std::memory_order_relaxed) > 0) queue_->yield(self_);
     }
+    /// Of steps: as urgent as the most urgent request that is part of them.
+    void set_urgency(const Urgency& urgency);
     /// For how long it has waited, since it was asked for.
     double waited_ms() const { return self_.waited_ms; }
 
@@ -74,6 +76,7 @@ class TurnQueue {
   void release(Holder& self);
   void wait(std::unique_lock<std::mutex>& lock, Holder& self);
   void count_time(Holder& self);
+  bool had_its_share(const Holder& holder, const Holder& other) const;
   Waiter* most_urgent(Kind kind) const;
   Waiter* next(const Holder* holder) const;
   void hand_over(Waiter& to);
