@@ -66,12 +66,25 @@ struct Progress {
   double fraction = 0;     // 0..1
 };
 
+struct TokenLogprob {
+  std::string bytes;  // that the token stands for, not necessarily whole characters; empty for control tokens
+  double logprob = 0;
+};
+
+/// A token of an answer with the likeliest at its place, most likely first.
+struct TokenLogprobs {
+  TokenLogprob token;
+  std::vector<TokenLogprob> likeliest;
+};
+
 /// The callbacks of one answer; any may be empty. They run on the caller's thread or on the engine's, one at a time, and
 /// other answers wait for them; returning false stops the answer, which is then returned as far as it got with
 /// finish_reason "cancelled".
 struct AnswerCallbacks {
   std::function<bool(std::string_view text)> on_text;  // whole characters, as they come
   std::function<bool(const Progress& progress)> on_progress;
+  // Of requests that want them, ahead of the text that the token adds.
+  std::function<void(const TokenLogprobs& logprobs)> on_logprobs;
 };
 
 struct Answer {
@@ -80,6 +93,7 @@ struct Answer {
   // Of each picture of the request, also one that came from the conversation's cache, what of it the decoder was given.
   // Empty unless the request wants it, and where the answer was cancelled before its first token.
   std::vector<PictureLook> looks;
+  std::vector<TokenLogprobs> logprobs;  // of each token, where the request wants them
 };
 
 struct ModelInfo {

@@ -48,6 +48,9 @@ struct Request {
   int64_t max_tokens = 512;       // of the answer
   std::vector<std::string> stop;  // the answer ends before the one that is whole first
   bool wants_looks = false;       // Answer::looks is filled
+  // Of each token of the answer how likely it was, and of as many of the likeliest at its place, up to kMaxLogprobs.
+  std::optional<int> logprobs;
+  static constexpr int kMaxLogprobs = 20;
 };
 
 }  // namespace saccade

@@ -5,6 +5,13 @@
 #include <limits>
 
 namespace saccade {
+namespace {
+
+// Of how much less than the likeliest token's a logit may be to count: a weight of e^-40 is lost in the sum of the
+// others, and so many tokens need not be sorted.
+constexpr float kMostTemperatures = 40;
+
+}  // namespace
 
 void Sampler::see(int32_t token) {
   const auto idx = static_cast<size_t>(token);
@@ -23,8 +30,9 @@ void Sampler::penalize(std::span<float> logits) const {
 
 void Sampler::keep_likeliest(std::span<const float> logits) {
   candidates_.clear();
+  const float least = *std::ranges::max_element(logits) - kMostTemperatures * sampling_.temperature;
   for (size_t token = 0; token < logits.size(); ++token) {
-    candidates_.push_back({static_cast<int32_t>(token), logits[token], 0});
+    if (logits[token] >= least) candidates_.push_back({static_cast<int32_t>(token), logits[token], 0});
   }
   const auto is_likelier = [](const Candidate& a, const Candidate& b) {
     return a.logit != b.logit ? a.logit > b.logit : a.token < b.token;

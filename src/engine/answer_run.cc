@@ -633,7 +633,7 @@ Status AnswerRun::generate(Tensor logits) {
                            .urgency = urgency,
                            .max_tokens = max_tokens,
                            .has_time = {},
-                           .text = answer_.text};
+                           .answer = answer_};
   if (budget_) {
     start.has_time = [this](int64_t num_drawn) { return budget_->has_time_for_token(time(), num_drawn); };
   }

@@ -10,7 +10,7 @@ namespace saccade {
 Decoding::Decoding(Start start, Continuation::Start prompt)
     : start_(std::move(start)),
       sampler_(start_.request.sampling, start_.seed),
-      writer_(start_.tokenizer, start_.request, start_.callbacks, start_.text),
+      writer_(start_.tokenizer, start_.request, start_.callbacks, start_.answer.text),
       continuation_(start_.conversation, std::move(prompt)) {
   for (const TokenId token : continuation_.tokens()) {
     if (token != Prompt::kMediaRow) sampler_.see(token);
@@ -19,12 +19,24 @@ Decoding::Decoding(Start start, Continuation::Start prompt)
 
 bool Decoding::draw() {
   while (true) {
+    const std::optional<int>& num_likeliest = start_.request.logprobs;
+    std::vector<float> raw;  // the sampler writes to them
+    if (num_likeliest) raw.assign(continuation_.logits().begin(), continuation_.logits().end());
     const TokenId token = sampler_.sample(continuation_.logits());
+    if (num_likeliest && !start_.tokenizer.is_end(token)) tell_logprobs(log_probs(raw, token, *num_likeliest));
     if (num_drawn_++ == 0) first_token_at_ms_ = now_ms();
     if (has_ended(token)) return false;
     sampler_.see(token);
     if (continuation_.push(token)) return true;
   }
+}
+
+void Decoding::tell_logprobs(std::span<const LogProb> logprobs) {
+  const auto told = [&](const LogProb& one) { return TokenLogprob{start_.tokenizer.piece(one.token), one.logprob}; };
+  TokenLogprobs all = {told(logprobs.front()), {}};
+  for (const LogProb& one : logprobs.subspan(1)) all.likeliest.push_back(told(one));
+  if (start_.callbacks.on_logprobs) start_.callbacks.on_logprobs(all);
+  start_.answer.logprobs.push_back(std::move(all));
 }
 
 bool Decoding::has_ended(TokenId token) {

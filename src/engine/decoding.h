@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 
+#include "decoder/logprobs.h"
 #include "decoder/sampler.h"
 #include "engine/answer_writer.h"
 #include "engine/continuation.h"
@@ -32,7 +33,7 @@ class Decoding {
     // Asked before each token but the first, with how many there are: whether another one will be in time. May be
     // empty.
     std::function<bool(int64_t num_drawn)> has_time = {};
-    std::string& text;  // of the answer; appended to
+    Answer& answer;  // its text, and logprobs; appended to
   };
 
   /// `start`'s references must outlive this.
@@ -64,6 +65,7 @@ class Decoding {
 
  private:
   bool has_ended(TokenId token);
+  void tell_logprobs(std::span<const LogProb> logprobs);
 
   const Start start_;
   Sampler sampler_;

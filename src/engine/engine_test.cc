@@ -222,6 +222,34 @@ TEST_P(EngineTest, AnswersRightAfterACallbackThrew) {
   }
 }
 
+TEST_P(EngineTest, TellsHowLikelyEachTokenWas) {
+  const auto engine = load();
+  Request request = ask({picture_part(0), text_part("Is the lamp red?")});
+  const Answer unasked = answer(*engine, request);
+  EXPECT_TRUE(unasked.logprobs.empty());
+  request.logprobs = 3;
+  std::vector<TokenLogprobs> streamed;
+  AnswerCallbacks callbacks;
+  callbacks.on_logprobs = [&](const TokenLogprobs& logprobs) { streamed.push_back(logprobs); };
+  const Answer drawn = answer(*engine, request, callbacks);
+  EXPECT_EQ(drawn.text, unasked.text) << "telling changes nothing";
+  ASSERT_EQ(std::ssize(drawn.logprobs) + (drawn.receipt.finish_reason == "stop" ? 1 : 0),
+            drawn.receipt.tokens.generated);
+  ASSERT_EQ(streamed.size(), drawn.logprobs.size());
+  for (size_t i = 0; i < streamed.size(); ++i) {
+    const TokenLogprobs& told = drawn.logprobs[i];
+    EXPECT_EQ(streamed[i].token.bytes, told.token.bytes);
+    ASSERT_EQ(told.likeliest.size(), 3U);
+    EXPECT_LE(told.token.logprob, told.likeliest[0].logprob);
+    EXPECT_GE(told.likeliest[1].logprob, told.likeliest[2].logprob);
+    EXPECT_LE(told.likeliest[0].logprob, 0);
+  }
+  request.sampling = {};
+  for (const TokenLogprobs& told : answer(*engine, request).logprobs) {
+    EXPECT_EQ(told.token.logprob, told.likeliest[0].logprob) << "the likeliest is drawn";
+  }
+}
+
 TEST_P(EngineTest, StagesAddUpToTheLatency) {
   const auto engine = load();
   const Request request = ask({picture_part(0), picture_part(1), text_part("Which is larger?")});

@@ -75,6 +75,10 @@ Status validate_request(const Request& request) {
   }
   SACCADE_RETURN_IF_ERROR(validate_sampling(request.sampling));
   SACCADE_RETURN_IF_ERROR(validate_budget(request.budget));
+  if (request.logprobs && (*request.logprobs < 0 || *request.logprobs > Request::kMaxLogprobs)) {
+    return invalid_argument(
+        format("logprobs of %d tokens were asked for; it must be 0 to %d", *request.logprobs, Request::kMaxLogprobs));
+  }
   if (request.max_tokens < 1) {
     return invalid_argument(
         format("max_tokens is %lld; it must be 1 or more", static_cast<long long>(request.max_tokens)));

@@ -40,6 +40,9 @@ TEST(ValidateRequest, NamesTheFieldThatIsWrong) {
   request.sampling.top_p = 1.5f;
   EXPECT_THAT(validate_request(request).message(), HasSubstr("top_p is 1.5"));
   request = ask("x");
+  request.logprobs = 21;
+  EXPECT_THAT(validate_request(request).message(), HasSubstr("logprobs"));
+  request.logprobs = 20;
   request.max_tokens = 0;
   EXPECT_THAT(validate_request(request).message(), HasSubstr("max_tokens"));
   request = ask("x");
