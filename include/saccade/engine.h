@@ -118,6 +118,15 @@ struct LayerNeed {
   double divergence = 0;
 };
 
+/// Where a text or picture lies among others: those that mean the same lie close.
+struct Embedding {
+  std::vector<float> vector;  // [model_dim], of length 1
+  // "pooled": the mean of what the language model makes of its tokens, the same for text and pictures.
+  std::string space;
+  int64_t text_tokens = 0;  // with the template's
+  int64_t image_tokens = 0;
+};
+
 /// How much a picture's tokens say twice behind the encoder, and what a choice among them leaves of it. Fixed tokens
 /// that are no part of the picture do not count. Entropies are estimates: matrix-based Renyi entropy of order 2
 /// (Sanchez Giraldo, Rao and Principe, arXiv 1211.2459) with a kernel over cosines, 0 bits for copies of one token and
@@ -139,7 +148,7 @@ struct TokenFacts {
   double conditional_bits_of_all = 0;  // H(X | X)
 };
 
-/// Thread safety: answer(), explain(), describe(), measure_tokens() and info() may be called from many threads at a
+/// Thread safety: answer(), embed(), explain(), describe(), measure_tokens() and info() may be called from many threads at a
 /// time, and are computed together; the others not while any call is in progress.
 class Engine {
  public:
@@ -158,6 +167,10 @@ class Engine {
   /// (over the context, a limit, or memory), kBudgetExceeded (a strict one), kOverloaded, kInternal (a callback threw).
   /// The engine stays usable after any error.
   Expected<Answer> answer(const Request& request, const AnswerCallbacks& callbacks = {});
+
+  /// Of text, pictures, or both together; the request's last message is what counts of it, and its plan. Errors: those
+  /// of answer() up to the first token.
+  Expected<Embedding> embed(const Request& request);
 
   /// What answer() would plan for the request before anything is decoded. Errors: those of answer() up to there; a
   /// strict budget that can't be kept is none.

@@ -25,7 +25,7 @@ struct ForwardArgs {
   std::span<const TokenPosition> positions;  // [num_tokens]
   // Whose rows those are, one after the other: they go through the layers together, each attending to its own past.
   std::span<const SequenceRows> sequences;
-  int64_t num_logit_rows = 1;  // logits of the last this many rows
+  int64_t num_logit_rows = 1;  // logits of the last this many rows; 0: none, see forward()
   // Called between layers, and parts of long ones, with the share done, 0..1; false cancels. May be empty.
   std::function<bool(double fraction)> progress;
 };
@@ -50,7 +50,8 @@ class Decoder {
   void embed(int32_t token, std::span<float> row) const;
 
   /// Runs the rows through the layers of their sequences' plans. Sequences of different plans go together, and get what
-  /// they would get alone. Returns logits [num_logit_rows, vocab_size].
+  /// they would get alone. Returns logits [num_logit_rows, vocab_size], or, without any, the rows as they leave the last
+  /// layer, normed [num_tokens, model_dim].
   /// Errors: kResourceExhausted (KV cache), kCancelled. On an error the caches hold what they held before.
   Expected<Tensor> forward(ThreadPool& pool, const ForwardArgs& args) const;
 
@@ -78,6 +79,7 @@ class Decoder {
   explicit Decoder(DecoderConfig config) : config_(std::move(config)), rope_(config_.rope) {}
   static Expected<Layer> load_layer(const TensorSource& tensors, const DecoderConfig& config, int64_t layer_idx);
   class Forward;
+  Tensor normed(ThreadPool& pool, const Tensor& x, int64_t num_rows) const;
   Tensor logits(ThreadPool& pool, const Tensor& x, int64_t num_rows) const;
 
   DecoderConfig config_;

@@ -476,19 +476,25 @@ Expected<Tensor> Decoder::Forward::run() {
   }
   for (const SequenceRows& rows : args_.sequences) rows.kv->advance(rows.num_tokens);
   count_tokens();
+  if (args_.num_logit_rows == 0) return decoder_.normed(pool_, x_, num_rows_);
   return decoder_.logits(pool_, x_, args_.num_logit_rows);
 }
 
 Expected<Tensor> Decoder::forward(ThreadPool& pool, const ForwardArgs& args) const {
   assert(args.rows->shape()[0] > 0 && static_cast<int64_t>(args.positions.size()) == args.rows->shape()[0]);
-  assert(args.num_logit_rows >= 1 && args.num_logit_rows <= args.rows->shape()[0]);
+  assert(args.num_logit_rows >= 0 && args.num_logit_rows <= args.rows->shape()[0]);
   return Forward(*this, pool, args).run();
 }
 
-Tensor Decoder::logits(ThreadPool& pool, const Tensor& x, int64_t num_rows) const {
+Tensor Decoder::normed(ThreadPool& pool, const Tensor& x, int64_t num_rows) const {
   Tensor last = copy_rows(x, x.shape()[0] - num_rows, num_rows);
   rms_norm(pool, last.floats().data(), output_norm_.floats().data(), config_.rms_epsilon, num_rows, config_.model_dim,
            last.floats().data());
+  return last;
+}
+
+Tensor Decoder::logits(ThreadPool& pool, const Tensor& x, int64_t num_rows) const {
+  const Tensor last = normed(pool, x, num_rows);
   Tensor result({num_rows, config_.vocab_size});
   linear(pool, last.floats().data(), num_rows, {.weight = &output_, .y = result.floats().data()});
   return result;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <functional>
+#include <limits>
 #include <numeric>
 #include <random>
 
@@ -522,7 +524,8 @@ Status AnswerRun::encode(size_t picture_idx) {
   return compress(picture);
 }
 
-Expected<Tensor> AnswerRun::prefill(int64_t first_row) {
+// The prompt from a row on through the decoder; see Conversation::extend().
+Expected<Tensor> AnswerRun::run_prompt(int64_t first_row, int64_t num_logit_rows) {
   const Model& model = engine_.model;
   Computing computing(*this, answer_.receipt.stages_ms.prefill);
   const StageTimer timer(answer_.receipt.stages_ms.prefill);
@@ -542,8 +545,8 @@ Expected<Tensor> AnswerRun::prefill(int64_t first_row) {
   conversation_->truncate(first_row);
   free_kept_rows(std::ssize(more.positions));
   ForwardTrace trace;
-  SACCADE_ASSIGN_OR_RETURN(Tensor logits,
-                           conversation_->extend(*model.decoder, *engine_.pool, more, 1,
+  SACCADE_ASSIGN_OR_RETURN(Tensor result,
+                           conversation_->extend(*model.decoder, *engine_.pool, more, num_logit_rows,
                                                  progress_of(computing.turn(), "prefill", 0, 1), &trace));
   Receipt& receipt = answer_.receipt;
   receipt.flops.prefill += 2 * trace.multiply_adds;
@@ -554,13 +557,35 @@ Expected<Tensor> AnswerRun::prefill(int64_t first_row) {
   }
   receipt.decoder.last_visual_tokens =
       trace.was_pruned ? static_cast<int64_t>(trace.visual_kept.size()) : prompt_.num_visual();
-  if (!std::ranges::all_of(logits.floats(), [](float logit) { return std::isfinite(logit); })) {
+  if (!std::ranges::all_of(result.floats(), [](float value) { return std::isfinite(value); })) {
     conversation_->truncate(first_row);
     return corrupt_data(engine_.options.model_path +
                         ": the model computed values that are not numbers; the file may be damaged, compare its "
                         "checksum with the publisher's");
   }
-  return logits;
+  return result;
+}
+
+Expected<Tensor> AnswerRun::prefill(int64_t first_row) {
+  return run_prompt(first_row, 1);
+}
+
+Expected<Embedding> AnswerRun::embed() {
+  SACCADE_RETURN_IF_ERROR(validate_request(request_));
+  SACCADE_RETURN_IF_ERROR(lay_out());
+  conversation_ = engine_.conversations->begin(decoder_plan_, {});
+  SACCADE_RETURN_IF_ERROR(encode_missing(0));
+  SACCADE_ASSIGN_OR_RETURN(const Tensor rows, run_prompt(0, 0));
+  Embedding embedding = {.vector = std::vector<float>(static_cast<size_t>(rows.shape()[1])), .space = "pooled"};
+  for (int64_t row = 0; row < rows.shape()[0]; ++row) {
+    std::ranges::transform(embedding.vector, rows.row(row), embedding.vector.begin(), std::plus<float>());
+  }
+  const float length = std::sqrt(
+      std::inner_product(embedding.vector.begin(), embedding.vector.end(), embedding.vector.begin(), 0.0F));
+  for (float& value : embedding.vector) value /= std::max(length, std::numeric_limits<float>::min());
+  embedding.image_tokens = prompt_.num_visual();
+  embedding.text_tokens = prompt_.num_rows() - embedding.image_tokens;
+  return embedding;
 }
 
 // Rows of conversations that nobody goes on with make room where memory is short.

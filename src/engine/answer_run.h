@@ -31,6 +31,9 @@ class AnswerRun {
   /// Errors: those of Engine::explain().
   Expected<PlanExplanation> explain();
 
+  /// Errors: those of Engine::embed().
+  Expected<Embedding> embed();
+
   // Its stages, for measuring some of them alone: each needs those before it.
   Status lay_out();
   Status encode_missing(int64_t first_row);
@@ -74,6 +77,7 @@ class AnswerRun {
   Status check_memory(int64_t first_row);
   Status run_stages();
   Expected<Tensor> read_prompt(int64_t first_row);
+  Expected<Tensor> run_prompt(int64_t first_row, int64_t num_logit_rows);
   Status recompute(Decoding& decoding);
   Status generate(Tensor logits);
   Status wait_for_memory(const Status& lacking);

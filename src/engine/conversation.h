@@ -50,7 +50,8 @@ class Conversation {
   bool is_start_of(const Conversation& other) const { return other.num_common_rows(fingerprints_) == num_rows(); }
   /// Forgets all but the first `num_rows`.
   void truncate(int64_t num_rows);
-  /// Runs the rows through the decoder. Returns the logits of the last ones, [num_logit_rows, vocab_size]. Errors:
+  /// Runs the rows through the decoder. Returns the logits of the last ones, [num_logit_rows, vocab_size], or what
+  /// Decoder::forward() does without any. Errors:
   /// those of Decoder::forward(). Holds what it held before if that fails, or throws.
   /// `trace`: see SequenceRows.
   Expected<Tensor> extend(const Decoder& decoder, ThreadPool& pool, const NewRows& more, int64_t num_logit_rows = 1,

@@ -109,6 +109,7 @@ class Engine::Impl {
 
   const ModelInfo& info() const { return state_->info; }
   Expected<Answer> answer(const Request& request, const AnswerCallbacks& callbacks);
+  Expected<Embedding> embed(const Request& request);
   Expected<PlanExplanation> explain(const Request& request);
   Expected<std::vector<DriftAlarm>> learn(std::span<const LabelledAnswer> answers, const LearningOptions& options) {
     SACCADE_RETURN_IF_ERROR(begin_planning());
@@ -192,6 +193,13 @@ Expected<PlanExplanation> Engine::Impl::explain(const Request& request) {
   SACCADE_RETURN_IF_ERROR(begin_planning());
   const AnswerCallbacks unused;
   return AnswerRun(*state_, request, unused).explain();
+}
+
+Expected<Embedding> Engine::Impl::embed(const Request& asked) {
+  Request request = asked;
+  request.budget = {};
+  const AnswerCallbacks unused;
+  return AnswerRun(*state_, request, unused).aside().embed();
 }
 
 Expected<Answer> Engine::Impl::answer(const Request& request, const AnswerCallbacks& callbacks) {
@@ -289,6 +297,10 @@ Expected<std::vector<DriftAlarm>> Engine::learn(std::span<const LabelledAnswer> 
 Expected<PictureText> Engine::describe(const ContentPart& picture, const AnswerCallbacks& callbacks) {
   return catch_exceptions("there is not enough memory for this picture",
                           [&] { return impl_->describe(picture, callbacks); });
+}
+
+Expected<Embedding> Engine::embed(const Request& request) {
+  return catch_exceptions("there is not enough memory for this request", [&] { return impl_->embed(request); });
 }
 
 Expected<PlanExplanation> Engine::explain(const Request& request) {

@@ -8,6 +8,7 @@
 #include <fstream>
 #include <iterator>
 #include <memory>
+#include <numeric>
 #include <optional>
 #include <span>
 #include <stdexcept>
@@ -220,6 +221,31 @@ TEST_P(EngineTest, AnswersRightAfterACallbackThrew) {
     EXPECT_THAT(failed.status().message(), HasSubstr("no reader"));
     expect_as_fresh(answer(*engine, request), request);
   }
+}
+
+TEST_P(EngineTest, EmbedsTextAndPicturesInOneSpace) {
+  const auto engine = load();
+  const auto embed = [&](std::vector<ContentPart> content) {
+    const auto embedding = engine->embed(ask(std::move(content)));
+    EXPECT_TRUE(embedding) << embedding.status().message();
+    return *embedding;
+  };
+  const Embedding picture = embed({picture_part(0)});
+  const Embedding text = embed({text_part("Is the lamp red?")});
+  ASSERT_EQ(picture.vector.size(), text.vector.size());
+  EXPECT_GT(picture.image_tokens, 0);
+  EXPECT_EQ(text.image_tokens, 0);
+  EXPECT_EQ(picture.space, "pooled");
+  const auto dot = [](const Embedding& a, const Embedding& b) {
+    return std::inner_product(a.vector.begin(), a.vector.end(), b.vector.begin(), 0.0);
+  };
+  EXPECT_NEAR(dot(text, text), 1, 1e-5);
+  EXPECT_NEAR(dot(picture, picture), 1, 1e-5);
+  EXPECT_LT(dot(picture, text), 0.9999);
+  EXPECT_EQ(embed({picture_part(0)}).vector, picture.vector) << "nothing is taken over";
+  EXPECT_NE(embed({picture_part(1)}).vector, picture.vector);
+  expect_as_fresh(answer(*engine, ask({picture_part(0)})), ask({picture_part(0)}));
+  EXPECT_FALSE(engine->embed(Request()));
 }
 
 TEST_P(EngineTest, TellsHowLikelyEachTokenWas) {
