@@ -3,7 +3,6 @@
 #pragma once
 
 #include <array>
-#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -21,7 +20,8 @@ Sha256 sha256_of(std::span<const std::byte> bytes);
 struct CacheKey {
   Sha256 bytes = {};
 
-  auto operator<=>(const CacheKey&) const = default;
+  bool operator==(const CacheKey&) const = default;
+  bool operator<(const CacheKey& other) const { return bytes < other.bytes; }
   /// 64 digits, lower case.
   std::string to_hex() const;
 };

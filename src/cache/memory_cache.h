@@ -130,11 +130,7 @@ class MemoryCache {
 
  private:
   // Who leaves first comes first: by rank (0 for all under LRU), among equals by the last use.
-  struct Rank {
-    int64_t rank = 0;
-    uint64_t last_use = 0;
-    auto operator<=>(const Rank&) const = default;
-  };
+  using Rank = std::pair<int64_t, uint64_t>;
   struct Node {
     Value value = {};
     int64_t num_bytes = 0;
@@ -180,7 +176,7 @@ class MemoryCache {
       ++stats_.num_expired;
     }
     while (is_full()) {
-      age_ = ranks_.begin()->first.rank;
+      age_ = ranks_.begin()->first.first;
       remove(nodes_.find(ranks_.begin()->second), retired);
       ++stats_.num_evictions;
     }
