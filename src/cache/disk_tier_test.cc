@@ -280,7 +280,9 @@ TEST_F(DiskTierTest, NoDamageIsHandedOut) {
     {
       const auto tier = open();
       for (int i = 0; i < 20; ++i) ASSERT_TRUE(tier->put(key_of(i), entry_of(i, 2000)).is_ok());
-      if (round % 2 == 0) ASSERT_TRUE(tier->flush().is_ok());
+      if (round % 2 == 0) {
+        ASSERT_TRUE(tier->flush().is_ok());
+      }
     }
     for (const auto& file : fs::directory_iterator(database_)) {
       const uint64_t size = file.file_size();
