@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
@@ -75,6 +76,10 @@ class SingleFlight {
     }
   }
 
+  /// Computations that ended so far. Who found nothing, and then leads, with the same number before and after, knows
+  /// that there is still nothing.
+  uint64_t num_ended() const { return num_ended_.load(std::memory_order_acquire); }
+
   FlightStats stats() const {
     const std::lock_guard lock(mutex_);
     return stats_;
@@ -95,6 +100,7 @@ class SingleFlight {
       lock.lock();
       flight->value = value;
       flight->is_over = true;
+      num_ended_.fetch_add(1, std::memory_order_release);
       flights_.erase(key);
       ++(value ? stats_.num_computed : stats_.num_failed);
       flight->ended.notify_all();
@@ -133,6 +139,7 @@ class SingleFlight {
 
   static constexpr double kLongestWaitMs = 1e6;  // what the system's clocks can add to now
 
+  std::atomic<uint64_t> num_ended_ = 0;
   mutable std::mutex mutex_;
   // Guarded by mutex_.
   std::unordered_map<CacheKey, std::shared_ptr<Flight>, CacheKeyHash> flights_;
