@@ -184,7 +184,7 @@ TEST_F(DiskTierTest, TheOldestLeaveAndTheLimitIsKept) {
   EXPECT_EQ(stats.num_evictions, static_cast<uint64_t>(number - num_left));
   uint64_t num_left_bytes = 0;
   for (int i = number - num_left; i < number; ++i) num_left_bytes += size_of(i);
-  EXPECT_GE(num_left_bytes, static_cast<uint64_t>(kMaxBytes) * 6 / 10);
+  EXPECT_GE(num_left_bytes, static_cast<uint64_t>(kMaxBytes) / 2);
   std::printf("at most %.2f of the limit, %.2f of it values in the end\n", static_cast<double>(most_bytes) / kMaxBytes,
               static_cast<double>(num_left_bytes) / kMaxBytes);
 }
@@ -402,11 +402,9 @@ size_t child_entry_bytes(int number) {
   return 1000 + static_cast<size_t>(number % 7) * 20'000;
 }
 
-// No test: what the child of the next one does. RocksDB's threads do not outlive a fork(), so that the child is this
-// program started anew.
-TEST(DiskTierChild, DISABLED_WritesUntilItIsKilled) {
-  const char* directory = std::getenv(kChildDirectory);
-  ASSERT_NE(directory, nullptr);
+// What the child of the next test does: the same program, started anew, since RocksDB's threads do not outlive a
+// fork().
+void write_until_killed(const std::string& directory) {
   const auto tier = DiskTier::open({.directory = directory, .max_bytes = kMaxBytes});
   ASSERT_TRUE(tier.is_ok()) << tier.status().message();
   for (int i = 0;; ++i) {
@@ -426,9 +424,8 @@ pid_t DiskTierTest::start_child(int& pipe_end) const {
   // Its own temporary directory, which a killed program leaves behind, goes with ours.
   ::setenv("TMPDIR", testing::TempDir().c_str(), 1);
   std::string program = "/proc/self/exe";
-  std::string filter = "--gtest_filter=DiskTierChild.*";
-  std::string disabled = "--gtest_also_run_disabled_tests";
-  char* arguments[] = {program.data(), filter.data(), disabled.data(), nullptr};
+  std::string filter = "--gtest_filter=DiskTierTest.NothingAcknowledgedIsLostWhenItIsKilled";
+  char* arguments[] = {program.data(), filter.data(), nullptr};
   pid_t child = -1;
   EXPECT_EQ(::posix_spawn(&child, program.c_str(), &actions, nullptr, arguments, environ), 0);
   posix_spawn_file_actions_destroy(&actions);
@@ -438,6 +435,7 @@ pid_t DiskTierTest::start_child(int& pipe_end) const {
 }
 
 TEST_F(DiskTierTest, NothingAcknowledgedIsLostWhenItIsKilled) {
+  if (const char* directory = std::getenv(kChildDirectory); directory != nullptr) return write_until_killed(directory);
   std::mt19937 random(20261127);
   int num_outlived = 0;
   for (int round = 0; round < 12; ++round) {

@@ -192,7 +192,7 @@ TEST_F(MemoryTierTest, ManyThreadsKeepTheLimit) {
                 break;
               case 1:
               case 2: {
-                const int64_t expires_at_us = clock_.now_us() + static_cast<int64_t>(random() % 5000) + 1;
+                const int64_t expires_at_us = clock_.now_us() + static_cast<int64_t>(random() % 1'000'000) + 1;
                 num_wrong += !tier.put(key_of(number), entry_of(number, num_bytes, expires_at_us)).is_ok();
                 break;
               }
