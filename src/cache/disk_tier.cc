@@ -9,16 +9,18 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdio>
+#include <chrono>
 #include <filesystem>
 #include <map>
 #include <mutex>
 #include <shared_mutex>
+#include <thread>
 #include <utility>
 
 #include "base/format.h"
 #include "cache/entry_format.h"
 #include "cache/tier_counters.h"
+#include "platform/clock.h"
 #include "platform/whole_file.h"
 
 namespace saccade {
@@ -29,9 +31,13 @@ namespace fs = std::filesystem;
 constexpr int64_t kLargestTableBytes = 64 << 20;
 // Every lookup asks each table's filter, and every table is an open file.
 constexpr int64_t kMostTables = 400;
-// What lies on the disk besides the tables, in tables: the one that is being written (it may be twice as long, since
-// the value that fills it still goes in), and the logs of it and of its successor, likewise.
-constexpr int64_t kTablesInWriting = 6;
+// What lies on the disk besides the tables that are kept, in tables: a table that is being written (it may be twice as
+// long, since the value that fills it still goes in), the logs of it and of its successor, likewise; and one to spare.
+constexpr int64_t kTablesInWriting = 7;
+// What the disk may take on from one look at its files to the next.
+constexpr int64_t kTablesBetweenLooks = 3;
+constexpr int64_t kLooksPerTable = 8;
+constexpr double kLongestWaitMs = 2000;  // for old tables to leave, which takes milliseconds
 constexpr int64_t kTablesInLimit = 20;
 constexpr size_t kBlockCacheBytes = 8 << 20;  // for the small values; the system's page cache has the others
 
@@ -147,6 +153,10 @@ struct DiskTier::State {
   std::shared_ptr<EvictionCounter> evictions;
   std::unique_ptr<rocksdb::DB> database;  // null: it could not be opened again
 
+  std::mutex room_mutex;
+  // Guarded by room_mutex.
+  int64_t num_bytes_since_look = 0;
+
   Status failure(const rocksdb::Status& status, const char* advice) const {
     return io_error(options.directory + ": " + status.ToString() + advice);
   }
@@ -170,6 +180,7 @@ struct DiskTier::State {
     made.level0_slowdown_writes_trigger = 1 << 20;
     made.level0_stop_writes_trigger = 1 << 20;
     made.max_open_files = -1;
+    made.avoid_flush_during_recovery = true;  // logs stay what they are, rather than becoming tables beside them
     made.max_manifest_file_size = 256 << 10;
     made.info_log = std::make_shared<NoLog>();
     made.listeners = {evictions};
@@ -179,11 +190,11 @@ struct DiskTier::State {
   rocksdb::Status open_database() {
     evictions = std::make_shared<EvictionCounter>(counters);
     rocksdb::DB* opened = nullptr;
-    const rocksdb::Status status = rocksdb::DB::Open(database_options(), path, &opened);
+    rocksdb::Status status = rocksdb::DB::Open(database_options(), path, &opened);
     database.reset(opened);
     if (!status.ok()) return status;
     rocksdb::TablePropertiesCollection tables;
-    const rocksdb::Status listed = database->GetPropertiesOfAllTables(&tables);
+    rocksdb::Status listed = database->GetPropertiesOfAllTables(&tables);
     if (listed.ok()) {
       for (const auto& [file, properties] : tables) evictions->add(file, properties->num_entries);
     }
@@ -232,6 +243,26 @@ struct DiskTier::State {
     return std::optional(std::move(entry));
   }
 
+  // RocksDB drops old tables after new ones are written, on a thread of its own that may be late: until then who writes
+  // waits, so that the limit is kept.
+  Status wait_for_room(int64_t num_bytes) {
+    const int64_t one_table_bytes = table_bytes(options.max_bytes);
+    const std::lock_guard lock(room_mutex);
+    num_bytes_since_look += num_bytes;
+    if (num_bytes_since_look < one_table_bytes / kLooksPerTable) return {};
+    const auto most_bytes = static_cast<uint64_t>(options.max_bytes - kTablesBetweenLooks * one_table_bytes);
+    const Stopwatch watch;
+    while (bytes_of_files(path) > most_bytes) {
+      if (watch.elapsed_ms() > kLongestWaitMs) {
+        ++counters.num_dropped_writes;
+        return overloaded(options.directory + ": no room within its limit, since the disk is too slow to make some", 0);
+      }
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    num_bytes_since_look = 0;
+    return {};
+  }
+
   Status write(rocksdb::WriteBatch& batch) {
     const bool has_failed = writes.is_paused();
     if (!writes.may_try()) {
@@ -252,13 +283,24 @@ struct DiskTier::State {
     return failure(status, "; nothing more is stored there until the disk takes it");
   }
 
+  // Of an entry that get() found to be of no use. Who reads does not wait for who writes: where that would be, the
+  // entry is found, and dropped, another time.
+  void drop(const CacheKey& key) {
+    if (writes.is_paused()) return;
+    const std::shared_lock lock(mutex);
+    if (!database) return;
+    rocksdb::WriteOptions at_once;
+    at_once.no_slowdown = true;
+    database->Delete(at_once, slice_of(key.bytes)).PermitUncheckedError();
+  }
+
   // After an error RocksDB takes no writes until it is told that all may be well again, and where its log could not be
   // written, not even then: what helps is to open the database anew, for reading alone where the disk is still full.
   rocksdb::Status recover() {
     const std::unique_lock lock(mutex);
     if (database && database->Resume().ok()) return rocksdb::Status::OK();
     close_database();
-    const rocksdb::Status status = open_database();
+    rocksdb::Status status = open_database();
     if (status.ok()) return status;
     close_database();
     rocksdb::DB* opened = nullptr;
@@ -314,7 +356,7 @@ Expected<std::optional<CacheEntry>> DiskTier::get(const CacheKey& key) {
     ++counters.num_errors;
     return found;
   }
-  (void)erase(key);  // where that fails it will be found, and dropped, again
+  state_->drop(key);
   return std::optional<CacheEntry>();
 }
 
@@ -337,6 +379,7 @@ Status DiskTier::put(const CacheKey& key, const CacheEntry& entry) {
   const rocksdb::Status batched =
       batch.Put(rocksdb::SliceParts(&key_part, 1), rocksdb::SliceParts(value_parts.data(), value_parts.size()));
   if (!batched.ok()) return state_->failure(batched, "");
+  SACCADE_RETURN_IF_ERROR(state_->wait_for_room(static_cast<int64_t>(batch.GetDataSize())));
   SACCADE_RETURN_IF_ERROR(state_->write(batch));
   ++state_->counters.num_puts;
   return {};
@@ -353,7 +396,7 @@ Status DiskTier::clear() {
   const std::unique_lock lock(state_->mutex);
   state_->close_database();
   const rocksdb::Status destroyed = rocksdb::DestroyDB(state_->path, rocksdb::Options());
-  const Status opened = state_->open_or_begin_anew();
+  Status opened = state_->open_or_begin_anew();
   if (!destroyed.ok()) return state_->failure(destroyed, "; delete the folder when no saccade runs");
   return opened;
 }

@@ -197,6 +197,19 @@ TEST_F(DiskTierTest, AValueTooLargeIsRefused) {
   EXPECT_EQ(tier->stats().num_refused, 1u);
 }
 
+TEST_F(DiskTierTest, WithoutRoomItStoresNothing) {
+  const auto tier = open();
+  ASSERT_TRUE(tier->put(key_of(1), entry_of(1, 1000)).is_ok());
+  std::ofstream(database_ + "/somebody's") << std::string(kMaxBytes, 'x');  // stands for tables that do not leave
+  const Status status = tier->put(key_of(2), entry_of(2, 500'000));
+  EXPECT_EQ(status.code(), StatusCode::kOverloaded);
+  EXPECT_THAT(status.message(), HasSubstr("no room within its limit"));
+  EXPECT_EQ(tier->stats().num_dropped_writes, 1u);
+  EXPECT_TRUE(holds(*tier, 1, 1000));
+  fs::remove(database_ + "/somebody's");
+  EXPECT_TRUE(tier->put(key_of(2), entry_of(2, 500'000)).is_ok());
+}
+
 TEST_F(DiskTierTest, FlippedBitsAreFoundAndDropped) {
   constexpr int kEntries = 40;
   constexpr size_t kSize = 10'000;

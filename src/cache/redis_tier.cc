@@ -80,7 +80,7 @@ struct RedisTier::State {
     if (!reply && was_idle && watch.elapsed_ms() < timeout_ms / 2) {
       // A connection that had waited was closed by the other side, which may be well again.
       close_idle();
-      reply = try_once(command, timeout_ms, was_idle);
+      reply = try_once(command, timeout_ms - watch.elapsed_ms(), was_idle);
     }
     if (!reply) {
       backoff.failed();
@@ -132,7 +132,8 @@ Expected<std::optional<CacheEntry>> RedisTier::get(const CacheKey& key) {
   if (entry) ++counters.num_expired;  // by our clock
   if (!entry && entry.status().code() == StatusCode::kCorruptData) {
     ++counters.num_corrupt;
-    (void)erase(key);  // where that fails it will be found, and dropped, again
+    // Where that fails it will be found, and dropped, again.
+    (void)state_->ask({"UNLINK", state_->server_key(key)}, state_->options.timeout_ms);
   }
   return miss();
 }
@@ -157,16 +158,17 @@ Status RedisTier::put(const CacheKey& key, const CacheEntry& entry) {
   value.reserve(header.size() + entry.value.bytes().size());
   value += view_of(header);
   value += view_of(entry.value.bytes());
-  const auto reply = entry.expires_at_us == kNeverExpires
-                         ? state_->ask({"SET", server_key, value}, options.timeout_ms)
-                         : state_->ask({"SET", server_key, value, "PX", std::to_string(left_ms)}, options.timeout_ms);
+  const auto reply =
+      entry.expires_at_us == kNeverExpires
+          ? state_->ask({"SET", server_key, value}, options.write_timeout_ms)
+          : state_->ask({"SET", server_key, value, "PX", std::to_string(left_ms)}, options.write_timeout_ms);
   if (!reply) return reply.status();
   ++state_->counters.num_puts;
   return {};
 }
 
 Status RedisTier::erase(const CacheKey& key) {
-  const auto reply = state_->ask({"UNLINK", state_->server_key(key)}, state_->options.timeout_ms);
+  const auto reply = state_->ask({"UNLINK", state_->server_key(key)}, state_->options.write_timeout_ms);
   return reply ? Status() : reply.status();
 }
 

@@ -16,12 +16,14 @@ struct RedisTierOptions {
   std::string name = "redis";
   std::string url;                        // parse_redis_url()
   std::string key_prefix = "saccade:1:";  // of the keys on the server
-  // A request waits for no longer, once, before the tier is left alone for a while.
+  // A request waits for no longer than these two, once, before the tier is left alone for a while.
   double connect_timeout_ms = 5;
-  double timeout_ms = 20;
-  int64_t max_value_bytes = 16 << 20;  // larger ones would take longer than timeout_ms
-  int max_idle_connections = 4;        // kept for the next calls
-  BackoffOptions backoff = {};         // after a failure
+  double timeout_ms = 20;         // of get()
+  double write_timeout_ms = 500;  // of put() and erase(): for which no request should wait (WriteBehindTier)
+  /// What the network carries within timeout_ms, at most: a value that takes longer counts as a failure of the server.
+  int64_t max_value_bytes = 8 << 20;
+  int max_idle_connections = 4;  // kept for the next calls
+  BackoffOptions backoff = {};   // after a failure
   WallClock clock = wall_time_us;
 };
 

@@ -107,9 +107,9 @@ class SingleFlight {
     };
     try {
       Expected<Value> computed = compute();
-      if (computed) value = *std::move(computed);
+      if (computed) value = *computed;
       land();
-      if (!value) return computed.status();
+      if (!computed) return computed.status();
       return Result{*std::move(value), false};
     } catch (...) {
       if (!flight->is_over) land();
