@@ -85,12 +85,13 @@ calibrate: configure  ## Measure what plans cost the small model in quality, and
 	  -t 1 --workers $(JOBS) --work build/calibrate
 
 .PHONY: bench
-bench: packages  ## Measure the kernels beside oneDNN, the machine's limits, and compression (FILTER=regex chooses)
+bench: packages  ## Measure the kernels beside oneDNN, the machine's limits, compression and the cache (FILTER=regex chooses)
 	@tools/install_packages.sh tools/packages_bench.txt
 	@cmake --preset release >/dev/null
-	cmake --build --preset release -j $(JOBS) --target kernels_bench compression_bench
+	cmake --build --preset release -j $(JOBS) --target kernels_bench compression_bench cache_bench
 	$(RELEASE)/bin/kernels_bench --benchmark_filter='$(FILTER)'
 	$(RELEASE)/bin/compression_bench --benchmark_filter='$(FILTER)'
+	$(RELEASE)/bin/cache_bench --benchmark_filter='$(FILTER)'
 
 .PHONY: format
 format:  ## Format the C++ sources

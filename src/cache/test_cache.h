@@ -3,8 +3,10 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
+#include <cstring>
 #include <random>
 #include <string>
 #include <utility>
@@ -20,9 +22,12 @@ inline CacheKey key_of(int number) {
 
 /// The same bytes for the same arguments; others for other ones.
 inline std::vector<std::byte> bytes_of(int number, size_t num_bytes) {
-  std::minstd_rand random(static_cast<unsigned>(number) + 1);
+  std::mt19937_64 random(static_cast<unsigned>(number));
   std::vector<std::byte> bytes(num_bytes);
-  for (std::byte& byte : bytes) byte = static_cast<std::byte>(random() >> 8);
+  for (size_t i = 0; i < num_bytes; i += sizeof(uint64_t)) {
+    const uint64_t eight = random();
+    std::memcpy(&bytes[i], &eight, std::min(sizeof(eight), num_bytes - i));
+  }
   return bytes;
 }
 
