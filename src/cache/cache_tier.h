@@ -17,6 +17,9 @@ namespace saccade {
 /// that.
 using WallClock = std::function<int64_t()>;
 
+/// When what is put now expires; of no time: never.
+int64_t expiry_after(std::optional<double> ttl_ms, const WallClock& clock);
+
 /// Since the tier was made. What a tier can't know, or has not got, stays empty or 0.
 struct TierStats {
   std::string name;

@@ -152,6 +152,7 @@ struct DiskTier::State {
   // Guarded by mutex.
   std::shared_ptr<EvictionCounter> evictions;
   std::unique_ptr<rocksdb::DB> database;  // null: it could not be opened again
+  bool is_read_only = false;              // the disk was full when it was opened
 
   std::mutex room_mutex;
   // Guarded by room_mutex.
@@ -202,6 +203,7 @@ struct DiskTier::State {
   }
 
   void close_database() {
+    is_read_only = false;
     if (evictions) evictions->stop_counting();
     database.reset();
   }
@@ -298,13 +300,16 @@ struct DiskTier::State {
   // written, not even then: what helps is to open the database anew, for reading alone where the disk is still full.
   rocksdb::Status recover() {
     const std::unique_lock lock(mutex);
-    if (database && database->Resume().ok()) return rocksdb::Status::OK();
+    if (database && !is_read_only && database->Resume().ok()) return rocksdb::Status::OK();
     close_database();
     rocksdb::Status status = open_database();
     if (status.ok()) return status;
     close_database();
     rocksdb::DB* opened = nullptr;
-    if (rocksdb::DB::OpenForReadOnly(database_options(), path, &opened).ok()) database.reset(opened);
+    if (rocksdb::DB::OpenForReadOnly(database_options(), path, &opened).ok()) {
+      database.reset(opened);
+      is_read_only = true;
+    }
     return status;
   }
 

@@ -360,6 +360,14 @@ TEST_F(DiskTierTest, AFullDiskIsAnErrorAndNoMore) {
   EXPECT_TRUE(holds(*tier, 0, 10'000));
   EXPECT_GE(tier->stats().num_errors, 1u);
   EXPECT_GE(tier->stats().num_skipped, 1u);
+  // Fuller still: the database can be opened for reading alone.
+  const rlimit less = {10, old_limit.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &less), 0);
+  for (const uint64_t num_errors = tier->stats().num_errors; tier->stats().num_errors < num_errors + 2;) {
+    EXPECT_FALSE(tier->put(key_of(51), entry_of(51, 10'000)).is_ok());
+    EXPECT_TRUE(holds(*tier, 0, 10'000));
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
   ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &old_limit), 0);
   ::signal(SIGXFSZ, old_handler);
   // There is room again.

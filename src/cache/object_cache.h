@@ -69,7 +69,7 @@ class ObjectCache {
   }
 
   void put(const CacheKey& key, std::shared_ptr<const Object> object) {
-    const int64_t expires_at_us = this->expires_at_us();
+    const int64_t expires_at_us = expiry_after(ttl_ms_, clock_);
     objects_.put(key, object, codec_.num_bytes(*object), expires_at_us);
     put_below(key, *object, expires_at_us);
   }
@@ -90,7 +90,7 @@ class ObjectCache {
           SACCADE_ASSIGN_OR_RETURN(Object computed, compute());
           ++num_computed_;
           auto object = std::make_shared<const Object>(std::move(computed));
-          expires_at_us = this->expires_at_us();
+          expires_at_us = expiry_after(ttl_ms_, clock_);
           objects_.put(key, object, codec_.num_bytes(*object), expires_at_us);
           return Found{std::move(object), CacheSource::kComputed, 0};
         },
@@ -133,8 +133,6 @@ class ObjectCache {
 
  private:
   bool has_bytes() const { return below_ != nullptr && codec_.encode != nullptr; }
-
-  int64_t expires_at_us() const { return ttl_ms_ ? clock_() + static_cast<int64_t>(*ttl_ms_ * 1000) : kNeverExpires; }
 
   std::optional<Found> get_below(const CacheKey& key) {
     if (!has_bytes()) return std::nullopt;

@@ -9,11 +9,7 @@ TieredCache::TieredCache(std::vector<std::unique_ptr<CacheTier>> tiers, TieredCa
     : tiers_(std::move(tiers)), options_(std::move(options)) {}
 
 int64_t TieredCache::expires_at_us(std::optional<double> ttl_ms) const {
-  if (!ttl_ms) ttl_ms = options_.ttl_ms;
-  if (!ttl_ms) return kNeverExpires;
-  const int64_t now_us = options_.clock();
-  const double left_us = std::max(*ttl_ms, 0.0) * 1000;
-  return left_us < static_cast<double>(kNeverExpires - now_us) ? now_us + static_cast<int64_t>(left_us) : kNeverExpires;
+  return expiry_after(ttl_ms ? ttl_ms : options_.ttl_ms, options_.clock);
 }
 
 std::optional<CacheFound> TieredCache::look(const CacheKey& key, size_t first_tier, size_t end_tier) {
