@@ -6,8 +6,8 @@ PYTHON ?= python3
 FILTER ?= .
 
 # Folders whose tests feed damaged files to the parsers or do arithmetic on raw memory, and those with threads.
-ASAN_FOLDERS := base platform tensor weights text request planner media kernels decoder encoder compression response ledger engine cli parity
-TSAN_FOLDERS := platform kernels decoder encoder compression ledger engine
+ASAN_FOLDERS := base platform tensor weights text request planner media kernels decoder encoder compression response ledger cache engine cli parity
+TSAN_FOLDERS := platform kernels decoder encoder compression ledger cache engine
 
 # What an instruction set makes different. The preset `aarch64` builds more (src/CMakeLists.txt), in some minutes.
 AARCH64_FOLDERS := base platform tensor kernels
@@ -43,6 +43,7 @@ demo: configure  ## Build, then ask the small model that comes with the project 
 
 .PHONY: test
 test: packages test-aarch64  ## Build and run every test: aarch64, sanitizers on the parts that need them, then the release build
+	@tools/install_packages.sh tools/packages_cache_tests.txt
 	$(call folder_tests,tsan,$(TSAN_FOLDERS))
 	$(call folder_tests,asan,$(ASAN_FOLDERS))
 	@cmake --preset release >/dev/null
@@ -84,12 +85,13 @@ calibrate: configure  ## Measure what plans cost the small model in quality, and
 	  -t 1 --workers $(JOBS) --work build/calibrate
 
 .PHONY: bench
-bench: packages  ## Measure the kernels beside oneDNN, the machine's limits, and compression (FILTER=regex chooses)
+bench: packages  ## Measure the kernels beside oneDNN, the machine's limits, compression and the cache (FILTER=regex chooses)
 	@tools/install_packages.sh tools/packages_bench.txt
 	@cmake --preset release >/dev/null
-	cmake --build --preset release -j $(JOBS) --target kernels_bench compression_bench
+	cmake --build --preset release -j $(JOBS) --target kernels_bench compression_bench cache_bench
 	$(RELEASE)/bin/kernels_bench --benchmark_filter='$(FILTER)'
 	$(RELEASE)/bin/compression_bench --benchmark_filter='$(FILTER)'
+	$(RELEASE)/bin/cache_bench --benchmark_filter='$(FILTER)'
 
 .PHONY: format
 format:  ## Format the C++ sources
