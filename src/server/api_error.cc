@@ -63,10 +63,16 @@ Json text_or_null(const std::string& text) {
   return text.empty() ? Json() : Json(text);
 }
 
+// Messages about a part of the request begin with its path: "messages[0].content[1]: ...", "messages[1].role is ...".
+std::string param_in(const std::string& message) {
+  return message.starts_with("messages[") ? message.substr(0, message.find_first_of(": ")) : "";
+}
+
 }  // namespace
 
 ApiError api_error(const Status& status, std::string param) {
   const StatusFacts facts = facts_of(status.code());
+  if (param.empty()) param = param_in(status.message());
   return {.status = facts.http_status,
           .message = status.message(),
           .param = std::move(param),

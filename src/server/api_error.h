@@ -18,7 +18,8 @@ struct ApiError {
   bool may_be_retried = true;  // false: the same request will fail the same way, whatever the status suggests
 };
 
-/// What an engine or a ledger said, as the client is to be told. `param` as above.
+/// What an engine or a ledger said, as the client is to be told. `param` as above; where it is empty, the
+/// one that the message begins with.
 ApiError api_error(const Status& status, std::string param = {});
 
 /// {"error": {"message", "type", "param", "code"}}, on one line.

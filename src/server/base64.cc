@@ -90,6 +90,7 @@ Expected<std::vector<std::byte>> decode_base64(std::string_view text) {
     if (value == kInvalid) return wrong_letter(letters_text, std::min(position, letters_text.size() - 1));
     rest |= value << (18 - 6 * i);
   }
+  if (!letters.is_at_end()) return wrong_letter(letters_text, letters.position());  // a backslash before no slash
   for (std::byte* end = bytes.data() + bytes.size(); out != end; rest <<= 8) *out++ = static_cast<std::byte>(rest >> 16);
   return bytes;
 }

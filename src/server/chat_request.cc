@@ -371,9 +371,8 @@ std::optional<ApiError> check_whole(const ChatParser& parser, const ChatRequest&
   }
   if (const Status status = validate_request(chat.request); !status.is_ok()) {
     const std::string& message = status.message();
-    std::string param = message.starts_with("a stop string") || message.find("stop strings") != std::string::npos
-                            ? "stop"
-                            : "messages";
+    std::string param = message.find("stop string") != std::string::npos ? "stop" : "";
+    if (message.starts_with("the last message")) param = "messages";
     for (const char* name : {"max_latency_ms", "max_ttft_ms", "max_cost_usd", "min_quality"}) {
       if (message.starts_with(name)) param = std::string("saccade.") + name;
     }

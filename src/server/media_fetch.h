@@ -14,7 +14,7 @@ namespace saccade {
 
 struct FetchOptions {
   // Who may be asked: "example.com" on the scheme's own port, "example.com:8443" on that one.
-  std::vector<std::string> hosts;
+  std::vector<std::string> hosts = {};
   bool may_be_private = false;  // hosts may have addresses of this machine and of private networks
   uint64_t max_bytes = 64ull << 20;
   int64_t connect_timeout_ms = 5'000;

@@ -78,7 +78,10 @@ Expected<std::vector<std::byte>> MediaLoader::read(const std::string& url,
   if (is_web_url(url) && !url.starts_with(kFileScheme)) return fetch_media(url, options_.fetch, is_cancelled);
   SACCADE_ASSIGN_OR_RETURN(const std::string path, path_below(options_.folder, url));
   auto bytes = read_whole_file(path, options_.fetch.max_bytes);
-  if (bytes || bytes.status().code() == StatusCode::kResourceExhausted) return bytes;
+  if (bytes) return bytes;
+  if (bytes.status().code() == StatusCode::kResourceExhausted) {
+    return resource_exhausted(quote(url) + " has more than " + format_bytes(options_.fetch.max_bytes));
+  }
   return not_found(quote(url) + " can't be read");
 }
 
