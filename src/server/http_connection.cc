@@ -161,10 +161,8 @@ void HttpConnection::start() {
 }
 
 void HttpConnection::post_close(bool is_forced) {
-  const std::shared_ptr<HttpConnection> self = weak_from_this().lock();
-  if (self == nullptr) return;
-  asio::post(socket_.get_executor(), [self, is_forced] {
-    if (is_forced || self->phase_ == Phase::kIdle) self->close();
+  post([is_forced](HttpConnection& self) {
+    if (is_forced || self.phase_ == Phase::kIdle) self.close();
   });
 }
 

@@ -76,7 +76,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   HttpConnection& operator=(const HttpConnection&) = delete;
 
   void start();
-  /// Closes it if it waits for a request, or in any case. Thread safety: any thread, also while it goes away by itself.
+  /// Closes it if it waits for a request, or in any case. Thread safety: any thread.
   void post_close(bool is_forced);
 
  private:

@@ -33,6 +33,7 @@ struct HttpServer::Shared {
   void run();
   void accept();
   void greet(tcp::socket socket);
+  void post_close(bool is_forced);
 
   const HttpServerOptions options;
   ConnectionContext context;
@@ -116,6 +117,18 @@ void HttpServer::Shared::greet(tcp::socket socket) {
   socket.shutdown(tcp::socket::shutdown_send, ignored);
 }
 
+// A connection may end here, with the last pointer to it: it then takes itself out, for which it needs the mutex.
+void HttpServer::Shared::post_close(bool is_forced) {
+  std::vector<std::shared_ptr<HttpConnection>> open;
+  {
+    const std::lock_guard lock(context.mutex);
+    for (HttpConnection* connection : context.connections) {
+      if (std::shared_ptr<HttpConnection> alive = connection->weak_from_this().lock()) open.push_back(std::move(alive));
+    }
+  }
+  for (const std::shared_ptr<HttpConnection>& connection : open) connection->post_close(is_forced);
+}
+
 HttpServer::HttpServer(std::unique_ptr<Shared> shared) : shared_(std::move(shared)) {}
 
 Expected<std::unique_ptr<HttpServer>> HttpServer::listen(const HttpServerOptions& options, HttpHandler& handler) {
@@ -155,8 +168,7 @@ void HttpServer::begin_drain() {
     shared->acceptor.close(ignored);
     shared->pause.cancel();
   });
-  const std::lock_guard lock(shared_->context.mutex);
-  for (HttpConnection* connection : shared_->context.connections) connection->post_close(false);
+  shared_->post_close(false);
 }
 
 bool HttpServer::wait_until_drained(int64_t timeout_ms) {
@@ -166,8 +178,7 @@ bool HttpServer::wait_until_drained(int64_t timeout_ms) {
 }
 
 void HttpServer::close_all() {
-  const std::lock_guard lock(shared_->context.mutex);
-  for (HttpConnection* connection : shared_->context.connections) connection->post_close(true);
+  shared_->post_close(true);
 }
 
 int HttpServer::num_connections() const {
