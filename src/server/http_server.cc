@@ -1,5 +1,6 @@
 #include "server/http_server.h"
 
+#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
@@ -38,6 +39,8 @@ struct HttpServer::Shared {
   const HttpServerOptions options;
   ConnectionContext context;
   asio::io_context io;
+  // The threads stay also while nothing is in flight: answers that are computed for clients that left still come.
+  const asio::executor_work_guard<asio::io_context::executor_type> stays{io.get_executor()};
   tcp::acceptor acceptor;
   asio::steady_timer pause;
   std::string address;
