@@ -64,8 +64,8 @@ struct Progress {
   double fraction = 0;     // 0..1
 };
 
-/// The callbacks of one answer; any may be empty. They run on the caller's thread or on the engine's, one at a time, and
-/// other answers wait for them; returning false stops the answer, which is then returned as far as it got with
+/// The callbacks of one answer; any may be empty. They run on the caller's thread or on the engine's, one at a time,
+/// and other answers wait for them; returning false stops the answer, which is then returned as far as it got with
 /// finish_reason "cancelled".
 struct AnswerCallbacks {
   std::function<bool(std::string_view text)> on_text;  // whole characters, as they come

@@ -56,7 +56,8 @@ int run_serve(ServeOptions& options) {
   options.server.log = make_request_log(options.logs_json);
   options.server.on_loaded = [&](Engine& loaded) -> Status {
     SACCADE_ASSIGN_OR_RETURN(const std::vector<std::string> warnings, teach(*accounting, loaded));
-    for (const std::string& warning : warnings) std::fprintf(stderr, "saccade: warning: %s\n", one_line(warning).c_str());
+    for (const std::string& warning : warnings)
+      std::fprintf(stderr, "saccade: warning: %s\n", one_line(warning).c_str());
     return {};
   };
   auto server = Server::start(options.server, *accounting);
@@ -94,7 +95,9 @@ void add_http_options(CLI::App& command, HttpServerOptions& http, ServerOptions&
       ->transform(CLI::AsSizeValue(/*kb_is_1000=*/false))
       ->option_text("SIZE")
       ->group(kHttpGroup);
-  command.add_option("--read-timeout", http.read_timeout_ms, "Milliseconds for a request's head, and to go on with its body")
+  command
+      .add_option("--read-timeout", http.read_timeout_ms,
+                  "Milliseconds for a request's head, and to go on with its body")
       ->check(at_least<int64_t>(1))
       ->capture_default_str()
       ->group(kHttpGroup);
@@ -164,13 +167,15 @@ void add_serve_command(CLI::App& app, int& exit_code) {
   add_accounting_options(*command, options->accounting);
   command->footer(
       "POST /v1/chat/completions, /v1/plan, /v1/feedback, /tokenize; GET /v1/models, /health, /ready. A budget is an\n"
-      "object \"saccade\" of the request: max_latency_ms, max_ttft_ms, max_cost_usd, min_quality, mode, plan; the receipt\n"
+      "object \"saccade\" of the request: max_latency_ms, max_ttft_ms, max_cost_usd, min_quality, mode, plan; the "
+      "receipt\n"
       "comes back as \"saccade\". Ctrl-C or SIGTERM lets answers in progress come to their end.\n\n"
       "Examples:\n"
       "  saccade serve models/saccade-mini.gguf\n"
       "  saccade serve llava-q4_0.gguf --mmproj mmproj-f16.gguf --port 9000 --served-name llava --parallel 4\n"
       "  saccade serve model.gguf --media-dir /srv/pictures --media-host images.example.com --ledger requests.ledger\n"
-      "  curl http://127.0.0.1:8080/v1/chat/completions -H 'content-type: application/json' -d '{\"messages\": [{\"role\":\n"
+      "  curl http://127.0.0.1:8080/v1/chat/completions -H 'content-type: application/json' -d '{\"messages\": "
+      "[{\"role\":\n"
       "    \"user\", \"content\": \"Hello\"}], \"saccade\": {\"max_latency_ms\": 300}}'");
   command->callback([options, &exit_code] { exit_code = run_serve(*options); });
 }

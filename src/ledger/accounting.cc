@@ -58,8 +58,7 @@ Status Accounting::admit(Explain explain, Request& request, std::string& note) c
   Spending spent;
   SACCADE_ASSIGN_OR_RETURN(spent.day_usd, ledger_->spent_usd(account, begin_of_day(now_us)));
   SACCADE_ASSIGN_OR_RETURN(spent.month_usd, ledger_->spent_usd(account, begin_of_month(now_us)));
-  const AccountDecision decision =
-      decide(prices_->policy_of(account), spent, expected_usd(explanation), now_us);
+  const AccountDecision decision = decide(prices_->policy_of(account), spent, expected_usd(explanation), now_us);
   note = decision.reason;
   Budget& budget = request.budget;
   switch (decision.action) {
@@ -78,8 +77,7 @@ Status Accounting::admit(Explain explain, Request& request, std::string& note) c
   return {};
 }
 
-Expected<std::optional<std::vector<LabelledAnswer>>> Accounting::answers_to_learn(
-    const std::string& model_path) const {
+Expected<std::optional<std::vector<LabelledAnswer>>> Accounting::answers_to_learn(const std::string& model_path) const {
   if (!options_.learns) return std::optional<std::vector<LabelledAnswer>>();
   SACCADE_ASSIGN_OR_RETURN(std::vector<LabelledAnswer> answers, labelled_answers(*ledger_, model_name(model_path)));
   return std::optional(std::move(answers));
@@ -109,8 +107,7 @@ Status Accounting::record(const Request& request, const Receipt& receipt) const 
   return ledger_->record(entry);
 }
 
-Status Accounting::record_failure(const std::string& model_path, const Request& request,
-                                  const Status& failure) const {
+Status Accounting::record_failure(const std::string& model_path, const Request& request, const Status& failure) const {
   if (ledger_ == nullptr) return {};
   LedgerEntry entry;
   entry.request_id = request.id;

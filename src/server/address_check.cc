@@ -47,14 +47,13 @@ std::array<uint8_t, 4> ipv4_at(const std::array<uint8_t, 16>& address, size_t be
 
 bool is_public_ipv4(const std::array<uint8_t, 4>& address) {
   const uint32_t number = ipv4(address[0], address[1], address[2], address[3]);
-  return std::ranges::none_of(kNotPublic, [&](const Block& block) {
-    return (number ^ block.base) >> (32 - block.num_bits) == 0;
-  });
+  return std::ranges::none_of(kNotPublic,
+                              [&](const Block& block) { return (number ^ block.base) >> (32 - block.num_bits) == 0; });
 }
 
 bool is_public_ipv6(const std::array<uint8_t, 16>& address) {
   constexpr size_t kMappedBegin = 12;
-  if (begins_with(address, {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff}) ||  // ::ffff:a.b.c.d
+  if (begins_with(address, {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff}) ||     // ::ffff:a.b.c.d
       begins_with(address, {0, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0})) {  // 64:ff9b::a.b.c.d
     return is_public_ipv4(ipv4_at(address, kMappedBegin));
   }

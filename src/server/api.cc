@@ -77,11 +77,11 @@ std::string ApiContext::fingerprint() const {
 
 std::optional<ApiError> check_model(const ApiContext& api, const std::string& name) {
   if (name.empty() || std::ranges::find(api.served_names, name) != api.served_names.end()) return std::nullopt;
-  return ApiError{.status = 404,
-                  .message = "the model " + quote(name) + " is not served here; " + quote(api.served_names.front()) +
-                             " is",
-                  .param = "model",
-                  .code = "model_not_found"};
+  return ApiError{
+      .status = 404,
+      .message = "the model " + quote(name) + " is not served here; " + quote(api.served_names.front()) + " is",
+      .param = "model",
+      .code = "model_not_found"};
 }
 
 struct Api::Route {
@@ -138,10 +138,10 @@ std::optional<HttpResponse> Api::check_head(const HttpRequest& head) {
   }
   const bool is_right_method = head.method == route->method || (head.method == "HEAD" && route->answer == nullptr);
   if (!is_right_method) {
-    HttpResponse response = refuse({.status = 405,
-                                    .message = std::string(route->path) + " is asked by " + route->method + ", not " +
-                                               quote(head.method),
-                                    .code = "method_not_allowed"});
+    HttpResponse response =
+        refuse({.status = 405,
+                .message = std::string(route->path) + " is asked by " + route->method + ", not " + quote(head.method),
+                .code = "method_not_allowed"});
     response.fields.emplace_back("allow", route->method);
     return response;
   }

@@ -29,8 +29,9 @@ TEST(ApiError, FindsTheFieldInTheMessage) {
 TEST(ApiError, IsOneJsonObject) {
   EXPECT_EQ(error_json({.status = 404, .message = "no \"x\"\n", .param = "model", .code = "model_not_found"}),
             R"({"error":{"message":"no \"x\"\n","type":"not_found_error","param":"model","code":"model_not_found"}})");
-  EXPECT_EQ(error_json({.status = 500, .message = "bad \xff byte"}),
-            "{\"error\":{\"message\":\"bad \xef\xbf\xbd byte\",\"type\":\"server_error\",\"param\":null,\"code\":null}}");
+  EXPECT_EQ(
+      error_json({.status = 500, .message = "bad \xff byte"}),
+      "{\"error\":{\"message\":\"bad \xef\xbf\xbd byte\",\"type\":\"server_error\",\"param\":null,\"code\":null}}");
 }
 
 TEST(ApiError, SaysWhenToAskAgain) {

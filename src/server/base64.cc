@@ -91,7 +91,8 @@ Expected<std::vector<std::byte>> decode_base64(std::string_view text) {
     rest |= value << (18 - 6 * i);
   }
   if (!letters.is_at_end()) return wrong_letter(letters_text, letters.position());  // a backslash before no slash
-  for (std::byte* end = bytes.data() + bytes.size(); out != end; rest <<= 8) *out++ = static_cast<std::byte>(rest >> 16);
+  for (std::byte* end = bytes.data() + bytes.size(); out != end; rest <<= 8)
+    *out++ = static_cast<std::byte>(rest >> 16);
   return bytes;
 }
 

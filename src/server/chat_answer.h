@@ -46,7 +46,8 @@ class ChatChunks {
   std::string usage(const ChatUsage& usage) const;
 
  private:
-  nlohmann::ordered_json chunk(int choice, nlohmann::ordered_json delta, std::optional<std::string> finish_reason) const;
+  nlohmann::ordered_json chunk(int choice, nlohmann::ordered_json delta,
+                               std::optional<std::string> finish_reason) const;
   nlohmann::ordered_json frame() const;
 
   ChatAnswerHead head_;

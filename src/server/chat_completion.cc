@@ -46,9 +46,7 @@ class ChatCompletion {
 
 Status ChatCompletion::admit() {
   std::string note;  // what it says of a plan that was made cheaper, the receipt shows
-  const auto explain = [&](const Request&) {
-    return api_.model.explain(chat_.request, exchange_.request.arrived_ms);
-  };
+  const auto explain = [&](const Request&) { return api_.model.explain(chat_.request, exchange_.request.arrived_ms); };
   return api_.accounting.admit(explain, chat_.request, note);
 }
 

@@ -155,7 +155,8 @@ bool ChatParser::read_budget(JsonValue value) {
   return reader_.object(value, "saccade", [&](const std::string& name, JsonValue field) {
     const std::string param = "saccade." + name;
     constexpr double kLeast = std::numeric_limits<double>::denorm_min();
-    if (name == "max_latency_ms") return reader_.number(field, param, kLeast, kMaxLimit, budget.max_latency_ms.emplace());
+    if (name == "max_latency_ms")
+      return reader_.number(field, param, kLeast, kMaxLimit, budget.max_latency_ms.emplace());
     if (name == "max_ttft_ms") return reader_.number(field, param, kLeast, kMaxLimit, budget.max_ttft_ms.emplace());
     if (name == "max_cost_usd") return reader_.number(field, param, kLeast, kMaxLimit, budget.max_cost_usd.emplace());
     if (name == "min_quality") return reader_.number(field, param, 0, 1, budget.min_quality.emplace());
@@ -182,9 +183,8 @@ bool ChatParser::read_messages(JsonValue value) {
   has_messages_ = true;
   request_.messages.clear();
   chat_.media.clear();
-  return reader_.elements(value, "messages", [&](JsonValue item, const std::string& param) {
-    return read_message(item, param);
-  });
+  return reader_.elements(value, "messages",
+                          [&](JsonValue item, const std::string& param) { return read_message(item, param); });
 }
 
 bool ChatParser::read_message(JsonValue value, const std::string& param) {
@@ -261,8 +261,8 @@ bool ChatParser::read_image(JsonValue value, const std::string& param, ImageFiel
     std::string detail;
     if (!reader_.string(field, param + ".detail", detail)) return false;
     image.detail = parse_detail(detail);
-    return image.detail || reader_.fail(param + ".detail", param + ".detail is " + quote(detail) +
-                                                               "; it must be auto, low or high");
+    return image.detail ||
+           reader_.fail(param + ".detail", param + ".detail is " + quote(detail) + "; it must be auto, low or high");
   });
 }
 
@@ -355,10 +355,10 @@ std::optional<ApiError> read_mode_field(const HttpRequest& http, Budget& budget)
   const auto mode = http.field("x-saccade-mode");
   if (!mode) return std::nullopt;
   if (*mode != "strict" && *mode != "best_effort") {
-    return ApiError{.message = "the header field x-saccade-mode is " + quote(*mode) +
-                               "; it must be strict or best_effort",
-                    .param = "x-saccade-mode",
-                    .code = "invalid_value"};
+    return ApiError{
+        .message = "the header field x-saccade-mode is " + quote(*mode) + "; it must be strict or best_effort",
+        .param = "x-saccade-mode",
+        .code = "invalid_value"};
   }
   budget.mode = *mode == "strict" ? BudgetMode::kStrict : BudgetMode::kBestEffort;
   return std::nullopt;
@@ -401,8 +401,8 @@ std::optional<ApiError> parse_tokenize_request(const HttpRequest& http, Tokenize
   };
   if (!parser.reader().body(http.body, read)) return parser.reader().error();
   if (asked.text && parser.has_messages()) {
-    return ApiError{.message = "there are both messages and a text; give one of them", .param = "text",
-                    .code = "invalid_value"};
+    return ApiError{
+        .message = "there are both messages and a text; give one of them", .param = "text", .code = "invalid_value"};
   }
   if (asked.text) return std::nullopt;
   return check_whole(parser, asked.chat);

@@ -95,7 +95,8 @@ TEST(ChatRequest, TakesNullAsAbsentAndWholeRealsAsNumbers) {
 
 TEST(ChatRequest, ReadsBudgets) {
   const Request request = parsed(ask(R"("saccade": {"max_latency_ms": 300, "max_ttft_ms": 50.5, "max_cost_usd": 1e-5,
-      "min_quality": 0.97, "mode": "strict", "plan": "keep=144,strategy=divprune", "later": true})")).request;
+      "min_quality": 0.97, "mode": "strict", "plan": "keep=144,strategy=divprune", "later": true})"))
+                              .request;
   EXPECT_EQ(request.budget.max_latency_ms, 300);
   EXPECT_EQ(request.budget.max_ttft_ms, 50.5);
   EXPECT_EQ(request.budget.max_cost_usd, 1e-5);
@@ -106,8 +107,10 @@ TEST(ChatRequest, ReadsBudgets) {
 }
 
 TEST(ChatRequest, ReadsBudgetsOfTheHeaderUnlessTheBodyHasThem) {
-  const HttpFields fields = {{"x-saccade-max-latency-ms", "250"}, {"x-llm-d-slo-ttft-ms", "80"},
-                             {"x-saccade-max-cost-usd", "0.5"},   {"x-saccade-min-quality", "0.9"},
+  const HttpFields fields = {{"x-saccade-max-latency-ms", "250"},
+                             {"x-llm-d-slo-ttft-ms", "80"},
+                             {"x-saccade-max-cost-usd", "0.5"},
+                             {"x-saccade-min-quality", "0.9"},
                              {"x-saccade-mode", "strict"}};
   const Budget budget = parsed(ask(R"("n": 1)"), fields).request.budget;
   EXPECT_EQ(budget.max_latency_ms, 250);
@@ -128,7 +131,8 @@ TEST(ChatRequest, ReadsBudgetsOfTheHeaderUnlessTheBodyHasThem) {
 }
 
 TEST(ChatRequest, NamesPicturesThatAreElsewhere) {
-  const ChatRequest chat = parsed(R"({"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hi"},
+  const ChatRequest chat =
+      parsed(R"({"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hi"},
       {"role": "user", "content": [
         {"type": "text", "text": "Compare"},
         {"type": "image_url", "image_url": {"url": "https:\/\/example.com\/a.png"}, "uuid": "one"},
@@ -221,7 +225,8 @@ TEST(ChatRequest, SaysWhichFieldIsWrong) {
     EXPECT_FALSE(error.code.empty()) << body;
   }
   EXPECT_EQ(refused(R"({"messages": [{"role": "system", "content": [{"type": "image_url", "image_url": "a.png"}]},
-      {"role": "user", "content": "x"}]})").param,
+      {"role": "user", "content": "x"}]})")
+                .param,
             "messages[0]");
 }
 

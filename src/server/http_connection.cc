@@ -187,8 +187,9 @@ void HttpConnection::set_read_deadline(int64_t ms) {
 // A client may be slow, but not so slow that it holds a connection for nothing.
 void HttpConnection::set_body_deadline() {
   const HttpServerOptions& options = context_.options;
-  const auto allowed = static_cast<double>(options.read_timeout_ms) +
-                       1000.0 * static_cast<double>(num_body_bytes_) / static_cast<double>(options.min_bytes_per_second);
+  const auto allowed =
+      static_cast<double>(options.read_timeout_ms) +
+      1000.0 * static_cast<double>(num_body_bytes_) / static_cast<double>(options.min_bytes_per_second);
   const double left = body_began_ms_ + allowed - now_ms();
   set_read_deadline(std::clamp(static_cast<int64_t>(left), int64_t{0}, options.read_timeout_ms));
 }
@@ -206,10 +207,9 @@ void HttpConnection::read() {
   }
   if (in_.size() - in_end_ < wanted) in_.resize(in_end_ + wanted);
   is_reading_ = true;
-  socket_.async_read_some(asio::buffer(in_.data() + in_end_, wanted),
-                          [self = shared_from_this()](const error_code& error, size_t num_bytes) {
-                            self->on_read(error, num_bytes);
-                          });
+  socket_.async_read_some(
+      asio::buffer(in_.data() + in_end_, wanted),
+      [self = shared_from_this()](const error_code& error, size_t num_bytes) { self->on_read(error, num_bytes); });
 }
 
 void HttpConnection::on_read(const error_code& error, size_t num_bytes) {

@@ -110,9 +110,10 @@ void HttpServer::Shared::greet(tcp::socket socket) {
   }
   const HttpResponse refusal = context.handler.refusal({}, 503, "the server has all the connections that it can take");
   const std::string text =
-      format("HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\nretry-after: 1\r\ncontent-type: %s\r\n"
-             "content-length: %zu\r\n\r\n",
-             refusal.content_type.c_str(), refusal.body.size()) +
+      format(
+          "HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\nretry-after: 1\r\ncontent-type: %s\r\n"
+          "content-length: %zu\r\n\r\n",
+          refusal.content_type.c_str(), refusal.body.size()) +
       refusal.body;
   error_code ignored;
   socket.non_blocking(true, ignored);  // a socket this new takes so much at once

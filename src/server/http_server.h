@@ -20,9 +20,9 @@ struct HttpServerOptions {
   size_t max_header_bytes = size_t{32} << 10;
   size_t max_body_bytes = size_t{96} << 20;
   int max_connections = 4096;
-  int64_t idle_timeout_ms = 75'000;   // between requests
-  int64_t read_timeout_ms = 15'000;   // for a request's head, and between two pieces of its body
-  int64_t write_timeout_ms = 30'000;  // in which a client has to take what is written
+  int64_t idle_timeout_ms = 75'000;                // between requests
+  int64_t read_timeout_ms = 15'000;                // for a request's head, and between two pieces of its body
+  int64_t write_timeout_ms = 30'000;               // in which a client has to take what is written
   size_t min_bytes_per_second = size_t{16} << 10;  // of a body, once the read timeout is over
   size_t max_backlog_bytes = size_t{1} << 20;      // of an answer that the client doesn't take
 };

@@ -96,6 +96,7 @@ class Handler : public HttpHandler {
       if (path == "/stream") stream(*responder);
       if (path == "/flood") flood(*responder);
       if (path == "/wait") wait(*responder);
+      if (path == "/stubborn") stubborn(*responder);
     });
   }
 
@@ -128,6 +129,14 @@ class Handler : public HttpHandler {
     while (responder.write(piece)) std::this_thread::sleep_for(std::chrono::microseconds(10));
     EXPECT_TRUE(responder.is_gone());
     ++num_gone;
+  }
+  // Until the test says that the answer may be given, whether anybody is there or not.
+  void stubborn(HttpResponder& responder) {
+    while (!may_answer.load()) {
+      if (responder.is_gone()) num_gone.store(1);
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    responder.respond({.content_type = "text/plain", .body = "late"});
   }
   // Until the client is gone, or the test says that the answer may be given.
   void wait(HttpResponder& responder) {
@@ -357,6 +366,18 @@ TEST_F(HttpServerTest, LetsAnswersComeToTheirEndBeforeItCloses) {
   busy.close();
   EXPECT_TRUE(server_->wait_until_drained(60'000));
   EXPECT_FALSE(Client(*server_).is_connected());
+}
+
+TEST_F(HttpServerTest, WaitsForAnswersWhoseClientsLeft) {
+  Client client(listen());
+  client.send("GET /stubborn HTTP/1.1\r\nHost: a\r\n\r\n");
+  wait_until([&] { return handler_.num_handled.load() == 1; });
+  client.close();
+  wait_until([&] { return handler_.num_gone.load() == 1; });
+  server_->begin_drain();
+  EXPECT_FALSE(server_->wait_until_drained(20));
+  handler_.release();
+  EXPECT_TRUE(server_->wait_until_drained(60'000));
 }
 
 TEST_F(HttpServerTest, SaysWhereItCannotListen) {

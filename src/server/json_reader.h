@@ -70,12 +70,12 @@ class JsonReader {
       number = static_cast<int64_t>(real);
     }
     if (number < min || number > max) {
-      const std::string range = max == std::numeric_limits<int64_t>::max()
-                                    ? format("%lld or more", static_cast<long long>(min))
-                                    : format("from %lld to %lld", static_cast<long long>(min),
-                                             static_cast<long long>(max));
-      return fail(param, format("%s is %lld; it must be %s", param.c_str(), static_cast<long long>(number),
-                                range.c_str()));
+      const std::string range =
+          max == std::numeric_limits<int64_t>::max()
+              ? format("%lld or more", static_cast<long long>(min))
+              : format("from %lld to %lld", static_cast<long long>(min), static_cast<long long>(max));
+      return fail(param,
+                  format("%s is %lld; it must be %s", param.c_str(), static_cast<long long>(number), range.c_str()));
     }
     target = number;
     return true;
@@ -144,8 +144,9 @@ class JsonReader {
 
   bool broken(simdjson::error_code error = simdjson::TAPE_ERROR) {
     const bool is_known = error != simdjson::TAPE_ERROR;
-    return fail("", std::string("the request's body is not valid JSON") +
-                        (is_known ? std::string(": ") + simdjson::error_message(error) : ""),
+    return fail("",
+                std::string("the request's body is not valid JSON") +
+                    (is_known ? std::string(": ") + simdjson::error_message(error) : ""),
                 "invalid_json");
   }
 

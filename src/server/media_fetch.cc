@@ -90,9 +90,10 @@ Expected<CurlUrl> check_url(const std::string& text, const FetchOptions& options
   const std::string host = part_of(url.get(), CURLUPART_HOST);
   const int port = std::atoi(part_of(url.get(), CURLUPART_PORT, CURLU_DEFAULT_PORT).c_str());
   if (!is_allowed_host(options, host, port, scheme == "https" ? 443 : 80)) {
-    return invalid_argument(format("the host %s, port %d, is not one that pictures may be fetched from; send the "
-                                   "picture in a data URL, or have the server allow the host (--media-host)",
-                                   quote(host).c_str(), port));
+    return invalid_argument(
+        format("the host %s, port %d, is not one that pictures may be fetched from; send the "
+               "picture in a data URL, or have the server allow the host (--media-host)",
+               quote(host).c_str(), port));
   }
   return url;
 }

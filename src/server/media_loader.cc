@@ -52,8 +52,9 @@ bool is_web_url(std::string_view url) {
 Expected<std::string> path_below(const std::string& folder, const std::string& url) {
   namespace fs = std::filesystem;
   if (folder.empty()) {
-    return invalid_argument("files of the server can't be named here; send the picture in a data URL, or have the "
-                            "server allow a folder (--media-dir)");
+    return invalid_argument(
+        "files of the server can't be named here; send the picture in a data URL, or have the "
+        "server allow a folder (--media-dir)");
   }
   const std::optional<std::string> named = url.starts_with(kFileScheme) ? path_of_file_url(url) : std::optional(url);
   if (!named || named->empty() || named->find('\0') != std::string::npos) {

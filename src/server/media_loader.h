@@ -19,9 +19,9 @@ struct MediaOptions {
   uint64_t store_bytes = 256ull << 20;
 };
 
-/// A file below `folder` that `url` names: "file:///folder/a.png", "/folder/a.png", "a.png". Symbolic links are followed
-/// before it is looked where it is. Errors: kInvalidArgument (no folder, outside of it), kNotFound; they tell nothing of
-/// other files.
+/// A file below `folder` that `url` names: "file:///folder/a.png", "/folder/a.png", "a.png". Symbolic links are
+/// followed before it is looked where it is. Errors: kInvalidArgument (no folder, outside of it), kNotFound; they tell
+/// nothing of other files.
 Expected<std::string> path_below(const std::string& folder, const std::string& url);
 
 /// Thread safety: any thread.

@@ -14,8 +14,8 @@ namespace fs = std::filesystem;
 class MediaLoaderTest : public ::testing::Test {
  protected:
   MediaLoaderTest()
-      : root_(fs::path(::testing::TempDir()) / (std::string("media_loader_test.") +
-                                                ::testing::UnitTest::GetInstance()->current_test_info()->name())) {
+      : root_(fs::path(::testing::TempDir()) /
+              (std::string("media_loader_test.") + ::testing::UnitTest::GetInstance()->current_test_info()->name())) {
     fs::remove_all(root_);
     fs::create_directories(root_ / "open" / "inner");
     fs::create_directories(root_ / "open-too");
@@ -91,7 +91,8 @@ TEST_F(MediaLoaderTest, SaysWhichFieldNamesWhatIsNotThere) {
   MediaOptions options = {.folder = folder(), .fetch = {}};
   options.fetch.max_bytes = 6;
   MediaLoader loader(options);
-  for (const char* url : {"nothing.png", "empty.png", "a b.png", "inner", "http://example.com/a.png", "ftp://a/b.png"}) {
+  for (const char* url :
+       {"nothing.png", "empty.png", "a b.png", "inner", "http://example.com/a.png", "ftp://a/b.png"}) {
     ChatRequest chat = chat_of(url);
     const auto error = loader.load(chat, [] { return false; });
     ASSERT_TRUE(error) << url;

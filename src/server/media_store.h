@@ -36,7 +36,7 @@ class MediaStore {
   void drop(std::list<Entry>::iterator entry);
 
   const uint64_t max_bytes_;
-  std::mutex mutex_;  // guards what follows
+  std::mutex mutex_;          // guards what follows
   std::list<Entry> entries_;  // the one asked for last in front
   std::map<Key, std::list<Entry>::iterator> index_;
   uint64_t num_bytes_ = 0;

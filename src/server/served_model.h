@@ -28,8 +28,8 @@ class ServedModel {
 
   State state() const { return state_.load(std::memory_order_acquire); }
   double progress() const { return progress_.load(); }  // 0..1
-  /// Waits until it is loaded, or can't be: the error is then that of Engine::load() or of `on_loaded`. Absent where the
-  /// time was up.
+  /// Waits until it is loaded, or can't be: the error is then that of Engine::load() or of `on_loaded`. Absent where
+  /// the time was up.
   std::optional<Status> wait_for(int64_t timeout_ms);
 
   // The engine's calls, once the state is kReady. `arrived_ms`, by now_ms(), is when the request was first heard of.

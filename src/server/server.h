@@ -19,8 +19,8 @@ struct ServerOptions {
   HttpServerOptions http;
   MediaOptions media;
   std::vector<std::string> served_names;  // the first is told; none: the model's file name without its end
-  bool may_be_public = false;             // listens where other machines can reach it, though nobody asks them for a key
-  int64_t drain_timeout_ms = 30'000;      // for answers that are being computed when the server is to end
+  bool may_be_public = false;         // listens where other machines can reach it, though nobody asks them for a key
+  int64_t drain_timeout_ms = 30'000;  // for answers that are being computed when the server is to end
   std::function<Status(Engine& engine)> on_loaded;  // before the first answer; may be empty
   RequestLog log;                                   // may be empty; called on any thread
 };
@@ -37,8 +37,8 @@ class Server {
   std::string address() const;
   ServedModel& model();
 
-  /// Takes nothing new, and lets what is being answered come to its end, within the options' time: then it is cut short.
-  /// Whether all came to their end.
+  /// Takes nothing new, and lets what is being answered come to its end, within the options' time: then it is cut
+  /// short. Whether all came to their end.
   bool drain();
 
  private:
