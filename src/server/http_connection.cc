@@ -82,14 +82,12 @@ class HttpConnection::Exchange : public HttpResponder {
 
   void respond(HttpResponse response) override {
     is_answered_ = true;
-    post([response = std::move(response)](HttpConnection& connection) mutable {
-      connection.send_whole(std::move(response));
-    });
+    post([response = std::move(response)](HttpConnection& connection) { connection.send_whole(response); });
   }
 
   void begin_stream(HttpResponse head) override {
     has_begun_ = true;
-    post([head = std::move(head)](HttpConnection& connection) mutable { connection.send_head(std::move(head)); });
+    post([head = std::move(head)](HttpConnection& connection) { connection.send_head(head); });
   }
 
   bool write(std::string_view piece) override {
@@ -281,11 +279,11 @@ bool HttpConnection::on_head() {
     refuse(503, "the server is shutting down");
     return false;
   }
-  if (std::optional<HttpResponse> refused = context_.handler.check_head(request_)) {
+  if (const std::optional<HttpResponse> refused = context_.handler.check_head(request_)) {
     keeps_alive_ = keeps_alive_ && parser_->is_done();  // else a body is on its way that nobody wants
     phase_ = Phase::kAnswering;
     set_read_deadline(-1);
-    send_whole(*std::move(refused));
+    send_whole(*refused);
     return false;
   }
   const std::optional<std::string_view> expected = request_.field("expect");
@@ -342,7 +340,7 @@ std::string HttpConnection::head_text(const HttpResponse& response, std::optiona
   return text.str();
 }
 
-void HttpConnection::send_whole(HttpResponse response) {
+void HttpConnection::send_whole(const HttpResponse& response) {
   if (phase_ != Phase::kAnswering) return;
   std::string text = head_text(response, response.body.size());
   if (!is_head_request_) text += response.body;
@@ -350,7 +348,7 @@ void HttpConnection::send_whole(HttpResponse response) {
   queue(text);
 }
 
-void HttpConnection::send_head(HttpResponse head) {
+void HttpConnection::send_head(const HttpResponse& head) {
   if (phase_ != Phase::kAnswering) return;
   queue(head_text(head, std::nullopt));
 }

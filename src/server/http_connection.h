@@ -100,8 +100,8 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   void refuse(int status, std::string message);
 
   // For the exchange in progress.
-  void send_whole(HttpResponse response);
-  void send_head(HttpResponse head);
+  void send_whole(const HttpResponse& response);
+  void send_head(const HttpResponse& head);
   void send_piece(std::string piece, bool is_last);
 
   std::string head_text(const HttpResponse& response, std::optional<size_t> body_bytes);
