@@ -20,10 +20,11 @@ using Json = nlohmann::ordered_json;
 constexpr int kClientGone = 499;        // in the log; nobody is there to be told
 constexpr double kRetryAfterMs = 1000;  // where nothing better is known
 
-// "application/json; charset=utf-8", and no type at all, which some programs send.
+// "application/json", "application/json; charset=utf-8". Without a type, or of another, a request could come from any
+// web page that a browser on this machine shows; for this one it has to ask first.
 bool is_json_type(const HttpRequest& request) {
   const auto type = request.field("content-type");
-  if (!type) return true;
+  if (!type) return false;
   std::string name(type->substr(0, type->find(';')));
   std::ranges::transform(name, name.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   while (name.ends_with(' ')) name.pop_back();
@@ -147,7 +148,7 @@ std::optional<HttpResponse> Api::check_head(const HttpRequest& head) {
   }
   if (route->answer != nullptr && !is_json_type(head)) {
     return refuse({.status = 415,
-                   .message = "the request's content type is " + quote(*head.field("content-type")) +
+                   .message = "the request's content type is " + quote(head.field("content-type").value_or("")) +
                               "; it must be application/json",
                    .code = "unsupported_media_type"});
   }

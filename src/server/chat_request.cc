@@ -19,6 +19,7 @@ constexpr int64_t kMaxInt64 = std::numeric_limits<int64_t>::max();
 constexpr double kMaxLimit = 1e15;
 constexpr int64_t kMaxChoices = 16;
 constexpr size_t kMaxUuidBytes = 256;
+constexpr size_t kMaxUrlBytes = 8192;
 constexpr std::string_view kDataScheme = "data:";
 
 // A picture's part while its fields come in, in any order.
@@ -275,7 +276,11 @@ bool ChatParser::read_url(JsonValue value, const std::string& param, ImageFields
   if (token.empty() || end == 0 || end == std::string_view::npos) return false;
   image.url_token = token.substr(1, end - 1);
   if (image.url_token.starts_with(kDataScheme)) return true;
-  // An address is short: read it as JSON has it, to the end of this request's life.
+  // An address is short: it is read as JSON has it.
+  if (image.url_token.size() > kMaxUrlBytes) {
+    return reader_.fail(param,
+                        param + format(" is neither a data URL nor an address of up to %zu bytes", kMaxUrlBytes));
+  }
   std::string_view url;
   if (value.get_string().get(url) != simdjson::SUCCESS) return reader_.wrong_type(param, "a string");
   image.url_token = url;

@@ -206,6 +206,8 @@ TEST(ChatRequest, SaysWhichFieldIsWrong) {
       {ask_part(R"({"type": "image_url"})"), "messages[0].content[1].image_url.url"},
       {ask_part(R"({"type": "image_url", "image_url": {}})"), "messages[0].content[1].image_url.url"},
       {ask_part(R"({"type": "image_url", "image_url": {"url": 5}})"), "messages[0].content[1].image_url.url"},
+      {ask_part(R"({"type": "image_url", "image_url": {"url": "http://a/)" + std::string(8192, 'x') + "\"}}"),
+       "messages[0].content[1].image_url.url"},
       {ask_part(R"({"type": "image_url", "image_url": {"url": "data:image/png,AAAA"}})"),
        "messages[0].content[1].image_url.url"},
       {ask_part(R"({"type": "image_url", "image_url": {"url": "data:image/png;base64,A!AA"}})"),

@@ -29,6 +29,7 @@ using CurlUrl = std::unique_ptr<CURLU, FreeCurl>;
 struct Fetch {
   const FetchOptions& options;
   const std::function<bool()>& is_cancelled;
+  CURL* curl;
   std::vector<std::byte> bytes = {};
   bool is_private = false;    // an address was refused
   bool is_too_large = false;  // it has more bytes than may be
@@ -61,6 +62,12 @@ size_t take_bytes(char* data, size_t, size_t num_bytes, void* target) {
   if (fetch.bytes.size() + num_bytes > fetch.options.max_bytes) {
     fetch.is_too_large = true;
     return 0;  // ends the transfer
+  }
+  if (fetch.bytes.empty()) {  // in memory once, where the other server says how much it is
+    curl_off_t length = 0;
+    curl_easy_getinfo(fetch.curl, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
+    const auto known = static_cast<uint64_t>(std::max<curl_off_t>(0, length));
+    fetch.bytes.reserve(static_cast<size_t>(std::min(known, fetch.options.max_bytes)));
   }
   const auto* bytes = reinterpret_cast<const std::byte*>(data);
   fetch.bytes.insert(fetch.bytes.end(), bytes, bytes + num_bytes);
@@ -161,7 +168,7 @@ Expected<std::vector<std::byte>> fetch_media(const std::string& url, const Fetch
   std::string next = url;
   for (int num_redirects = 0; num_redirects <= options.max_redirects; ++num_redirects) {
     SACCADE_ASSIGN_OR_RETURN(const CurlUrl parsed, check_url(next, options));
-    Fetch fetch = {.options = options, .is_cancelled = is_cancelled};
+    Fetch fetch = {.options = options, .is_cancelled = is_cancelled, .curl = curl.get()};
     const CURLcode code = transfer(curl.get(), parsed.get(), fetch, deadline_ms);
     if (code != CURLE_OK) return failure(part_of(parsed.get(), CURLUPART_HOST), fetch, curl.get(), code);
     const char* redirect = nullptr;

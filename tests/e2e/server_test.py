@@ -26,6 +26,7 @@ MODEL = ROOT / "models" / "saccade-mini.gguf"
 DEMO = [json.loads(line) for line in (ROOT / "samples" / "demo.jsonl").read_text().splitlines()]
 PICTURE = ROOT / "samples" / DEMO[0]["image"]
 QUESTION = DEMO[0]["question"]
+JSON = {"content-type": "application/json"}
 # A high temperature hardly ever draws the token that ends an answer.
 LONG = {"messages": [{"role": "user", "content": "Hello"}], "temperature": 100, "max_tokens": 1500, "seed": 1, "n": 16}
 
@@ -155,10 +156,11 @@ class Addresses(ServerTest):
         self.fails(self.server, user("x"), 405, path="/health")
         self.assertEqual(self.fails(self.server, {**user("x"), "model": "gpt-4o"}, 404, "model")["code"], "model_not_found")
         connection = http.client.HTTPConnection(self.server.host, self.server.port)
-        connection.request("POST", "/v1/chat/completions", b"a=b", {"content-type": "application/x-www-form-urlencoded"})
-        response = connection.getresponse()
-        self.assertEqual(response.status, 415)
-        response.read()
+        for fields in ({"content-type": "application/x-www-form-urlencoded"}, {}):
+            connection.request("POST", "/v1/chat/completions", b"a=b", fields)
+            response = connection.getresponse()
+            self.assertEqual(response.status, 415)
+            response.read()
         connection.request("HEAD", "/health")
         response = connection.getresponse()
         self.assertEqual((response.status, response.read()), (200, b""))
@@ -234,21 +236,21 @@ class Hostile(ServerTest):
         self.assertEqual(self.status_of(b"GET /" + b"x" * 100_000), 431)
         self.assertEqual(self.status_of(b"GET /health HTTP/1.1\r\n" + b"a: b\r\n" * 20_000), 431)
         self.fails(self.server, b"x" * (2 << 20), 413)
-        chunked = b"POST /v1/chat/completions HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+        chunked = b"POST /v1/chat/completions HTTP/1.1\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
         self.assertEqual(self.status_of(chunked + b"fffffff\r\n"), 413)
         self.assertEqual(self.status_of(chunked + b"80000\r\n" + b"x" * 0x80000 + b"\r\n90000\r\n"), 413)
 
     def test_refuses_what_is_not_http(self):
         for data in (b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n", b"GET\r\n\r\n", b"GET /health HTTP/1.1\r\n: x\r\n\r\n",
-                     b"POST /v1/chat/completions HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n\r\n",
-                     b"POST /v1/chat/completions HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabcdefgh\r\n",
+                     b"POST /v1/chat/completions HTTP/1.1\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n\r\n",
+                     b"POST /v1/chat/completions HTTP/1.1\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabcdefgh\r\n",
                      b"POST /v1/chat/completions HTTP/1.1\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello"):
             self.assertEqual(self.status_of(data), 400, data)
 
     def test_drops_those_who_take_their_time(self):
         self.assertEqual(self.status_of(b"GET /hea"), 408)
         self.assertEqual(self.status_of(raw_request(user("x"))[:-1]), 408)
-        slow = [self.connect(self.server, b"POST /v1/chat/completions HTTP/1.1\r\nContent-Length: 9999\r\n\r\n") for _ in range(32)]
+        slow = [self.connect(self.server, b"POST /v1/chat/completions HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: 9999\r\n\r\n") for _ in range(32)]
         for connection in slow:
             self.assertIn(b" 408 ", self.read_all(connection))
 
@@ -488,7 +490,7 @@ class Life(ServerTest):
         server = self.start()
         for is_streamed in (True, False):
             connection = http.client.HTTPConnection(server.host, server.port)
-            connection.request("POST", "/v1/chat/completions", json.dumps({**LONG, "stream": is_streamed}))
+            connection.request("POST", "/v1/chat/completions", json.dumps({**LONG, "stream": is_streamed}), JSON)
             if is_streamed:
                 connection.getresponse().read(10)
             connection.close()
@@ -502,7 +504,7 @@ class Life(ServerTest):
         server = self.start("--parallel", 1, "--max-waiting", 0)
         self.begin_long_answer(server)
         connection = http.client.HTTPConnection(server.host, server.port)
-        connection.request("POST", "/v1/chat/completions", json.dumps(user("Hello")))
+        connection.request("POST", "/v1/chat/completions", json.dumps(user("Hello")), JSON)
         response = connection.getresponse()
         self.assertEqual(response.status, 429)
         self.assertGreaterEqual(int(response.headers["retry-after"]), 1)
