@@ -78,7 +78,10 @@ int run_serve(ServeOptions& options) {
 
 void add_http_options(CLI::App& command, HttpServerOptions& http, ServerOptions& server) {
   command.add_option("--host", http.host, "Address to listen on")->capture_default_str()->group(kHttpGroup);
-  command.add_option("--port", http.port, "Port; 0: one that is free")->capture_default_str()->group(kHttpGroup);
+  command.add_option("--port", http.port, "Port; 0: one that is free")
+      ->check(between(0, 65535))
+      ->capture_default_str()
+      ->group(kHttpGroup);
   command
       .add_flag("--insecure-public", server.may_be_public,
                 "Listen where other machines can ask, though nobody is asked for a key")

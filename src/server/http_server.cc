@@ -13,6 +13,8 @@
 #include <vector>
 
 #include "base/format.h"
+#include "platform/clock.h"
+#include "request/request_id.h"
 #include "server/http_connection.h"
 
 namespace saccade {
@@ -108,12 +110,16 @@ void HttpServer::Shared::greet(tcp::socket socket) {
     std::make_shared<HttpConnection>(std::move(socket), context)->start();
     return;
   }
-  const HttpResponse refusal = context.handler.refusal({}, 503, "the server has all the connections that it can take");
+  HttpRequest unread;
+  unread.id = new_request_id();
+  unread.arrived_ms = now_ms();
+  const HttpResponse refusal =
+      context.handler.refusal(unread, 503, "the server has all the connections that it can take");
   const std::string text =
       format(
-          "HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\nretry-after: 1\r\ncontent-type: %s\r\n"
-          "content-length: %zu\r\n\r\n",
-          refusal.content_type.c_str(), refusal.body.size()) +
+          "HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\nretry-after: 1\r\nx-request-id: %s\r\n"
+          "content-type: %s\r\ncontent-length: %zu\r\n\r\n",
+          unread.id.c_str(), refusal.content_type.c_str(), refusal.body.size()) +
       refusal.body;
   error_code ignored;
   socket.non_blocking(true, ignored);  // a socket this new takes so much at once

@@ -339,7 +339,9 @@ TEST_F(HttpServerTest, RefusesMoreConnectionsThanItMayHave) {
   Client first(listen());
   first.send(post("x"));
   first.read_to("x");
-  EXPECT_TRUE(Client(*server_).read_all().starts_with("HTTP/1.1 503"));
+  const std::string refused = Client(*server_).read_all();
+  EXPECT_TRUE(refused.starts_with("HTTP/1.1 503")) << refused;
+  EXPECT_NE(refused.find("x-request-id: req-"), std::string::npos) << refused;
   first.send(post("still there"));
   EXPECT_NE(first.read_to("still there").find("200 OK"), std::string::npos);
 }
