@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <random>
 #include <string>
 #include <utility>
 
@@ -244,6 +245,33 @@ TEST(ChatRequest, RefusesWhatIsNoJson) {
   EXPECT_EQ(refused(whole + "x").code, "invalid_json");
   EXPECT_EQ(refused(std::string(5000, '[')).status, 400);
   EXPECT_EQ(refused("{\"messages\": " + std::string(5000, '[')).status, 400);
+}
+
+TEST(ChatRequest, SurvivesDamage) {
+  const std::string whole =
+      R"({"model": "m", "n": 2, "stop": ["a\u00e9", "b"], "saccade": {"max_latency_ms": 3e2, "plan": "keep=9"},
+      "messages": [{"role": "user", "content": [{"type": "text", "text": "\ud83d\ude00"}, {"uuid": "u", "type":
+      "image_url", "image_url": {"detail": "low", "url": "data:image/png;base64,Zm9v\/\/8="}}]}], "stream": true})";
+  parsed(whole);
+  constexpr std::string_view kBytes = "{}[]\",:\\0-9.eE+/=\x01\x7f\xff\xc3 tfnu";
+  std::mt19937 random(1);
+  for (int i = 0; i < 20'000; ++i) {
+    std::string body = whole;
+    for (uint32_t num_left = 1 + random() % 4; num_left > 0; --num_left) {
+      const size_t position = random() % body.size();
+      if (random() % 4 == 0) {
+        body.erase(position, 1 + random() % 8);
+      } else {
+        body[position] = kBytes[random() % kBytes.size()];
+      }
+    }
+    ChatRequest chat;
+    const auto error = parse_chat_request(http_of(body), chat);
+    if (error) {
+      EXPECT_EQ(error->status, 400) << body;
+      EXPECT_FALSE(error->message.empty()) << body;
+    }
+  }
 }
 
 TEST(ChatRequest, ReadsWhatIsToBeCounted) {
