@@ -27,6 +27,9 @@ void add_accounting_options(CLI::App& command, AccountingOptions& options) {
       ->check(between(0.0, 1.0))
       ->capture_default_str()
       ->group(kGroup);
+}
+
+void add_shadow_option(CLI::App& command, AccountingOptions& options) {
   command
       .add_option("--shadow", options.shadow_share,
                   "Share of answers that the full plan is asked for too, afterwards, to know what they were worth")

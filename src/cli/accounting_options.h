@@ -10,8 +10,10 @@
 
 namespace saccade {
 
-/// Adds --ledger, --prices, --account, --learn, --random-share and --shadow to `command`.
+/// Adds --ledger, --prices, --account, --learn and --random-share to `command`.
 void add_accounting_options(CLI::App& command, AccountingOptions& options);
+/// Adds --shadow.
+void add_shadow_option(CLI::App& command, AccountingOptions& options);
 
 /// Has the engine learn from the answers of the ledger, where that is asked for. Returns what there is to warn of.
 /// Errors: those of reading the ledger and of Engine::learn().

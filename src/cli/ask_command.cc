@@ -92,6 +92,7 @@ void add_ask_command(CLI::App& app, int& exit_code) {
   add_sampling_options(*command, options->request);
   add_budget_options(*command, options->request.budget);
   add_accounting_options(*command, options->accounting);
+  add_shadow_option(*command, options->accounting);
   add_plan_options(*command, options->request.plan);
   command
       ->add_option(
