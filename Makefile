@@ -6,8 +6,8 @@ PYTHON ?= python3
 FILTER ?= .
 
 # Folders whose tests feed damaged files to the parsers or do arithmetic on raw memory, and those with threads.
-ASAN_FOLDERS := base platform tensor weights text request planner media kernels decoder encoder compression response ledger cache engine cli parity
-TSAN_FOLDERS := platform kernels decoder encoder compression ledger cache engine
+ASAN_FOLDERS := base platform scheduling tensor weights text request planner media kernels decoder encoder compression response ledger cache engine server cli parity
+TSAN_FOLDERS := platform scheduling kernels decoder encoder compression ledger cache engine server
 
 # What an instruction set makes different. The preset `aarch64` builds more (src/CMakeLists.txt), in some minutes.
 AARCH64_FOLDERS := base platform tensor kernels
@@ -49,6 +49,12 @@ test: packages test-aarch64  ## Build and run every test: aarch64, sanitizers on
 	@cmake --preset release >/dev/null
 	cmake --build --preset release -j $(JOBS)
 	ctest --preset release -j $(JOBS) --no-tests=error
+	@$(MAKE) --no-print-directory test-clients
+
+.PHONY: test-clients
+test-clients: configure  ## Run the official OpenAI clients for Python and Node against the real server
+	cmake --build --preset release -j $(JOBS) --target saccade
+	PYTHON=$(PYTHON) tests/clients/run.sh $(RELEASE)/bin/saccade build/clients
 
 .PHONY: test-aarch64
 test-aarch64: packages  ## Build the kernels for aarch64 and run their tests in an emulator

@@ -77,8 +77,8 @@ struct TokenLogprobs {
   std::vector<TokenLogprob> likeliest;
 };
 
-/// The callbacks of one answer; any may be empty. They run on the caller's thread or on the engine's, one at a time, and
-/// other answers wait for them; returning false stops the answer, which is then returned as far as it got with
+/// The callbacks of one answer; any may be empty. They run on the caller's thread or on the engine's, one at a time,
+/// and other answers wait for them; returning false stops the answer, which is then returned as far as it got with
 /// finish_reason "cancelled".
 struct AnswerCallbacks {
   std::function<bool(std::string_view text)> on_text;  // whole characters, as they come
@@ -148,8 +148,8 @@ struct TokenFacts {
   double conditional_bits_of_all = 0;  // H(X | X)
 };
 
-/// Thread safety: answer(), embed(), explain(), describe(), measure_tokens() and info() may be called from many threads at a
-/// time, and are computed together; the others not while any call is in progress.
+/// Thread safety: answer(), embed(), explain(), count_tokens(), describe(), measure_tokens() and info() may be called
+/// from many threads at a time, and are computed together; the others not while any call is in progress.
 class Engine {
  public:
   /// `on_progress` may be empty; returning false stops the loading.
@@ -175,6 +175,12 @@ class Engine {
   /// What answer() would plan for the request before anything is decoded. Errors: those of answer() up to there; a
   /// strict budget that can't be kept is none.
   Expected<PlanExplanation> explain(const Request& request);
+
+  /// Tokens of the request's prompt by the full plan, text and visual, without computing anything. Errors: those of
+  /// answer() up to there; a prompt that is larger than the context is none.
+  Expected<TokenCounts> count_tokens(const Request& request);
+  /// Of a text alone, without a chat template.
+  int64_t count_tokens(std::string_view text);
 
   /// From here on a contextual bandit (LinUCB) chooses among the calibrated plans that keep a request's budget, having
   /// learnt from these answers; forgets what it learnt before. Returns plans that lose more than they were certified

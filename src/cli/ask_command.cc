@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "cli/accounting_options.h"
 #include "cli/ask_turn.h"
 #include "cli/budget_options.h"
 #include "cli/chat_session.h"
@@ -20,7 +21,7 @@
 namespace saccade {
 namespace {
 
-int ask_one(Engine& engine, Accounting& accounting, AskOptions& options) {
+int ask_one(Engine& engine, const Accounting& accounting, AskOptions& options) {
   options.request.messages.push_back(user_message(options.images, options.prompt));
   const auto answer = answer_once(engine, accounting, options.request, options);
   if (!answer) return report_error(answer.status(), options.is_json);
@@ -67,7 +68,7 @@ int run_ask(AskOptions& options) {
     std::fputs("saccade: warning: the model's chat template leaves out system messages: --system does nothing\n",
                stderr);
   }
-  const auto warnings = accounting->teach(**engine);
+  const auto warnings = teach(*accounting, **engine);
   if (!warnings) return report_error(warnings.status(), options.is_json);
   for (const std::string& warning : *warnings)
     std::fprintf(stderr, "saccade: warning: %s\n", one_line(warning).c_str());
@@ -91,6 +92,7 @@ void add_ask_command(CLI::App& app, int& exit_code) {
   add_sampling_options(*command, options->request);
   add_budget_options(*command, options->request.budget);
   add_accounting_options(*command, options->accounting);
+  add_shadow_option(*command, options->accounting);
   add_plan_options(*command, options->request.plan);
   command
       ->add_option(

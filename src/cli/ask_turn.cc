@@ -5,6 +5,7 @@
 
 #include "base/format.h"
 #include "base/utf8.h"
+#include "cli/eval_score.h"
 #include "cli/printable_text.h"
 #include "cli/show_kept.h"
 #include "cli/terminal.h"
@@ -45,25 +46,26 @@ std::string shown_line(const PictureLook& look, const std::string& path) {
 }
 
 // An answer, or why there is none, on record.
-Expected<Answer> answer_on_record(Engine& engine, Accounting& accounting, const Request& request,
+Expected<Answer> answer_on_record(Engine& engine, const Accounting& accounting, const Request& request,
                                   const AskOptions& options, const AnswerCallbacks& callbacks) {
   auto answer = engine.answer(request, callbacks);
-  const Status recorded = answer ? accounting.record(*answer)
+  const Status recorded = answer ? accounting.record(request, answer->receipt)
                                  : accounting.record_failure(options.engine.model_path, request, answer.status());
   if (answer && !recorded.is_ok()) return recorded.with_context("the answer is not on record");
   return answer;
 }
 
 // The full plan's answer to the same question, once the user has theirs. A failure of it is nobody's concern.
-void run_shadow(Engine& engine, Accounting& accounting, Request request, const Answer& answer) {
-  if (!accounting.wants_shadow(answer)) return;
+void run_shadow(Engine& engine, const Accounting& accounting, Request request, const Answer& answer) {
+  if (!accounting.wants_shadow(answer.receipt)) return;
   request.id.clear();
   request.plan = {};
   request.budget = {};
   AnswerCallbacks callbacks;
   callbacks.on_progress = [](const Progress&) { return !is_interrupted(); };
   const auto full = engine.answer(request, callbacks);
-  if (full && full->receipt.finish_reason != "cancelled") (void)accounting.record_shadow(answer, *full);
+  if (!full || full->receipt.finish_reason == "cancelled") return;
+  (void)accounting.record_shadow(answer.receipt, normalize_answer(answer.text) == normalize_answer(full->text));
 }
 
 }  // namespace
@@ -91,10 +93,11 @@ Status check_text(std::string_view text, std::string_view what) {
   return invalid_argument(std::string(what) + " is not valid UTF-8");
 }
 
-Expected<Answer> answer_once(Engine& engine, Accounting& accounting, Request request, const AskOptions& options) {
+Expected<Answer> answer_once(Engine& engine, const Accounting& accounting, Request request, const AskOptions& options) {
   if (request.id.empty()) request.id = new_request_id();
   std::string note;
-  if (const Status admitted = accounting.admit(engine, request, note); !admitted.is_ok()) {
+  const auto explain = [&](const Request& asked) { return engine.explain(asked); };
+  if (const Status admitted = accounting.admit(explain, request, note); !admitted.is_ok()) {
     (void)accounting.record_failure(options.engine.model_path, request, admitted);  // the refusal is told anyway
     return admitted;
   }

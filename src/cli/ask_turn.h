@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "cli/accounting.h"
+#include "ledger/accounting.h"
 #include "saccade/engine.h"
 
 namespace saccade {
@@ -32,6 +32,6 @@ Status check_text(std::string_view text, std::string_view what);
 /// Streams the answer to stdout (as JSON: at its end) and its receipt to stderr. After Ctrl-C the answer is what there
 /// is of it, with finish_reason "cancelled". The accounting has a say before and a record behind. Errors: those of
 /// Engine::answer() and Accounting; kIoError where stdout takes no more.
-Expected<Answer> answer_once(Engine& engine, Accounting& accounting, Request request, const AskOptions& options);
+Expected<Answer> answer_once(Engine& engine, const Accounting& accounting, Request request, const AskOptions& options);
 
 }  // namespace saccade

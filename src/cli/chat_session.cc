@@ -41,7 +41,7 @@ Status check_picture(const Engine& engine, const std::string& path) {
 
 }  // namespace
 
-ChatSession::ChatSession(Engine& engine, Accounting& accounting, const AskOptions& options)
+ChatSession::ChatSession(Engine& engine, const Accounting& accounting, const AskOptions& options)
     : engine_(engine),
       accounting_(accounting),
       options_(options),

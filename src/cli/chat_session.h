@@ -16,7 +16,7 @@ namespace saccade {
 class ChatSession {
  public:
   /// `engine` and `options` must outlive it. The messages of options.request are what every conversation begins with.
-  ChatSession(Engine& engine, Accounting& accounting, const AskOptions& options);
+  ChatSession(Engine& engine, const Accounting& accounting, const AskOptions& options);
 
   /// Returns the exit code.
   int run();
@@ -32,7 +32,7 @@ class ChatSession {
   void keep_for_again(std::string text);
 
   Engine& engine_;
-  Accounting& accounting_;
+  const Accounting& accounting_;
   const AskOptions& options_;
   const bool is_terminal_;
   Describer describer_;

@@ -46,6 +46,7 @@ int run_program(int argc, char** argv, bool is_json) {
   add_replay_command(app, exit_code);
   add_feedback_command(app, exit_code);
   add_describe_command(app, exit_code);
+  add_serve_command(app, exit_code);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

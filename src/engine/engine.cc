@@ -9,6 +9,7 @@
 
 #include "base/format.h"
 #include "engine/answer_run.h"
+#include "engine/count_tokens.h"
 #include "engine/decoder_plan.h"
 #include "engine/describe.h"
 #include "engine/layer_order.h"
@@ -111,6 +112,10 @@ class Engine::Impl {
   Expected<Answer> answer(const Request& request, const AnswerCallbacks& callbacks);
   Expected<Embedding> embed(const Request& request);
   Expected<PlanExplanation> explain(const Request& request);
+  Expected<TokenCounts> count_tokens(const Request& request) {
+    return saccade::count_tokens(state_.model, state_.picture_options(), request);
+  }
+  int64_t count_tokens(std::string_view text) const { return std::ssize(state_.model.tokenizer->encode(text)); }
   Expected<std::vector<DriftAlarm>> learn(std::span<const LabelledAnswer> answers, const LearningOptions& options) {
     SACCADE_RETURN_IF_ERROR(begin_planning());
     const std::lock_guard lock(state_->planning_mutex);
@@ -305,6 +310,14 @@ Expected<Embedding> Engine::embed(const Request& request) {
 
 Expected<PlanExplanation> Engine::explain(const Request& request) {
   return catch_exceptions("there is not enough memory for this request", [&] { return impl_->explain(request); });
+}
+
+Expected<TokenCounts> Engine::count_tokens(const Request& request) {
+  return catch_exceptions("there is not enough memory for this request", [&] { return impl_->count_tokens(request); });
+}
+
+int64_t Engine::count_tokens(std::string_view text) {
+  return impl_->count_tokens(text);
 }
 
 Expected<std::vector<LayerNeed>> Engine::measure_layers(

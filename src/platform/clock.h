@@ -11,6 +11,9 @@ double now_ms();
 /// Microseconds since 1970, UTC, as the system's clock has it: it may be set back.
 int64_t wall_time_us();
 
+/// At least as long.
+void sleep_ms(int64_t ms);
+
 /// Measures from its construction.
 class Stopwatch {
  public:

@@ -22,6 +22,10 @@ uint64_t available_memory_bytes();
 /// The same, for a process that may have no more than `max_resident_bytes` resident; 0: there is no such limit.
 uint64_t free_memory_bytes(uint64_t max_resident_bytes);
 
+/// From here on large blocks go back to the system as soon as they are freed, where its allocator would keep tens of
+/// megabytes for next time: for programs that stay and whose requests are now small, now large.
+void return_freed_memory_at_once();
+
 /// The folders, from the process's own to the root, of the memory cgroups that a /proc/self/cgroup with this text puts
 /// it in, of both versions, under `mount` (/sys/fs/cgroup).
 std::vector<std::string> memory_cgroup_folders(std::string_view text, const std::string& mount);

@@ -47,7 +47,9 @@ std::string picture_line(const PictureReceipt& picture, size_t number) {
   return line + "\n";
 }
 
-Json receipt_json(const Receipt& receipt) {
+}  // namespace
+
+nlohmann::ordered_json receipt_json(const Receipt& receipt) {
   Json stages;
   for (const auto& [name, ms] : stage_list(receipt.stages_ms)) stages[name] = rounded(ms);
   Json pictures = Json::array();
@@ -107,8 +109,6 @@ Json receipt_json(const Receipt& receipt) {
   if (!receipt.chat_template_note.empty()) json["chat_template_note"] = receipt.chat_template_note;
   return json;
 }
-
-}  // namespace
 
 std::string answer_json(const Answer& answer) {
   const Json json = {{"answer", answer.text}, {"receipt", receipt_json(answer.receipt)}};

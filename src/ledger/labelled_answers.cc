@@ -1,4 +1,4 @@
-#include "cli/labelled_answers.h"
+#include "ledger/labelled_answers.h"
 
 #include "ledger/decision_text.h"
 

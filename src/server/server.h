@@ -1,0 +1,50 @@
+// The server: a model, HTTP, and what answers between them.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "ledger/accounting.h"
+#include "saccade/engine.h"
+#include "server/api.h"
+#include "server/http_server.h"
+#include "server/media_loader.h"
+
+namespace saccade {
+
+struct ServerOptions {
+  EngineOptions engine;
+  HttpServerOptions http;
+  MediaOptions media;
+  std::vector<std::string> served_names;  // the first is told; none: the model's file name without its end
+  bool may_be_public = false;         // listens where other machines can reach it, though nobody asks them for a key
+  int64_t drain_timeout_ms = 30'000;  // for answers that are being computed when the server is to end
+  std::function<Status(Engine& engine)> on_loaded;  // before the first answer; may be empty
+  RequestLog log;                                   // may be empty; called on any thread
+};
+
+/// Thread safety: one thread.
+class Server {
+ public:
+  /// Listens, and begins to load the model. `accounting` must outlive it. Errors: those of HttpServer::listen();
+  /// kInvalidArgument: an address that other machines reach.
+  static Expected<std::unique_ptr<Server>> start(const ServerOptions& options, const Accounting& accounting);
+  ~Server();
+
+  /// "127.0.0.1:8080".
+  std::string address() const;
+  ServedModel& model();
+
+  /// Takes nothing new, and lets what is being answered come to its end, within the options' time: then it is cut
+  /// short. Whether all came to their end.
+  bool drain();
+
+ private:
+  struct Parts;
+  explicit Server(std::unique_ptr<Parts> parts);
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace saccade
