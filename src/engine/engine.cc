@@ -113,9 +113,9 @@ class Engine::Impl {
   Expected<Embedding> embed(const Request& request);
   Expected<PlanExplanation> explain(const Request& request);
   Expected<TokenCounts> count_tokens(const Request& request) {
-    return saccade::count_tokens(state_.model, state_.picture_options(), request);
+    return saccade::count_tokens(state_->model, state_->picture_options(), request);
   }
-  int64_t count_tokens(std::string_view text) const { return std::ssize(state_.model.tokenizer->encode(text)); }
+  int64_t count_tokens(std::string_view text) const { return std::ssize(state_->model.tokenizer->encode(text)); }
   Expected<std::vector<DriftAlarm>> learn(std::span<const LabelledAnswer> answers, const LearningOptions& options) {
     SACCADE_RETURN_IF_ERROR(begin_planning());
     const std::lock_guard lock(state_->planning_mutex);

@@ -37,24 +37,20 @@ std::optional<Status> ServedModel::wait_for(int64_t timeout_ms) {
 }
 
 Expected<Answer> ServedModel::answer(Request& request, double arrived_ms, const AnswerCallbacks& callbacks) {
-  const std::lock_guard lock(engine_mutex_);
   request.budget.waited_ms = now_ms() - arrived_ms;
   return engine_->answer(request, callbacks);
 }
 
 Expected<PlanExplanation> ServedModel::explain(Request& request, double arrived_ms) {
-  const std::lock_guard lock(engine_mutex_);
   request.budget.waited_ms = now_ms() - arrived_ms;
   return engine_->explain(request);
 }
 
 Expected<TokenCounts> ServedModel::count_tokens(const Request& request) {
-  const std::lock_guard lock(engine_mutex_);
   return engine_->count_tokens(request);
 }
 
 int64_t ServedModel::count_tokens(std::string_view text) {
-  const std::lock_guard lock(engine_mutex_);
   return engine_->count_tokens(text);
 }
 

@@ -46,7 +46,6 @@ class ServedModel {
   std::atomic<State> state_ = State::kLoading;
   std::atomic<double> progress_ = 0;
   std::atomic<bool> is_stopping_ = false;
-  std::mutex engine_mutex_;         // one call of the engine at a time
   std::unique_ptr<Engine> engine_;  // written before the state says that it is there
   std::mutex status_mutex_;
   std::condition_variable has_ended_;
