@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -85,6 +86,8 @@ struct AnswerCallbacks {
   std::function<bool(const Progress& progress)> on_progress;
   // Of requests that want them, ahead of the text that the token adds.
   std::function<void(const TokenLogprobs& logprobs)> on_logprobs;
+  // As if a callback had returned false, and sooner: also where the request waits for others.
+  std::stop_token stop;
 };
 
 struct Answer {

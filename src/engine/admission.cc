@@ -147,7 +147,7 @@ const Admission::Entry* Admission::next() const {
   return best;
 }
 
-Expected<Admission::Place> Admission::enter(Entrant entrant) {
+Expected<Admission::Place> Admission::enter(Entrant entrant, const std::stop_token& stop) {
   std::unique_lock lock(mutex_);
   const At at = insert(std::move(entrant));
   if (Status status = admit(at); !status.is_ok()) {
@@ -155,11 +155,13 @@ Expected<Admission::Place> Admission::enter(Entrant entrant) {
     return status;
   }
   has_changed_.notify_all();
-  has_changed_.wait(
-      lock, [&] { return !at->refused.is_ok() || (num_running_ < limits_.max_running && next() == &*at); });
-  if (!at->refused.is_ok()) {
-    const Status refused = at->refused;
+  const bool has_begun = has_changed_.wait(lock, stop, [&] {
+    return !at->refused.is_ok() || (num_running_ < limits_.max_running && next() == &*at);
+  });
+  if (!has_begun || !at->refused.is_ok()) {
+    const Status refused = has_begun ? at->refused : cancelled("the request was given up while it waited");
     entries_.erase(at);
+    has_changed_.notify_all();
     return refused;
   }
   at->is_running = true;

@@ -6,6 +6,7 @@
 #include <limits>
 #include <list>
 #include <mutex>
+#include <stop_token>
 #include <string>
 #include <utility>
 #include <vector>
@@ -77,8 +78,8 @@ class Admission {
   explicit Admission(const Limits& limits) : limits_(limits) {}
 
   /// Waits until the request may begin. Errors: kOverloaded, at once or where others that have as good a claim came
-  /// while it waited: what would be in time, and when to ask again.
-  Expected<Place> enter(Entrant entrant);
+  /// while it waited: what would be in time, and when to ask again. kCancelled: `stop` was asked for.
+  Expected<Place> enter(Entrant entrant, const std::stop_token& stop = {});
 
   int64_t num_running() const;
   int64_t num_waiting() const;
@@ -102,7 +103,7 @@ class Admission {
 
   const Limits limits_;
   mutable std::mutex mutex_;
-  std::condition_variable has_changed_;
+  std::condition_variable_any has_changed_;
   // Guarded by mutex_.
   std::list<Entry> entries_;  // the most urgent first
   int64_t num_running_ = 0;

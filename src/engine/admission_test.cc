@@ -159,6 +159,22 @@ TEST(Admission, AccountsHaveEqualShares) {
   EXPECT_TRUE(other.join().is_ok());
 }
 
+TEST(Admission, WhoIsGivenUpWhileItWaitsIsGone) {
+  Admission admission({1, 8});
+  const Admission::Place place = enter(admission, entrant(kLong, {{1, 0}}));
+  std::stop_source source;
+  std::thread thread([&] {
+    const auto other = admission.enter(entrant(kLong, {{1, 0}}), source.get_token());
+    ASSERT_FALSE(other);
+    EXPECT_EQ(other.status().code(), StatusCode::kCancelled);
+  });
+  while (admission.num_waiting() == 0) std::this_thread::yield();
+  source.request_stop();
+  thread.join();
+  EXPECT_EQ(admission.num_waiting(), 0);
+  EXPECT_EQ(admission.num_running(), 1);
+}
+
 // Of requests without a deadline those begin first whose account has fewest running.
 TEST(Admission, WithoutDeadlinesAccountsTakeTurns) {
   Admission admission({2, 8});

@@ -300,7 +300,7 @@ Status AnswerRun::enter(std::vector<WorkOption> options) {
   }
   entrant.is_possible = !entrant.options.empty();
   if (entrant.options.empty()) entrant.options = {{engine_.typical_work_ms, 0}};
-  SACCADE_ASSIGN_OR_RETURN(place_, engine_.admission.enter(std::move(entrant)));
+  SACCADE_ASSIGN_OR_RETURN(place_, engine_.admission.enter(std::move(entrant), callbacks_.stop));
   return {};
 }
 
@@ -489,6 +489,7 @@ Status AnswerRun::check_memory(int64_t first_row) {
 ProgressFunction AnswerRun::progress_of(TurnQueue::Turn& turn, std::string_view stage, double begin, double end) const {
   return [this, &turn, stage, begin, end](double fraction) {
     turn.yield();
+    if (callbacks_.stop.stop_requested()) return false;
     return !callbacks_.on_progress || callbacks_.on_progress({stage, begin + (end - begin) * fraction});
   };
 }

@@ -21,7 +21,7 @@ class AnswerWriter {
   void finish();
 
   bool is_stopped() const { return stops_.is_stopped(); }  // by a stop string
-  bool is_cancelled() const { return is_cancelled_; }      // by the callback
+  bool is_cancelled() const { return is_cancelled_ || callbacks_.stop.stop_requested(); }
 
  private:
   void emit(const std::string& text);

@@ -34,8 +34,10 @@ bool is_json_type(const HttpRequest& request) {
 }  // namespace
 
 ApiExchange::ApiExchange(HttpRequest asked, std::shared_ptr<HttpResponder> responder, const RequestLog& log,
-                         const std::atomic<bool>& is_cut)
-    : request(std::move(asked)), responder_(std::move(responder)), log_(log), is_cut_(is_cut) {
+                         const std::stop_token& cut)
+    : request(std::move(asked)), responder_(std::move(responder)), log_(log),
+      on_cut_(cut, [this] { stop_.request_stop(); }),
+      on_gone_(responder_->gone(), [this] { stop_.request_stop(); }) {
   record.id = request.id;
   record.method = request.method;
   record.path = request.path;
@@ -188,7 +190,7 @@ HttpResponse Api::models() const {
 
 void Api::handle(HttpRequest request, std::shared_ptr<HttpResponder> responder) {
   const Route& route = *find_route(request.path);  // check_head() has seen it
-  auto exchange = std::make_shared<ApiExchange>(std::move(request), std::move(responder), log_, is_cut_);
+  auto exchange = std::make_shared<ApiExchange>(std::move(request), std::move(responder), log_, cut_.get_token());
   if (route.needs_model && context_.model.state() != ServedModel::State::kReady) {
     exchange->record.error = "the model is not loaded";
     return exchange->respond(health());

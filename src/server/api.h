@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -35,9 +36,9 @@ using RequestLog = std::function<void(const RequestRecord& record)>;
 /// A request and its answer, on the way through the API. Logged when it goes away.
 class ApiExchange {
  public:
-  /// `is_cut`: all answers are to end.
+  /// `cut`: all answers are to end.
   ApiExchange(HttpRequest asked, std::shared_ptr<HttpResponder> responder, const RequestLog& log,
-              const std::atomic<bool>& is_cut);
+              const std::stop_token& cut);
   ~ApiExchange();
   ApiExchange(const ApiExchange&) = delete;
   ApiExchange& operator=(const ApiExchange&) = delete;
@@ -49,7 +50,8 @@ class ApiExchange {
   bool write(std::string_view piece) { return responder_->write(piece); }
   void end_stream();
   /// Whether the answer is to be given up: the client is gone, or the server is about to.
-  bool must_stop() const { return is_cut_.load() || responder_->is_gone(); }
+  std::stop_token stop() const { return stop_.get_token(); }
+  bool must_stop() const { return stop_.stop_requested(); }
 
   HttpRequest request;
   RequestRecord record;
@@ -57,7 +59,9 @@ class ApiExchange {
  private:
   const std::shared_ptr<HttpResponder> responder_;
   const RequestLog& log_;
-  const std::atomic<bool>& is_cut_;
+  std::stop_source stop_;
+  const std::stop_callback<std::function<void()>> on_cut_;
+  const std::stop_callback<std::function<void()>> on_gone_;
   bool has_begun_ = false;
 };
 
@@ -92,7 +96,7 @@ class Api : public HttpHandler {
   HttpResponse refusal(const HttpRequest& request, int status, std::string message) override;
 
   /// Has all answers end where they are.
-  void cut_short() { is_cut_.store(true); }
+  void cut_short() { cut_.request_stop(); }
 
  private:
   using Blocking = void (*)(const ApiContext& api, ApiExchange& exchange);
@@ -105,7 +109,7 @@ class Api : public HttpHandler {
 
   const ApiContext context_;
   const RequestLog log_;
-  std::atomic<bool> is_cut_ = false;
+  std::stop_source cut_;
   WorkerThreads workers_;
 };
 

@@ -59,10 +59,8 @@ Expected<Answer> ChatCompletion::answer(int choice) {
     if (request.sampling.seed) ++*request.sampling.seed;
   }
   AnswerCallbacks callbacks;
-  callbacks.on_progress = [&](const Progress&) { return !exchange_.must_stop(); };
-  callbacks.on_text = [&](std::string_view text) {
-    return chat_.is_streamed ? stream_text(choice, text) : !exchange_.must_stop();
-  };
+  callbacks.stop = exchange_.stop();
+  if (chat_.is_streamed) callbacks.on_text = [&](std::string_view text) { return stream_text(choice, text); };
   auto answer = api_.model.answer(request, exchange_.request.arrived_ms, callbacks);
   const Status recorded = answer ? api_.accounting.record(request, answer->receipt)
                                  : api_.accounting.record_failure(api_.model_path, request, answer.status());

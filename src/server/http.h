@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -48,8 +49,9 @@ class HttpResponder {
   virtual bool write(std::string_view piece) = 0;
   virtual void end_stream() = 0;
 
-  /// Whether the client closed the connection, or was dropped.
-  virtual bool is_gone() const = 0;
+  /// Asked for once the client closed the connection, or was dropped.
+  virtual std::stop_token gone() const = 0;
+  bool is_gone() const { return gone().stop_requested(); }
 };
 
 class HttpHandler {

@@ -65,9 +65,9 @@ void BufferedBody::reader::init(const boost::optional<uint64_t>& length, boost::
 // What the handler holds of an answer in progress.
 class HttpConnection::Exchange : public HttpResponder {
  public:
-  Exchange(std::shared_ptr<HttpConnection> connection, std::shared_ptr<std::atomic<bool>> is_gone,
+  Exchange(std::shared_ptr<HttpConnection> connection, std::stop_source gone,
            std::shared_ptr<std::atomic<size_t>> backlog)
-      : connection_(std::move(connection)), is_gone_(std::move(is_gone)), backlog_(std::move(backlog)) {}
+      : connection_(std::move(connection)), gone_(std::move(gone)), backlog_(std::move(backlog)) {}
   // One that nobody answered must not leave the client waiting.
   ~Exchange() override {
     if (is_answered_) return;
@@ -93,7 +93,7 @@ class HttpConnection::Exchange : public HttpResponder {
   bool write(std::string_view piece) override {
     if (is_gone()) return false;
     if (backlog_->fetch_add(piece.size()) + piece.size() > connection_->context_.options.max_backlog_bytes) {
-      is_gone_->store(true);
+      gone_.request_stop();
       is_answered_ = true;
       connection_->post_close(true);
       return false;
@@ -109,19 +109,19 @@ class HttpConnection::Exchange : public HttpResponder {
     post([](HttpConnection& connection) { connection.send_piece({}, true); });
   }
 
-  bool is_gone() const override { return is_gone_->load(); }
+  std::stop_token gone() const override { return gone_.get_token(); }
 
  private:
   template <typename Function>
   void post(Function function) {
     asio::post(connection_->socket_.get_executor(),
-               [connection = connection_, is_gone = is_gone_, function = std::move(function)]() mutable {
-                 if (!is_gone->load()) function(*connection);
+               [connection = connection_, gone = gone_.get_token(), function = std::move(function)]() mutable {
+                 if (!gone.stop_requested()) function(*connection);
                });
   }
 
   const std::shared_ptr<HttpConnection> connection_;
-  const std::shared_ptr<std::atomic<bool>> is_gone_;
+  std::stop_source gone_;
   const std::shared_ptr<std::atomic<size_t>> backlog_;
   bool has_begun_ = false;
   bool is_answered_ = false;
@@ -305,9 +305,9 @@ void HttpConnection::on_request() {
     in_begin_ = in_end_ = 0;
   }
   is_answer_whole_ = false;
-  is_gone_ = std::make_shared<std::atomic<bool>>(false);
+  gone_ = std::stop_source();
   backlog_ = std::make_shared<std::atomic<size_t>>(0);
-  auto exchange = std::make_shared<Exchange>(shared_from_this(), is_gone_, backlog_);
+  auto exchange = std::make_shared<Exchange>(shared_from_this(), gone_, backlog_);
   context_.handler.handle(std::move(request_), std::move(exchange));
 }
 
@@ -399,7 +399,7 @@ void HttpConnection::write() {
 // The next request, which may have been read already, or the end.
 void HttpConnection::finish_answer() {
   is_answer_whole_ = false;
-  is_gone_.reset();
+  gone_ = std::stop_source(std::nostopstate);
   backlog_.reset();
   if (!keeps_alive_) return linger();
   if (context_.is_draining.load()) return close();
@@ -426,7 +426,7 @@ void HttpConnection::linger() {
 void HttpConnection::close() {
   if (phase_ == Phase::kClosed) return;
   phase_ = Phase::kClosed;
-  if (is_gone_) is_gone_->store(true);
+  gone_.request_stop();
   parser_.reset();
   request_ = {};
   read_timer_.cancel();

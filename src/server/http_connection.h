@@ -11,6 +11,7 @@
 #include <condition_variable>
 #include <memory>
 #include <mutex>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <unordered_set>
@@ -134,7 +135,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   double body_began_ms_ = 0;
   size_t num_lingered_bytes_ = 0;
 
-  std::shared_ptr<std::atomic<bool>> is_gone_;  // of the exchange in progress
+  std::stop_source gone_{std::nostopstate};  // of the exchange in progress: its client is gone
   std::shared_ptr<std::atomic<size_t>> backlog_;
   bool keeps_alive_ = false;
   bool is_head_request_ = false;

@@ -20,11 +20,11 @@ class FakeResponder : public HttpResponder {
   void begin_stream(HttpResponse head) override { response_ = std::move(head); }
   bool write(std::string_view piece) override {
     response_.body += piece;
-    if (leaves_after_first_piece) is_gone_.store(true);
-    return !is_gone_.load();
+    if (leaves_after_first_piece) gone_.request_stop();
+    return !is_gone();
   }
   void end_stream() override { has_ended_.count_down(); }
-  bool is_gone() const override { return is_gone_.load(); }
+  std::stop_token gone() const override { return gone_.get_token(); }
 
   const HttpResponse& wait() {
     has_ended_.wait();
@@ -35,7 +35,7 @@ class FakeResponder : public HttpResponder {
 
  private:
   std::latch has_ended_{1};
-  std::atomic<bool> is_gone_ = false;
+  std::stop_source gone_;
   HttpResponse response_;
 };
 

@@ -169,6 +169,7 @@ class OpenAiClient(unittest.TestCase):
         with self.assertRaises(openai.RateLimitError) as caught:
             patient.chat.completions.create(model="saccade-mini", messages=[question(DEMO[0])], extra_body=strict)
         self.assertEqual(caught.exception.code, "budget_exceeded")
+        self.server.logged(caught.exception.request_id)
         refused = [entry for entry in self.server.log() if entry["status"] == 429]
         self.assertEqual(len(refused), 1, "the client must not ask again")
 
