@@ -12,6 +12,9 @@ namespace {
 // Nobody is told to ask again sooner.
 constexpr double kLeastRetryMs = 50;
 
+// What a plan may take over what was offered: others beside it, and predictions that were made anew, move it.
+constexpr double kLeeway = 1.3;
+
 }  // namespace
 
 // How it would all end, with the plans chosen.
@@ -193,9 +196,9 @@ Admission::Room Admission::room_of(At at) const {
     const double spare_ms = other->entrant.deadline_ms - now - room.ahead_ms - behind_ms;
     if (std::isfinite(spare_ms) && spare_ms >= 0) room.allotted_ms = std::min(room.allotted_ms, spare_ms);
   }
-  if (!at->is_committed && std::isfinite(at->entrant.deadline_ms)) {
-    room.allotted_ms = std::min(room.allotted_ms, at->entrant.options[at->choice].work_ms);
-  }
+  // Who gave way for others has no more than it was left.
+  const bool gave_way = !at->is_committed && at->choice + 1 < at->entrant.options.size();
+  if (gave_way) room.allotted_ms = std::min(room.allotted_ms, kLeeway * at->entrant.options[at->choice].work_ms);
   return room;
 }
 

@@ -60,11 +60,9 @@ void BudgetRun::set_time(AnswerTime now) {
 
 std::vector<WorkOption> BudgetRun::options() const {
   const std::lock_guard lock(mutex_);
-  const Planner planner(planning_.costs, planning_.quality);
   const bool is_about_first_token = request_.budget.max_ttft_ms && !request_.budget.max_latency_ms;
   std::vector<WorkOption> all;
-  planner.for_each(request_, [&](const Candidate& candidate) {
-    if (planner.verdict(request_, candidate) != Verdict::kChosen) return;
+  Planner(planning_.costs, planning_.quality).for_each_fitting(request_, [&](const Candidate& candidate) {
     const double end_ms = is_about_first_token ? candidate.ttft_p95_ms : candidate.latency_p95_ms;
     all.push_back({end_ms - request_.facts.elapsed_ms, candidate.loss});
   });

@@ -531,6 +531,14 @@ Verdict Planner::verdict(const PlanRequest& request, const Candidate& candidate)
   return Search(*this, request).verdict(candidate);
 }
 
+void Planner::for_each_fitting(const PlanRequest& request,
+                               const std::function<void(const Candidate&)>& visit) const {
+  const Search search(*this, request);
+  search.for_each([&](const Candidate& candidate) {
+    if (search.verdict(candidate) == Verdict::kChosen) visit(candidate);
+  });
+}
+
 void Planner::for_each(const PlanRequest& request, const std::function<void(const Candidate&)>& visit) const {
   Search(*this, request).for_each(visit);
 }

@@ -162,6 +162,8 @@ class Planner {
   QualityClaim claim_of(const PlanRequest& request, const Candidate& candidate) const;
   /// The rungs of the ladder that keep the budget and may be chosen with the request's options.
   std::vector<Candidate> fitting_rungs(const PlanRequest& request) const;
+  /// Every candidate that keeps the budget.
+  void for_each_fitting(const PlanRequest& request, const std::function<void(const Candidate&)>& visit) const;
   /// Every candidate. For explaining.
   void for_each(const PlanRequest& request, const std::function<void(const Candidate&)>& visit) const;
 
