@@ -52,6 +52,7 @@ struct PictureReceipt {
   int64_t encoded_tokens = 0;   // of these, what came out of the encoder; 0 where it was not run
   int64_t visual_tokens = 0;    // of these, what the decoder was given
   bool is_cached = false;       // all of its tokens came from the conversation's cache: nothing of it was computed
+  bool was_encoded = false;     // by an earlier request: its vectors came from the pictures' cache
 };
 
 /// Multiplications and additions, each counted as one.

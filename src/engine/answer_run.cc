@@ -268,6 +268,7 @@ Expected<PlanRequest> AnswerRun::describe_request() {
   described.facts.cache_bytes = static_cast<double>(engine_.spare_kv_bytes());
   described.facts.context_rows = static_cast<double>(engine_.info.context_length);
   SACCADE_RETURN_IF_ERROR(add_past(engine_, request_, spans_, pictures_, described));
+  add_known_looks(described);
   return described;
 }
 
@@ -374,18 +375,32 @@ Status AnswerRun::read_within_budget(std::vector<PixelBatch>& pixels) {
   return follow_plan();
 }
 
+Status AnswerRun::encode_within_budget(double& num_encoded) {
+  std::vector<PixelBatch> pixels;
+  SACCADE_RETURN_IF_ERROR(read_within_budget(pixels));
+  for (size_t i = 0; i < pictures_.size(); ++i) {
+    const auto encode_it = [&] { return encode(i, pixels[i]); };
+    SACCADE_ASSIGN_OR_RETURN(answer_.receipt.pictures[i].was_encoded,
+                             engine_.encoded_pictures->restore_or_encode(look_, engine_.options.has_exact_pixels,
+                                                                         encode_it, wait_limits(), pictures_[i]));
+    SACCADE_RETURN_IF_ERROR(follow_fates(pictures_[i]));
+    for (const MediaTokens* grid : grids_of(pictures_[i].pieces)) num_encoded += static_cast<double>(grid->places.size());
+    pixels[i] = {};
+  }
+  return {};
+}
+
 // Stage by stage for all pictures, each by the plan that what is known, and the time left, behind the one before allow.
 Status AnswerRun::look_within_budget() {
   SACCADE_RETURN_IF_ERROR(follow_plan());
   if (pictures_.empty()) return plan_decoder();
-  std::vector<PixelBatch> pixels;
-  SACCADE_RETURN_IF_ERROR(read_within_budget(pixels));
   double num_encoded = 0;
-  for (size_t i = 0; i < pictures_.size(); ++i) {
-    SACCADE_RETURN_IF_ERROR(encode(i, pixels[i]));
-    num_encoded += static_cast<double>(answer_.receipt.pictures[i].encoded_tokens);
-    pixels[i] = {};
+  bool is_encoded = false;
+  if (budget_->finds_encoded()) {
+    SACCADE_ASSIGN_OR_RETURN(is_encoded, restore_encoded_pictures(num_encoded));
+    if (!is_encoded) budget_->lost_encoded();
   }
+  if (!is_encoded) SACCADE_RETURN_IF_ERROR(encode_within_budget(num_encoded));
   if (auto changed = budget_->pass_encode(time(), num_encoded)) {
     plan_ = *std::move(changed);
     SACCADE_RETURN_IF_ERROR(follow_plan());
@@ -518,11 +533,85 @@ Status AnswerRun::encode_missing(int64_t first_row) {
 
 Status AnswerRun::encode(size_t picture_idx) {
   Picture& picture = pictures_[picture_idx];
-  SACCADE_ASSIGN_OR_RETURN(const DecodedImage decoded,
-                           decode_picture(engine_.picture_options(), look_.plan, picture, answer_.receipt.stages_ms));
-  SACCADE_ASSIGN_OR_RETURN(const PixelBatch pixels, resize(decoded, picture));
-  SACCADE_RETURN_IF_ERROR(encode(picture_idx, pixels));
+  PictureReceipt& told = answer_.receipt.pictures[picture_idx];
+  const auto look_at_it = [&]() -> Status {
+    SACCADE_ASSIGN_OR_RETURN(const DecodedImage decoded,
+                             decode_picture(engine_.picture_options(), look_.plan, picture, answer_.receipt.stages_ms));
+    SACCADE_ASSIGN_OR_RETURN(const PixelBatch pixels, resize(decoded, picture));
+    return encode(picture_idx, pixels);
+  };
+  SACCADE_ASSIGN_OR_RETURN(told.was_encoded,
+                           engine_.encoded_pictures->restore_or_encode(look_, engine_.options.has_exact_pixels,
+                                                                       look_at_it, wait_limits(), picture));
+  picture.tell_layout(told);
+  if (told.was_encoded) SACCADE_RETURN_IF_ERROR(follow_fates(picture));
   return compress(picture);
+}
+
+// Who encoded the picture may have had no need to know what becomes of its tokens.
+Status AnswerRun::follow_fates(Picture& picture) const {
+  return picture.fates.shown_by.empty() ? begin_fates(engine_.model, look_, picture) : Status();
+}
+
+// While another request encodes the same picture.
+WaitLimits AnswerRun::wait_limits() const {
+  WaitLimits limits = {.stop = callbacks_.stop};
+  if (callbacks_.on_progress) limits.gives_up = [this] { return !callbacks_.on_progress({"encode", 0}); };
+  return limits;
+}
+
+// Of plans that look at all pictures, those by which they all were encoded before.
+void AnswerRun::add_known_looks(PlanRequest& described) {
+  if (pictures_.empty()) return;
+  const LookPlan look = {.plan = plan_of_seen(), .query = {}};
+  for (const double scale : options_of(described.options, Lever::kScale)) {
+    std::vector<EncodedLook> all;
+    for (size_t i = 0; i < pictures_.size(); ++i) {
+      Plan plan = look.plan;
+      if (scale < 1) plan.scale = scale;
+      if (!set_fineness(plan, pictures_[i]).is_ok()) return;
+      std::vector<EncodedLook> its;
+      for (const KnownLook& known :
+           engine_.encoded_pictures->known(look, engine_.options.has_exact_pixels, pictures_[i])) {
+        its.push_back({scale, known.skip, known.encoder_layers, static_cast<double>(known.num_tokens)});
+      }
+      if (i == 0) {
+        all = std::move(its);
+        continue;
+      }
+      std::erase_if(all, [&](EncodedLook& one) {
+        const auto same = std::ranges::find_if(its, [&](const EncodedLook& other) {
+          return other.skip == one.skip && other.encoder_layers == one.encoder_layers;
+        });
+        if (same != its.end()) one.tokens += same->tokens;
+        return same == its.end();
+      });
+    }
+    described.facts.encoded.insert(described.facts.encoded.end(), all.begin(), all.end());
+  }
+}
+
+// False: one of them left the cache since the plan was made.
+Expected<bool> AnswerRun::restore_encoded_pictures(double& num_encoded) {
+  const StageTimer timer(answer_.receipt.stages_ms.media_decode);
+  for (size_t i = 0; i < pictures_.size(); ++i) {
+    SACCADE_ASSIGN_OR_RETURN(const bool is_there, engine_.encoded_pictures->restore(
+                                                      look_, engine_.options.has_exact_pixels, pictures_[i]));
+    if (!is_there) {
+      for (Picture& picture : pictures_) {
+        picture.pieces.clear();
+        forget_look(picture);
+        SACCADE_RETURN_IF_ERROR(set_fineness(plan_, picture));
+      }
+      return false;
+    }
+  }
+  for (size_t i = 0; i < pictures_.size(); ++i) {
+    answer_.receipt.pictures[i].was_encoded = true;
+    SACCADE_RETURN_IF_ERROR(follow_fates(pictures_[i]));
+    for (const MediaTokens* grid : grids_of(pictures_[i].pieces)) num_encoded += static_cast<double>(grid->places.size());
+  }
+  return true;
 }
 
 // The prompt from a row on through the decoder; see Conversation::extend().

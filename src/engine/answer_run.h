@@ -66,11 +66,16 @@ class AnswerRun {
   void commit();
   Status plan_within_budget();
   Status read_within_budget(std::vector<PixelBatch>& pixels);
+  Status encode_within_budget(double& num_encoded);
   Status look_within_budget();
   std::array<double, kSkips.size()> measure_skips(const std::vector<PixelBatch>& pixels);
   Expected<PixelBatch> resize(const DecodedImage& decoded, const Picture& picture);
   Status encode(size_t picture_idx);
   Status encode(size_t picture_idx, const PixelBatch& pixels);
+  Expected<bool> restore_encoded_pictures(double& num_encoded);
+  Status follow_fates(Picture& picture) const;
+  void add_known_looks(PlanRequest& described);
+  WaitLimits wait_limits() const;
   Status compress(Picture& picture);
   Status build();
   Status check_room() const;

@@ -69,6 +69,10 @@ class BudgetRun {
 
   /// Whether the conversation goes on by the plan of its last answer, to which nothing is changed on the way.
   bool goes_on() const { return candidate_.goes_on; }
+  /// Whether the plan is to look at pictures as they were encoded before: PlanFacts::encoded.
+  bool finds_encoded() const { return !goes_on() && request_.encoded_by(candidate_.levers) != nullptr; }
+  /// They are there no more.
+  void lost_encoded() { request_.facts.encoded.clear(); }
   /// Those in force.
   const Levers& levers() const { return candidate_.levers; }
 

@@ -173,11 +173,13 @@ Expected<std::unique_ptr<Engine::Impl>> Engine::Impl::load(const EngineOptions& 
                                                      .kv_blocks = std::move(kv_blocks),
                                                      .picture_texts = PictureTexts(identity, options.picture_texts),
                                                      .admission = Admission({options.max_running, options.max_waiting}),
+                                                     .encoded_pictures = nullptr,
                                                      .conversations = nullptr,
                                                      .steps = nullptr});
   EngineState& engine = *state;
   const Decoder& decoder = *engine.model.decoder;
   engine.conversations = std::make_unique<Conversations>(decoder, engine.kv_blocks, kMaxKeptBytes);
+  SACCADE_ASSIGN_OR_RETURN(engine.encoded_pictures, make_picture_cache(options, identity));
   StepLoop::Hooks hooks;
   hooks.make_room = [&engine] { return engine.conversations->drop_one(); };
   if (options.checks_itself) hooks.on_step = [&engine] { check_blocks(*engine.conversations); };
@@ -218,6 +220,7 @@ Expected<Answer> Engine::Impl::answer(const Request& request, const AnswerCallba
 void Engine::Impl::forget() {
   state_->conversations->clear();
   state_->looked_at.clear();
+  state_->encoded_pictures->forget();
 }
 
 Expected<std::vector<LayerNeed>> Engine::Impl::measure_layers(

@@ -10,6 +10,7 @@
 
 #include "engine/admission.h"
 #include "engine/conversations.h"
+#include "engine/encoded_pictures.h"
 #include "engine/model.h"
 #include "engine/picture_texts.h"
 #include "engine/pictures.h"
@@ -52,6 +53,7 @@ struct EngineState {
   ActiveRequests active = {};
   Admission admission;
   std::atomic<double> typical_work_ms = 0;  // of requests that nothing is predicted for, the mean of the last ones
+  std::unique_ptr<EncodedPictures> encoded_pictures;
   std::unique_ptr<Conversations> conversations;
   std::unique_ptr<StepLoop> steps;
 

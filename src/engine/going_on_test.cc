@@ -17,6 +17,15 @@ using ::testing::HasSubstr;
 
 class GoingOnTest : public testing::FamilyTest {
  protected:
+  /// Without encoded pictures that other plans could take: conversations alone are what these tests are about.
+  std::unique_ptr<Engine> load() const {
+    EngineOptions options = engine_options();
+    options.picture_cache_bytes = 0;
+    auto engine = Engine::load(options);
+    EXPECT_TRUE(engine) << engine.status().message();
+    return *std::move(engine);
+  }
+
   // A floor that the full plan alone keeps, and all the time there is.
   static Request in_full(Request request) {
     request.budget.max_latency_ms = 1e6;

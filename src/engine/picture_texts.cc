@@ -1,12 +1,8 @@
 #include "engine/picture_texts.h"
 
-#include <openssl/evp.h>
-
 #include <algorithm>
-#include <array>
 #include <utility>
 
-#include "base/format.h"
 
 namespace saccade {
 namespace {
@@ -16,13 +12,8 @@ constexpr const char* kTranscriptionQuestion = "Write down all text of the pictu
 constexpr int64_t kCaptionTokens = 48;
 constexpr int64_t kTranscriptionTokens = 192;
 
-std::string sha256(std::span<const std::byte> bytes) {
-  std::array<unsigned char, EVP_MAX_MD_SIZE> digest = {};
-  unsigned int size = 0;
-  EVP_Digest(bytes.data(), bytes.size(), digest.data(), &size, EVP_sha256(), nullptr);
-  std::string text;
-  for (unsigned int i = 0; i < size; ++i) text += format("%02x", digest[i]);
-  return text;
+std::string digest_of(const Picture& picture) {
+  return CacheKey{picture.content}.to_hex();
 }
 
 Request ask(const ContentPart& picture, const char* question, int64_t max_tokens) {
@@ -38,7 +29,7 @@ Request ask(const ContentPart& picture, const char* question, int64_t max_tokens
 
 Expected<std::optional<PictureText>> PictureTexts::find(const Picture& picture) {
   if (!may_hold()) return std::optional<PictureText>();
-  const std::string digest = sha256(picture.media.bytes());
+  const std::string digest = digest_of(picture);
   const std::lock_guard lock(mutex_);
   if (const auto kept = kept_.find(digest); kept != kept_.end()) return std::optional(kept->second);
   if (store_ == nullptr) return std::optional<PictureText>();
@@ -53,7 +44,7 @@ bool PictureTexts::may_hold() const {
 }
 
 Status PictureTexts::put(const Picture& picture, PictureText text) {
-  const std::string digest = sha256(picture.media.bytes());
+  const std::string digest = digest_of(picture);
   const std::lock_guard lock(mutex_);
   if (store_ != nullptr) SACCADE_RETURN_IF_ERROR(store_->put(model_, digest, text));
   kept_[digest] = std::move(text);

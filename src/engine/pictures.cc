@@ -76,7 +76,11 @@ Expected<Picture> open_picture(const ContentPart& part, const Model& model, cons
   const Detail detail = part.detail.value_or(plan.detail);
   set_size({header->width, header->height}, detail, model, picture);
   const std::span<const std::byte> bytes = picture.media.bytes();
-  picture.media_digest = XXH3_64bits_withSeed(bytes.data(), bytes.size(), static_cast<uint64_t>(detail));
+  // Rows that were computed for one request are taken over by another's: of SHA-256, so that nobody can make a picture
+  // that passes for somebody else's.
+  picture.content = sha256_of(bytes);
+  picture.media_digest =
+      XXH3_64bits_withSeed(picture.content.data(), picture.content.size(), static_cast<uint64_t>(detail));
   SACCADE_RETURN_IF_ERROR(set_fineness(plan, picture));
   return picture;
 }
@@ -203,14 +207,6 @@ EncodePlan make_encode_plan(const Model& model, const LookPlan& look, const Pixe
   }
   if (look.strategy != nullptr) add_needs(*look.strategy, encode);
   return encode;
-}
-
-// Before anything is left out.
-Status begin_fates(const Model& model, const LookPlan& look, Picture& picture) {
-  if (look.keeps_layout()) return {};
-  SACCADE_ASSIGN_OR_RETURN(const int64_t num_tokens, count_laid_out(model, picture));
-  picture.fates = all_left(num_tokens);
-  return {};
 }
 
 // What was cut off around a picture.
@@ -397,6 +393,13 @@ Expected<EncodePlan> plan_encoding(const Model& model, const LookPlan& look, con
   const StageTimer timer(stages.compress);
   SACCADE_RETURN_IF_ERROR(begin_fates(model, look, picture));
   return make_encode_plan(model, look, pixels, pool, picture);
+}
+
+Status begin_fates(const Model& model, const LookPlan& look, Picture& picture) {
+  if (look.keeps_layout()) return {};
+  SACCADE_ASSIGN_OR_RETURN(const int64_t num_tokens, count_laid_out(model, picture));
+  picture.fates = all_left(num_tokens);
+  return {};
 }
 
 double measure_skip(const Model& model, const PixelBatch& pixels, ThreadPool& pool, const Picture& picture, int levels,

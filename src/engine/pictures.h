@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "cache/cache_key.h"
 #include "compression/strategy.h"
 #include "encoder/vision_encoder.h"
 #include "engine/looks.h"
@@ -35,7 +36,8 @@ struct Fineness {
 struct Picture {
   MediaBytes media;
   ImageSize original;          // the file's
-  uint64_t media_digest = 0;   // of the file's bytes, and its detail
+  Sha256 content = {};         // of the file's bytes
+  uint64_t media_digest = 0;   // of these, and its detail
   bool decodes_small = false;  // at barely the size that it is resized to
   PictureFacts facts;          // of what is left where margins are cut off
   Fineness fineness = {};
@@ -115,6 +117,9 @@ Expected<PixelBatch> read_pixels(const PictureOptions& options, const Plan& plan
 /// Which of the picture's tokens are looked at and which layers run. Errors: those of VisionEncoder::layout().
 Expected<EncodePlan> plan_encoding(const Model& model, const LookPlan& look, const PixelBatch& pixels, ThreadPool& pool,
                                    Picture& picture, StageTimes& stages);
+
+/// Before anything is left out: for plans that may. Errors: those of VisionEncoder::layout().
+Status begin_fates(const Model& model, const LookPlan& look, Picture& picture);
 
 /// Of the picture's tokens, the share that a plan with this skip_equal and margin would look at.
 double measure_skip(const Model& model, const PixelBatch& pixels, ThreadPool& pool, const Picture& picture, int levels,

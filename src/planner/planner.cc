@@ -56,8 +56,19 @@ PlanFacts PlanRequest::facts_going_on() const {
   known.past = going_on->past;
   known.looks = going_on->looks;
   known.file_pixels = going_on->file_pixels;
+  known.encoded.clear();
   known.instead.clear();
   return known;
+}
+
+const EncodedLook* PlanRequest::encoded_by(const Levers& levers) const {
+  if (facts.passed != Checkpoint::kStart || levers[Lever::kPictures] != 0) return nullptr;
+  for (const EncodedLook& look : facts.encoded) {
+    const bool is_it = look.scale == levers[Lever::kScale] && look.skip == levers[Lever::kSkip] &&
+                       std::abs(look.encoder_layers - levers[Lever::kEncoderLayers]) < 1e-6;
+    if (is_it) return &look;
+  }
+  return nullptr;
 }
 
 std::string size_text(const PlanFacts& facts, const Candidate& candidate) {
@@ -162,11 +173,12 @@ const LookChoice& Planner::Search::look_of(const Levers& levers) const {
 
 double Planner::Search::tokens_seen(const LookChoice& look, const Levers& levers) const {
   if (has_passed(facts_, Checkpoint::kEncode) && facts_.visual_tokens >= 0) return facts_.visual_tokens;
+  if (const EncodedLook* encoded = request_.encoded_by(levers)) return encoded->tokens;
   return look.tokens * facts_.share_seen[static_cast<size_t>(levers[Lever::kSkip])];
 }
 
 double Planner::Search::media_ms(const LookChoice& look, const Levers& levers) const {
-  if (look.tokens <= 0 || has_passed(facts_, Checkpoint::kEncode)) return 0;
+  if (look.tokens <= 0 || has_passed(facts_, Checkpoint::kEncode) || request_.encoded_by(levers) != nullptr) return 0;
   if (has_passed(facts_, Checkpoint::kMedia)) {
     if (look.scale == facts_.resized_scale) return 0;
     return costs_.corrected_ms(CostStage::kMedia, costs_.resize_ms(view_of(levers).file_pixels, look.resized_pixels));
@@ -176,6 +188,7 @@ double Planner::Search::media_ms(const LookChoice& look, const Levers& levers) c
 
 double Planner::Search::encode_ms(const LookChoice& look, const Levers& levers) const {
   if (has_passed(facts_, Checkpoint::kEncode) || look.tokens <= 0) return 0;
+  if (request_.encoded_by(levers) != nullptr) return 0;
   const double share = facts_.share_seen[static_cast<size_t>(levers[Lever::kSkip])];
   const double layers = running_layers(levers[Lever::kEncoderLayers], costs_.shape().tower->num_layers);
   return costs_.corrected_ms(CostStage::kEncode,

@@ -46,11 +46,20 @@ struct PictureChoice {
   double text_rows = 0;
 };
 
+/// A way to look at all of the request's pictures by which they were encoded before: their vectors are there.
+struct EncodedLook {
+  double scale = 1;
+  double skip = 0;
+  double encoder_layers = 1;
+  double tokens = 0;
+};
+
 /// What is known when a plan is made.
 struct PlanFacts {
   std::vector<LookChoice> looks;  // one for each option of Lever::kScale; empty where there is no picture
   double file_pixels = 0;
   std::array<double, kSkips.size()> share_seen = {1, 1, 1, 1};  // of patches, by kSkips
+  std::vector<EncodedLook> encoded;                             // before anything is decoded
   double text_rows = 0;                                         // of the whole prompt
   PastRows past;                // of these and of visual ones, what is taken over from the conversation
   bool freezes_visual = false;  // Lever::kLayers is about visual rows alone
@@ -102,6 +111,9 @@ struct PlanRequest {
   Price price;
   Plan own;              // what the request's plan says itself, and the detail of its pictures where that is not kHigh
   std::string strategy;  // that chooses the tokens which are kept
+
+  /// Of `facts.encoded`, what the levers go by; null: none.
+  const EncodedLook* encoded_by(const Levers& levers) const;
 
   /// Those of `going_on`, which must be there.
   PlanFacts facts_going_on() const;
