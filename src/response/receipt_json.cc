@@ -66,7 +66,8 @@ nlohmann::ordered_json receipt_json(const Receipt& receipt) {
                         {"laid_out_tokens", picture.laid_out_tokens},
                         {"encoded_tokens", picture.encoded_tokens},
                         {"visual_tokens", picture.visual_tokens},
-                        {"cached", picture.is_cached}});
+                        {"cached", picture.is_cached},
+                        {"encoded_before", picture.was_encoded}});
   }
   Json json = {
       {"request_id", receipt.request_id},
