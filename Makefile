@@ -6,7 +6,7 @@ PYTHON ?= python3
 FILTER ?= .
 
 # Folders whose tests feed damaged files to the parsers or do arithmetic on raw memory, and those with threads.
-ASAN_FOLDERS := base platform tensor weights text request planner media kernels decoder encoder compression response ledger cache engine cli parity
+ASAN_FOLDERS := base platform tensor weights text constraint request planner media kernels decoder encoder compression response ledger cache engine cli parity
 TSAN_FOLDERS := platform kernels decoder encoder compression ledger cache engine
 
 # What an instruction set makes different. The preset `aarch64` builds more (src/CMakeLists.txt), in some minutes.
