@@ -116,7 +116,7 @@ class Automaton {
   StateId start_ = kDead;
 };
 
-/// Where one text is in a grammar. Thread safety: none; one thread may have many.
+/// Where one text is in a grammar. Copies share what they found out: thread safety is none for all of them together.
 class ConstraintState {
  public:
   explicit ConstraintState(std::shared_ptr<const Grammar> grammar)

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <limits>
 #include <vector>
 
@@ -114,12 +115,14 @@ bool TokenConstraint::mask(std::span<float> logits) {
   for (size_t i = 0; i * 64 < logits.size(); ++i) {
     const uint64_t word = i < words.size() ? words[i] : 0;
     const std::span<float> part = logits.subspan(i * 64, std::min<size_t>(64, logits.size() - i * 64));
-    if (word == ~uint64_t{0}) continue;
     if (word == 0) {
       std::ranges::fill(part, kNever);
       continue;
     }
-    for (size_t bit = 0; bit < part.size(); ++bit) part[bit] = (word >> bit & 1) != 0 ? part[bit] : kNever;
+    for (uint64_t masked = ~word; masked != 0; masked &= masked - 1) {
+      const auto bit = static_cast<size_t>(std::countr_zero(masked));
+      if (bit < part.size()) part[bit] = kNever;
+    }
   }
   return true;
 }

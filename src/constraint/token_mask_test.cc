@@ -81,6 +81,35 @@ TEST(TokenMaskTest, EqualsTryingEveryToken) {
   }
 }
 
+// Each of these tokens leads to a state of its own, of many ways: not all are tried, but those that are found may come,
+// and bytes are found always.
+TEST(TokenMaskTest, PatternsThatTakeTooMuchWorkLoseLongTokensAlone) {
+  std::mt19937 random(8);
+  std::vector<std::string> pieces = ListTokenizer::bytes();
+  for (int i = 0; i < 20'000; ++i) {
+    std::string piece;
+    for (int k = 0; k < 14; ++k) piece += random() % 2 == 0 ? 'a' : 'b';
+    pieces.push_back(std::move(piece));
+  }
+  const ListTokenizer tokenizer(pieces);
+  const std::string schema =
+      R"({"type":"string","pattern":"^([ab]*a[ab]{40}|[ab]*b[ab]{39}|([ab]{1,60}a)*)[ab]{500}$"})";
+  TokenConstraint constraint(masks_of(schema, tokenizer));
+  auto compiled = compile_json_schema(schema);
+  ConstraintState state(std::make_shared<const Grammar>(*std::move(compiled)));
+  ASSERT_TRUE(constraint.push(2 + '"'));
+  state.advance('"');
+  for (int i = 0; i < 10; ++i) {
+    const std::vector<TokenId> tokens = allowed(constraint, tokenizer);
+    ASSERT_GE(tokens.size(), 2U);
+    EXPECT_EQ(tokens[0], 2 + 'a');
+    EXPECT_EQ(tokens[1], 2 + 'b');
+    const TokenId token = tokens[random() % tokens.size()];
+    ASSERT_TRUE(constraint.push(token));
+    for (const char c : tokenizer.piece(token)) ASSERT_TRUE(state.advance(static_cast<uint8_t>(c)));
+  }
+}
+
 TEST(TokenMaskTest, RefusesTokensThatMayNotCome) {
   const ListTokenizer tokenizer({"{", "}", "[", "{}", "x"});
   TokenConstraint constraint(masks_of(R"({"type":"object"})", tokenizer));

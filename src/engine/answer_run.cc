@@ -658,6 +658,7 @@ Status AnswerRun::generate(Tensor logits) {
                            .urgency = urgency,
                            .max_tokens = max_tokens,
                            .has_time = {},
+                           .constraint = constraint_ ? &*constraint_ : nullptr,
                            .answer = answer_};
   if (budget_) {
     start.has_time = [this](int64_t num_drawn) { return budget_->has_time_for_token(time(), num_drawn); };
@@ -709,6 +710,10 @@ Status AnswerRun::run_stages() {
 
 Expected<Answer> AnswerRun::run() {
   SACCADE_RETURN_IF_ERROR(validate_request(request_));
+  {
+    const StageTimer timer(answer_.receipt.stages_ms.prompt);
+    SACCADE_ASSIGN_OR_RETURN(constraint_, engine_.constraints->make(request_.format));
+  }
   answer_.receipt.seed = request_.sampling.seed ? *request_.sampling.seed : std::random_device{}();
   Status status = lay_out();
   if (status.is_ok()) status = run_stages();

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "constraint/token_mask.h"
 #include "engine/budget_run.h"
 #include "engine/conversations.h"
 #include "engine/decoding.h"
@@ -109,6 +110,7 @@ class AnswerRun {
   std::vector<std::string> texts_;
   std::vector<PictureReceipt> unseen_;  // of pictures that are not looked at
   std::optional<BudgetRun> budget_;
+  std::optional<TokenConstraint> constraint_;  // of requests that want a format
   Answer answer_;
   std::vector<PromptSpan> spans_;
   LookPlan look_;

@@ -173,6 +173,7 @@ Expected<std::unique_ptr<Engine::Impl>> Engine::Impl::load(const EngineOptions& 
   EngineState& engine = *state;
   const Decoder& decoder = *engine.model.decoder;
   engine.conversations = std::make_unique<Conversations>(decoder, engine.kv_blocks, kMaxKeptBytes);
+  engine.constraints = std::make_unique<Constraints>(*engine.model.tokenizer);
   StepLoop::Hooks hooks;
   hooks.make_room = [&engine] { return engine.conversations->drop_one(); };
   if (options.checks_itself) hooks.on_step = [&engine] { check_blocks(*engine.conversations); };

@@ -8,6 +8,7 @@
 #include <optional>
 #include <unordered_map>
 
+#include "constraint/constraints.h"
 #include "engine/admission.h"
 #include "engine/conversations.h"
 #include "engine/model.h"
@@ -54,6 +55,7 @@ struct EngineState {
   std::atomic<double> typical_work_ms = 0;  // of requests that nothing is predicted for, the mean of the last ones
   std::unique_ptr<Conversations> conversations;
   std::unique_ptr<StepLoop> steps;
+  std::unique_ptr<Constraints> constraints = {};
 
   std::mutex planning_mutex = {};
   std::optional<Planning> planning = {};  // of engines that were asked with a budget; guarded by planning_mutex
