@@ -204,7 +204,7 @@ StateId Automaton::adopt(const Automaton& other, StateId state) {
     for (uint32_t frame = way.frame; frame != 0; frame = other.frames_[frame].parent) needed.push_back(frame);
   }
   std::ranges::sort(needed);  // a parent is older than what is on top of it
-  needed.erase(std::ranges::unique(needed).begin(), needed.end());
+  needed.erase(std::unique(needed.begin(), needed.end()), needed.end());
   std::unordered_map<uint32_t, uint32_t> ours = {{0, 0}};
   for (const uint32_t id : needed) {
     Frame frame = other.frames_[id];

@@ -69,7 +69,7 @@ class Automaton {
   struct Way {
     NodeId node = 0;
     uint32_t frame = 0;
-    auto operator<=>(const Way&) const = default;
+    auto operator<=>(const Way&) const = default;  // NOLINT(modernize-use-nullptr): a false alarm
   };
   struct State {
     std::vector<Way> ways;  // sorted

@@ -56,7 +56,7 @@ NodeId GrammarBuilder::any_of(std::vector<NodeId> starts) {
 
 NodeId GrammarBuilder::one_of(std::vector<std::pair<std::string_view, NodeId>> texts) {
   std::ranges::sort(texts);
-  texts.erase(std::ranges::unique(texts).begin(), texts.end());
+  texts.erase(std::unique(texts.begin(), texts.end()), texts.end());
   return one_of_sorted(texts, 0);
 }
 

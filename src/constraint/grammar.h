@@ -21,7 +21,7 @@ struct ByteEdge {
   uint8_t low = 0;
   uint8_t high = 0;
   NodeId next = 0;
-  auto operator<=>(const ByteEdge&) const = default;
+  auto operator<=>(const ByteEdge&) const = default;  // NOLINT(modernize-use-nullptr): a false alarm
 };
 
 /// A nondeterministic pushdown automaton: what it has read says nothing about which of several ways it took. Every node

@@ -16,7 +16,7 @@ namespace saccade {
 struct CodePointRange {
   char32_t low = 0;
   char32_t high = 0;
-  auto operator<=>(const CodePointRange&) const = default;
+  auto operator<=>(const CodePointRange&) const = default;  // NOLINT(modernize-use-nullptr): a false alarm
 };
 
 inline constexpr char32_t kMaxCodePoint = 0x10FFFF;
