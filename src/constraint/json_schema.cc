@@ -566,8 +566,8 @@ Grammar json_object_grammar() {
   GrammarBuilder builder;
   JsonText text(builder);
   const NodeId start = text.object(builder.end());
-  auto grammar =
-      std::move(builder).build(builder.any_of({start, builder.bytes({{' ', ' ', start}, {'\n', '\n', start}})}));
+  const NodeId begin = builder.any_of({start, builder.bytes({{' ', ' ', start}, {'\n', '\n', start}})});
+  auto grammar = std::move(builder).build(begin);
   return *std::move(grammar);  // it is always the same
 }
 
