@@ -6,8 +6,8 @@ PYTHON ?= python3
 FILTER ?= .
 
 # Folders whose tests feed damaged files to the parsers or do arithmetic on raw memory, and those with threads.
-ASAN_FOLDERS := base platform scheduling tensor weights text request planner media kernels decoder encoder compression response ledger cache engine server cli parity
-TSAN_FOLDERS := platform scheduling kernels decoder encoder compression ledger cache engine server
+ASAN_FOLDERS := base platform scheduling tensor weights text constraint request planner media kernels decoder encoder compression response ledger cache engine server cli parity
+TSAN_FOLDERS := platform scheduling kernels decoder encoder compression ledger cache constraint engine server
 
 # What an instruction set makes different. The preset `aarch64` builds more (src/CMakeLists.txt), in some minutes.
 AARCH64_FOLDERS := base platform tensor kernels
@@ -91,13 +91,14 @@ calibrate: configure  ## Measure what plans cost the small model in quality, and
 	  -t 1 --workers $(JOBS) --work build/calibrate
 
 .PHONY: bench
-bench: packages  ## Measure the kernels beside oneDNN, the machine's limits, compression and the cache (FILTER=regex chooses)
+bench: packages  ## Measure the kernels beside oneDNN, the machine's limits, compression, the cache and constrained answers (FILTER=regex chooses)
 	@tools/install_packages.sh tools/packages_bench.txt
 	@cmake --preset release >/dev/null
-	cmake --build --preset release -j $(JOBS) --target kernels_bench compression_bench cache_bench
+	cmake --build --preset release -j $(JOBS) --target kernels_bench compression_bench cache_bench constraint_bench
 	$(RELEASE)/bin/kernels_bench --benchmark_filter='$(FILTER)'
 	$(RELEASE)/bin/compression_bench --benchmark_filter='$(FILTER)'
 	$(RELEASE)/bin/cache_bench --benchmark_filter='$(FILTER)'
+	$(RELEASE)/bin/constraint_bench --benchmark_filter='$(FILTER)'
 
 .PHONY: format
 format:  ## Format the C++ sources

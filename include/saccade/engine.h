@@ -43,12 +43,13 @@ struct EngineOptions {
   // speed is kept in it when the engine is destroyed. Empty, or no file: plans begin with a guess.
   std::string profile_path;
   // Pictures that were encoded are kept for the next time: so many bytes of them in memory and, where a folder or a
-  // Redis server (redis://HOST:PORT/DB) is named, there too, for after a restart and for other machines. 0: none at all.
+  // Redis server (redis://HOST:PORT/DB) is named, there too, for after a restart and for other machines. 0: none at
+  // all.
   uint64_t picture_cache_bytes = 256ull << 20;
   std::string picture_cache_path;
   uint64_t picture_cache_disk_bytes = 4ull << 30;
   std::string picture_cache_redis;
-  double picture_cache_ttl_s = 0;  // after which they are forgotten; 0: never
+  double picture_cache_ttl_s = 0;                             // after which they are forgotten; 0: never
   std::function<void(const std::string& message)> on_notice;  // what an operator should know; any thread; may be empty
 
   // By which questions are told apart (planner/task_class.h), in place of the built-in rules: lines of "class: word,

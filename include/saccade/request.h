@@ -37,12 +37,22 @@ struct Sampling {
   std::optional<uint64_t> seed;  // absent: a fresh one, told in the receipt
 };
 
+/// What the answer's text has to be. An answer that is cut (finish_reason "length", a stop string, a callback) is the
+/// beginning of such a text.
+struct ResponseFormat {
+  enum class Kind : uint8_t { kText, kJsonObject, kJsonSchema };
+  Kind kind = Kind::kText;
+  std::string schema;      // kJsonSchema: JSON text; docs/decisions/answers_that_keep_a_schema.md lists its keywords
+  bool is_strict = false;  // kJsonSchema: where additionalProperties is absent it is false, not true
+};
+
 struct Request {
   std::string id;       // Receipt::request_id; empty: the engine draws one
   std::string account;  // accounts that ask at the same time have equal shares of the engine's time
   int priority = 0;     // those of a higher one go first
   std::vector<Message> messages;
   Sampling sampling;
+  ResponseFormat format;
   Plan plan;  // what is set of it stays; a budget decides about the rest
   Budget budget;
   int64_t max_tokens = 512;       // of the answer

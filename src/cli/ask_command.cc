@@ -4,6 +4,7 @@
 #include <iterator>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "cli/accounting_options.h"
 #include "cli/ask_turn.h"
@@ -16,10 +17,13 @@
 #include "cli/printable_text.h"
 #include "cli/show_kept.h"
 #include "cli/terminal.h"
+#include "platform/whole_file.h"
 #include "saccade/engine.h"
 
 namespace saccade {
 namespace {
+
+constexpr uint64_t kMaxSchemaFileBytes = 1 << 20;
 
 int ask_one(Engine& engine, const Accounting& accounting, AskOptions& options) {
   options.request.messages.push_back(user_message(options.images, options.prompt));
@@ -44,8 +48,23 @@ Status take_texts(AskOptions& options) {
   return {};
 }
 
+// Of a schema's file, or any object.
+Status take_format(AskOptions& options) {
+  ResponseFormat& format = options.request.format;
+  if (options.wants_object) format.kind = ResponseFormat::Kind::kJsonObject;
+  if (options.schema_path.empty()) return {};
+  SACCADE_ASSIGN_OR_RETURN(const std::vector<std::byte> bytes,
+                           read_whole_file(options.schema_path, kMaxSchemaFileBytes));
+  format.kind = ResponseFormat::Kind::kJsonSchema;
+  format.is_strict = true;
+  format.schema.assign(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  if (bytes.empty()) return invalid_argument(options.schema_path + " is empty; it must hold a JSON schema");
+  return {};
+}
+
 Status check_options(AskOptions& options) {
   SACCADE_RETURN_IF_ERROR(take_texts(options));
+  SACCADE_RETURN_IF_ERROR(take_format(options));
   if (options.shown_path.empty()) return {};
   if (options.images.empty() && !options.is_interactive) {
     return invalid_argument("--show-kept shows what was kept of a picture; give one with --image");
@@ -90,6 +109,14 @@ void add_ask_command(CLI::App& app, int& exit_code) {
   command->add_flag("-q,--quiet", options->is_quiet, "No receipt on stderr");
   command->add_flag("-i,--interactive", options->is_interactive, "A conversation: read questions line by line");
   add_sampling_options(*command, options->request);
+  CLI::Option* const object = command->add_flag("--json-object", options->wants_object,
+                                                "The answer is a JSON object, whatever the model would rather say");
+  command
+      ->add_option("--json-schema", options->schema_path,
+                   "The answer is JSON that satisfies this JSON schema; properties that it does not name are left out "
+                   "unless it has additionalProperties")
+      ->option_text("FILE")
+      ->excludes(object);
   add_budget_options(*command, options->request.budget);
   add_accounting_options(*command, options->accounting);
   add_shadow_option(*command, options->accounting);
@@ -110,6 +137,7 @@ void add_ask_command(CLI::App& app, int& exit_code) {
       "  saccade ask model.gguf --image page.png --skip-equal 0 --keep 144 --strategy divprune \"What is the total?\"\n"
       "  saccade ask model.gguf --image page.png --keep 100 --strategy tome --show-kept kept.png \"What is the "
       "total?\"\n"
+      "  saccade ask model.gguf --image receipt.png --json-schema receipt.schema.json \"Read the receipt.\"\n"
       "  saccade ask model.gguf -i");
   command->callback([options, &exit_code] { exit_code = run_ask(*options); });
 }

@@ -15,8 +15,10 @@ struct AskOptions {
   std::vector<std::string> images;
   std::string system;
   std::string prompt;
-  std::string texts_path;  // of pictures' texts; empty: none are kept
-  std::string shown_path;  // where pictures of what was kept go; empty: none are wanted
+  std::string texts_path;     // of pictures' texts; empty: none are kept
+  std::string schema_path;    // a JSON schema that answers satisfy; empty: none
+  bool wants_object = false;  // answers are JSON objects
+  std::string shown_path;     // where pictures of what was kept go; empty: none are wanted
   bool is_json = false;
   bool is_quiet = false;
   bool is_interactive = false;

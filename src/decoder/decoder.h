@@ -50,9 +50,9 @@ class Decoder {
   void embed(int32_t token, std::span<float> row) const;
 
   /// Runs the rows through the layers of their sequences' plans. Sequences of different plans go together, and get what
-  /// they would get alone. Returns logits [num_logit_rows, vocab_size], or, without any, the rows as they leave the last
-  /// layer, normed [num_tokens, model_dim].
-  /// Errors: kResourceExhausted (KV cache), kCancelled. On an error the caches hold what they held before.
+  /// they would get alone. Returns logits [num_logit_rows, vocab_size], or, without any, the rows as they leave the
+  /// last layer, normed [num_tokens, model_dim]. Errors: kResourceExhausted (KV cache), kCancelled. On an error the
+  /// caches hold what they held before.
   Expected<Tensor> forward(ThreadPool& pool, const ForwardArgs& args) const;
 
   /// Multiply-adds of a forward of `num_tokens` rows of one sequence behind `num_past`, with one row of logits.

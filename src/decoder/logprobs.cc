@@ -11,7 +11,9 @@ std::vector<LogProb> log_probs(std::span<const float> logits, int32_t token, int
   double total = 0;
   for (const float logit : logits) total += std::exp(static_cast<double>(logit) - largest);
   const double log_total = largest + std::log(total);
-  const auto of = [&](int32_t id) { return LogProb{id, static_cast<double>(logits[static_cast<size_t>(id)]) - log_total}; };
+  const auto of = [&](int32_t id) {
+    return LogProb{id, static_cast<double>(logits[static_cast<size_t>(id)]) - log_total};
+  };
   std::vector<LogProb> result = {of(token)};
   std::vector<int32_t> order(logits.size());
   std::iota(order.begin(), order.end(), 0);

@@ -12,8 +12,8 @@ struct LogProb {
   double logprob = 0;  // natural logarithm
 };
 
-/// Of `token` first, then of the `num_likeliest` likeliest, most likely first, of logits [vocab_size] as they came out of
-/// the model: before any penalty or temperature.
+/// Of `token` first, then of the `num_likeliest` likeliest, most likely first, of logits [vocab_size] as they came out
+/// of the model: before any penalty or temperature.
 std::vector<LogProb> log_probs(std::span<const float> logits, int32_t token, int num_likeliest);
 
 }  // namespace saccade

@@ -84,8 +84,13 @@ class Plans : public ::testing::Test {
         const auto position = static_cast<int32_t>(step.kv->num_rows() + static_cast<int64_t>(i));
         positions.push_back({position, position, position});
       }
-      sequences.push_back(
-          {step.kv, static_cast<int64_t>(step.tokens.size()), step.plan, step.is_visual, {}, step.trace, step.is_answer});
+      sequences.push_back({step.kv,
+                           static_cast<int64_t>(step.tokens.size()),
+                           step.plan,
+                           step.is_visual,
+                           {},
+                           step.trace,
+                           step.is_answer});
     }
     ForwardArgs args;
     args.rows = &rows;

@@ -26,9 +26,8 @@ struct Admission::Outlook {
 };
 
 std::list<Admission::Entry>::iterator Admission::insert(Entrant entrant) {
-  const auto behind = std::ranges::find_if(entries_, [&](const Entry& other) {
-    return entrant.urgency.is_before(other.entrant.urgency);
-  });
+  const auto behind = std::ranges::find_if(
+      entries_, [&](const Entry& other) { return entrant.urgency.is_before(other.entrant.urgency); });
   Entry entry = {.entrant = std::move(entrant), .refused = {}};
   entry.choice = entry.entrant.options.size() - 1;
   return entries_.insert(behind, std::move(entry));
@@ -55,11 +54,12 @@ Status Admission::refusal(const Entry& entry, const Outlook& outlook) const {
   const auto at = std::ranges::find_if(entries_, [&](const Entry& other) { return &other == &entry; });
   const double end_ms = outlook.least_end_ms[static_cast<size_t>(std::distance(entries_.begin(), at))];
   const double left_ms = entry.entrant.deadline_ms - now_ms();
-  return overloaded(format("other requests leave no room for it: %lld are being answered and %lld wait; by the cheapest "
-                           "plan that its budget allows it would be answered in %.0f ms, and %.0f ms are left",
-                           static_cast<long long>(num_running_),
-                           static_cast<long long>(std::ssize(entries_) - num_running_ - 1), end_ms, left_ms),
-                    std::max(kLeastRetryMs, end_ms - left_ms));
+  return overloaded(
+      format("other requests leave no room for it: %lld are being answered and %lld wait; by the cheapest "
+             "plan that its budget allows it would be answered in %.0f ms, and %.0f ms are left",
+             static_cast<long long>(num_running_), static_cast<long long>(std::ssize(entries_) - num_running_ - 1),
+             end_ms, left_ms),
+      std::max(kLeastRetryMs, end_ms - left_ms));
 }
 
 double Admission::work_of_account(const std::string& account) const {
@@ -79,8 +79,10 @@ Admission::Entry* Admission::least_entitled(const Entry& newcomer) {
     if (&entry == &newcomer || entry.is_running || !entry.refused.is_ok()) continue;
     const int priority = entry.entrant.urgency.priority;
     if (priority > newcomer.entrant.urgency.priority) continue;
-    if (priority < newcomer.entrant.urgency.priority) return &*std::prev(std::ranges::find_if_not(
-        entries_.rbegin(), entries_.rend(), [](const Entry& last) { return last.is_running || !last.refused.is_ok(); }).base());
+    if (priority < newcomer.entrant.urgency.priority)
+      return &*std::prev(std::ranges::find_if_not(entries_.rbegin(), entries_.rend(), [](const Entry& last) {
+                           return last.is_running || !last.refused.is_ok();
+                         }).base());
     const double work_ms = work_of_account(entry.entrant.account);
     if (entry.entrant.account == newcomer.entrant.account || work_ms < most_ms) continue;
     worst = &entry;
@@ -158,9 +160,8 @@ Expected<Admission::Place> Admission::enter(Entrant entrant, const std::stop_tok
     return status;
   }
   has_changed_.notify_all();
-  const bool has_begun = has_changed_.wait(lock, stop, [&] {
-    return !at->refused.is_ok() || (num_running_ < limits_.max_running && next() == &*at);
-  });
+  const bool has_begun = has_changed_.wait(
+      lock, stop, [&] { return !at->refused.is_ok() || (num_running_ < limits_.max_running && next() == &*at); });
   if (!has_begun || !at->refused.is_ok()) {
     const Status refused = has_begun ? at->refused : cancelled("the request was given up while it waited");
     entries_.erase(at);

@@ -19,9 +19,8 @@ namespace saccade {
 
 /// Knows of all requests that are waited for how much work each has left, and the plans that those may still choose
 /// from that have not begun. A request that can't be in time beside them, even if all do with the least their floors
-/// allow, is refused at once; before that, those give way that lose least (share_out()). So many are answered at a time;
-/// the others wait, the most urgent in front.
-/// Thread safety: any thread.
+/// allow, is refused at once; before that, those give way that lose least (share_out()). So many are answered at a
+/// time; the others wait, the most urgent in front. Thread safety: any thread.
 class Admission {
  public:
   struct Limits {
@@ -41,9 +40,9 @@ class Admission {
 
   /// What a request may do beside the others.
   struct Room {
-    double ahead_ms = 0;                                            // of work goes before it
+    double ahead_ms = 0;                                           // of work goes before it
     double allotted_ms = std::numeric_limits<double>::infinity();  // what it may take itself
-    int64_t num_others = 0;                                         // that are answered now
+    int64_t num_others = 0;                                        // that are answered now
   };
 
   /// A request that was taken in and has begun, until it is destroyed.

@@ -64,7 +64,8 @@ double layers_per_token(const ForwardTrace& trace) {
 
 // The sooner of its limits. `begun_at_ms` on the clock of now_ms().
 double deadline_ms(const Budget& budget, double begun_at_ms) {
-  const double allowed_ms = std::min(budget.max_latency_ms.value_or(kUnlimitedMs), budget.max_ttft_ms.value_or(kUnlimitedMs));
+  const double allowed_ms =
+      std::min(budget.max_latency_ms.value_or(kUnlimitedMs), budget.max_ttft_ms.value_or(kUnlimitedMs));
   return begun_at_ms + allowed_ms - budget.waited_ms;
 }
 
@@ -384,7 +385,8 @@ Status AnswerRun::encode_within_budget(double& num_encoded) {
                              engine_.encoded_pictures->restore_or_encode(look_, engine_.options.has_exact_pixels,
                                                                          encode_it, wait_limits(), pictures_[i]));
     SACCADE_RETURN_IF_ERROR(follow_fates(pictures_[i]));
-    for (const MediaTokens* grid : grids_of(pictures_[i].pieces)) num_encoded += static_cast<double>(grid->places.size());
+    for (const MediaTokens* grid : grids_of(pictures_[i].pieces))
+      num_encoded += static_cast<double>(grid->places.size());
     pixels[i] = {};
   }
   return {};
@@ -421,13 +423,12 @@ Expected<PixelBatch> AnswerRun::resize(const DecodedImage& decoded, const Pictur
 Status AnswerRun::encode(size_t picture_idx, const PixelBatch& pixels) {
   Receipt& receipt = answer_.receipt;
   Picture& picture = pictures_[picture_idx];
-  SACCADE_ASSIGN_OR_RETURN(
-      const EncodePlan plan,
-      with_threads(
-          [&](ThreadPool& pool) {
-            return plan_encoding(engine_.model, look_, pixels, pool, picture, receipt.stages_ms);
-          },
-          receipt.stages_ms.compress));
+  SACCADE_ASSIGN_OR_RETURN(const EncodePlan plan, with_threads(
+                                                      [&](ThreadPool& pool) {
+                                                        return plan_encoding(engine_.model, look_, pixels, pool,
+                                                                             picture, receipt.stages_ms);
+                                                      },
+                                                      receipt.stages_ms.compress));
   Computing computing(*this, receipt.stages_ms.encode);
   return encode_picture(engine_.model, plan, pixels, *engine_.pool, encode_progress(computing.turn(), picture_idx),
                         picture, receipt.pictures[picture_idx], receipt);
@@ -540,9 +541,9 @@ Status AnswerRun::encode(size_t picture_idx) {
     SACCADE_ASSIGN_OR_RETURN(const PixelBatch pixels, resize(decoded, picture));
     return encode(picture_idx, pixels);
   };
-  SACCADE_ASSIGN_OR_RETURN(told.was_encoded,
-                           engine_.encoded_pictures->restore_or_encode(look_, engine_.options.has_exact_pixels,
-                                                                       look_at_it, wait_limits(), picture));
+  SACCADE_ASSIGN_OR_RETURN(
+      told.was_encoded, engine_.encoded_pictures->restore_or_encode(look_, engine_.options.has_exact_pixels, look_at_it,
+                                                                    wait_limits(), picture));
   picture.tell_layout(told);
   if (told.was_encoded) SACCADE_RETURN_IF_ERROR(follow_fates(picture));
   return compress(picture);
@@ -595,8 +596,8 @@ void AnswerRun::add_known_looks(PlanRequest& described) {
 Expected<bool> AnswerRun::restore_encoded_pictures(double& num_encoded) {
   const StageTimer timer(answer_.receipt.stages_ms.media_decode);
   for (size_t i = 0; i < pictures_.size(); ++i) {
-    SACCADE_ASSIGN_OR_RETURN(const bool is_there, engine_.encoded_pictures->restore(
-                                                      look_, engine_.options.has_exact_pixels, pictures_[i]));
+    SACCADE_ASSIGN_OR_RETURN(const bool is_there,
+                             engine_.encoded_pictures->restore(look_, engine_.options.has_exact_pixels, pictures_[i]));
     if (!is_there) {
       for (Picture& picture : pictures_) {
         picture.pieces.clear();
@@ -609,7 +610,8 @@ Expected<bool> AnswerRun::restore_encoded_pictures(double& num_encoded) {
   for (size_t i = 0; i < pictures_.size(); ++i) {
     answer_.receipt.pictures[i].was_encoded = true;
     SACCADE_RETURN_IF_ERROR(follow_fates(pictures_[i]));
-    for (const MediaTokens* grid : grids_of(pictures_[i].pieces)) num_encoded += static_cast<double>(grid->places.size());
+    for (const MediaTokens* grid : grids_of(pictures_[i].pieces))
+      num_encoded += static_cast<double>(grid->places.size());
   }
   return true;
 }
@@ -670,8 +672,8 @@ Expected<Embedding> AnswerRun::embed() {
   for (int64_t row = 0; row < rows.shape()[0]; ++row) {
     std::ranges::transform(embedding.vector, rows.row(row), embedding.vector.begin(), std::plus<float>());
   }
-  const float length = std::sqrt(
-      std::inner_product(embedding.vector.begin(), embedding.vector.end(), embedding.vector.begin(), 0.0F));
+  const float length =
+      std::sqrt(std::inner_product(embedding.vector.begin(), embedding.vector.end(), embedding.vector.begin(), 0.0F));
   for (float& value : embedding.vector) value /= std::max(length, std::numeric_limits<float>::min());
   embedding.image_tokens = prompt_.num_visual();
   embedding.text_tokens = prompt_.num_rows() - embedding.image_tokens;
@@ -727,8 +729,8 @@ Status AnswerRun::recompute(Decoding& decoding) {
       positions.push_back({position, position, position});
       fingerprints.push_back(static_cast<uint64_t>(part[i]));
     }
-    SACCADE_ASSIGN_OR_RETURN(const Tensor logits,
-                             conversation_->extend(decoder, *engine_.pool, {rows, positions, fingerprints, {}, {}, true}));
+    SACCADE_ASSIGN_OR_RETURN(const Tensor logits, conversation_->extend(decoder, *engine_.pool,
+                                                                        {rows, positions, fingerprints, {}, {}, true}));
     computing.turn().yield();
   }
   return {};
@@ -748,6 +750,7 @@ Status AnswerRun::generate(Tensor logits) {
                            .urgency = urgency,
                            .max_tokens = max_tokens,
                            .has_time = {},
+                           .constraint = constraint_ ? &*constraint_ : nullptr,
                            .answer = answer_};
   if (budget_) {
     start.has_time = [this](int64_t num_drawn) { return budget_->has_time_for_token(time(), num_drawn); };
@@ -799,6 +802,10 @@ Status AnswerRun::run_stages() {
 
 Expected<Answer> AnswerRun::run() {
   SACCADE_RETURN_IF_ERROR(validate_request(request_));
+  {
+    const StageTimer timer(answer_.receipt.stages_ms.prompt);
+    SACCADE_ASSIGN_OR_RETURN(constraint_, engine_.constraints->make(request_.format));
+  }
   answer_.receipt.seed = request_.sampling.seed ? *request_.sampling.seed : std::random_device{}();
   Status status = lay_out();
   if (status.is_ok()) status = run_stages();

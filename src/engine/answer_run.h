@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "constraint/token_mask.h"
 #include "engine/budget_run.h"
 #include "engine/conversations.h"
 #include "engine/decoding.h"
@@ -91,8 +92,7 @@ class AnswerRun {
   template <typename Work>
   auto with_threads(const Work& work, double& stage_ms);
   AnswerTime time() const {
-    return {clock_.elapsed_ms(), answer_.receipt.stages_ms.wait,
-            place_.is_there() ? place_.room() : Admission::Room()};
+    return {clock_.elapsed_ms(), answer_.receipt.stages_ms.wait, place_.is_there() ? place_.room() : Admission::Room()};
   }
   StageLoads loads() const;
   void write_receipt();
@@ -114,6 +114,7 @@ class AnswerRun {
   std::vector<std::string> texts_;
   std::vector<PictureReceipt> unseen_;  // of pictures that are not looked at
   std::optional<BudgetRun> budget_;
+  std::optional<TokenConstraint> constraint_;  // of requests that want a format
   Answer answer_;
   std::vector<PromptSpan> spans_;
   LookPlan look_;

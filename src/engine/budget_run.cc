@@ -72,8 +72,8 @@ std::vector<WorkOption> BudgetRun::options() const {
 void BudgetRun::note(Checkpoint checkpoint, AnswerTime now) {
   StageMs stages = candidate_.stages_ms;
   passed_[static_cast<size_t>(checkpoint)] =
-      Passed{now, request_.facts.pace * before_decode(stages),
-             request_.facts.pace * ms_of(stages, CostStage::kDecode), planning_.costs.p95_factor(checkpoint), told_.changes.size()};
+      Passed{now, request_.facts.pace * before_decode(stages), request_.facts.pace * ms_of(stages, CostStage::kDecode),
+             planning_.costs.p95_factor(checkpoint), told_.changes.size()};
 }
 
 Expected<Plan> BudgetRun::begin(AnswerTime now) {

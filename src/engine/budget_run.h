@@ -63,7 +63,8 @@ class BudgetRun {
   void shared_its_steps() { has_shared_steps_ = true; }
   /// Of work that is expected to be left, behind the checkpoint that was passed last.
   double left_ms() const { return candidate_.latency_ms - request_.facts.elapsed_ms; }
-  /// What its plans would take by themselves, and lose: of those that keep the budget those that no other beats in both.
+  /// What its plans would take by themselves, and lose: of those that keep the budget those that no other beats in
+  /// both.
   std::vector<WorkOption> options() const;
   bool was_cut() const { return was_cut_; }
 

@@ -57,7 +57,8 @@ Walk walk(const Model& model, ThreadPool& pool, DType kv_type, std::span<const T
       conversation, {{prompt.begin(), prompt.end()}, *std::move(logits), static_cast<int32_t>(num_prompt), may_guess});
   Walk result;
   for (size_t i = num_prompt; i < tokens.size(); ++i) {
-    if (continuation.push(tokens[i])) compute(model, pool, conversation, static_cast<int64_t>(tokens.size() - i), continuation);
+    if (continuation.push(tokens[i]))
+      compute(model, pool, conversation, static_cast<int64_t>(tokens.size() - i), continuation);
     const std::span<float> row = continuation.logits();
     result.logits.emplace_back(row.begin(), row.end());
   }

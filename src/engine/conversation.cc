@@ -29,8 +29,13 @@ Expected<Tensor> Conversation::extend(const Decoder& decoder, ThreadPool& pool, 
   args.rows = &more.rows;
   args.positions = more.positions;
   args.num_logit_rows = num_logit_rows;
-  const SequenceRows rows = {&kv_,           static_cast<int64_t>(more.positions.size()), &plan_.sequence,
-                             more.is_visual, more.key_biases, trace, more.is_answer};
+  const SequenceRows rows = {&kv_,
+                             static_cast<int64_t>(more.positions.size()),
+                             &plan_.sequence,
+                             more.is_visual,
+                             more.key_biases,
+                             trace,
+                             more.is_answer};
   args.sequences = {&rows, 1};
   args.progress = std::move(progress);
   SACCADE_ASSIGN_OR_RETURN(Tensor logits, decoder.forward(pool, args));

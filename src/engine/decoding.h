@@ -4,9 +4,11 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 
+#include "constraint/token_mask.h"
 #include "decoder/logprobs.h"
 #include "decoder/sampler.h"
 #include "engine/answer_writer.h"
@@ -33,14 +35,15 @@ class Decoding {
     // Asked before each token but the first, with how many there are: whether another one will be in time. May be
     // empty.
     std::function<bool(int64_t num_drawn)> has_time = {};
-    Answer& answer;  // its text, and logprobs; appended to
+    TokenConstraint* constraint = nullptr;  // at the answer's beginning; null: any text will do
+    Answer& answer;                         // its text, and logprobs; appended to
   };
 
   /// `start`'s references must outlive this.
   Decoding(Start start, Continuation::Start prompt);
 
-  /// Draws the next token, and those behind it whose logits were guessed right. False: the answer has ended. Throws what
-  /// the callbacks throw.
+  /// Draws the next token, and those behind it whose logits were guessed right. False: the answer has ended. Throws
+  /// what the callbacks throw.
   bool draw();
   /// Writes what was held back. Once, after the last token.
   void finish() { writer_.finish(); }
@@ -64,6 +67,7 @@ class Decoding {
   double waited_ms = 0;        // between steps, for other work
 
  private:
+  std::optional<TokenId> draw_token();
   bool has_ended(TokenId token);
   void tell_logprobs(std::span<const LogProb> logprobs);
 
@@ -73,7 +77,7 @@ class Decoding {
   Continuation continuation_;
   int64_t num_drawn_ = 0;
   double first_token_at_ms_ = 0;
-  bool is_ended_ = false;  // by the model
+  bool is_ended_ = false;  // by the model, or as a whole text of its constraint
 };
 
 }  // namespace saccade

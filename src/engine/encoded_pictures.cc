@@ -74,14 +74,9 @@ std::span<const int32_t> flat(std::span<const Place> places) {
 // Piece by piece, text or the arrays of a grid under its number.
 std::vector<std::byte> encode(const EncodedPicture& encoded) {
   const Window crop = encoded.crop.value_or(Window());
-  const std::array<int32_t, 8> head = {encoded.size.width,
-                                       encoded.size.height,
-                                       encoded.crop ? 1 : 0,
-                                       crop.left,
-                                       crop.top,
-                                       crop.size.width,
-                                       crop.size.height,
-                                       static_cast<int32_t>(encoded.pieces.size())};
+  const std::array<int32_t, 8> head = {
+      encoded.size.width, encoded.size.height, encoded.crop ? 1 : 0, crop.left,
+      crop.top,           crop.size.width,     crop.size.height,     static_cast<int32_t>(encoded.pieces.size())};
   std::vector<NamedArray> arrays = {named_array("head", std::span<const int32_t>(head)),
                                     named_array("shown_by", std::span<const int32_t>(encoded.fates.shown_by)),
                                     named_array("is_mixed", std::span<const uint8_t>(encoded.fates.is_mixed))};
@@ -89,9 +84,7 @@ std::vector<std::byte> encode(const EncodedPicture& encoded) {
   std::vector<std::array<int32_t, 3>> extents(encoded.pieces.size());
   for (size_t i = 0; i < encoded.pieces.size(); ++i) {
     size_t part = 9 * i;
-    const auto name = [&](const char* what) -> std::string_view {
-      return names[part++] = format("%zu.%s", i, what);
-    };
+    const auto name = [&](const char* what) -> std::string_view { return names[part++] = format("%zu.%s", i, what); };
     if (const auto* text = std::get_if<std::string>(&encoded.pieces[i])) {
       arrays.push_back(named_array(name("text"), std::string_view(*text)));
       continue;
@@ -227,9 +220,8 @@ int64_t num_tokens_of(const std::vector<MediaPiece>& pieces) {
 }  // namespace
 
 ObjectCodec<EncodedPicture> encoded_picture_codec() {
-  return {.num_bytes = [](const EncodedPicture& encoded) { return bytes_of(encoded); },
-          .encode = encode,
-          .decode = decode};
+  return {
+      .num_bytes = [](const EncodedPicture& encoded) { return bytes_of(encoded); }, .encode = encode, .decode = decode};
 }
 
 EncodedPicture take_encoded(const Picture& picture) {
@@ -261,8 +253,9 @@ Expected<std::unique_ptr<EncodedPictures>> make_picture_cache(const EngineOption
   if (options.picture_cache_ttl_s > 0) ttl_ms = 1e3 * options.picture_cache_ttl_s;
   if (!tiers.empty()) {
     // What other machines and earlier runs have, as bytes: half of the memory, by how often it was asked for.
-    tiers.insert(tiers.begin(), std::make_unique<MemoryTier>("memory", MemoryCacheOptions{.max_bytes = max_bytes / 2,
-                                                                                          .eviction = EvictionPolicy::kLfu}));
+    tiers.insert(tiers.begin(),
+                 std::make_unique<MemoryTier>(
+                     "memory", MemoryCacheOptions{.max_bytes = max_bytes / 2, .eviction = EvictionPolicy::kLfu}));
     below = std::make_shared<TieredCache>(std::move(tiers), TieredCacheOptions{.ttl_ms = ttl_ms});
   }
   const int64_t object_bytes = below ? max_bytes / 2 : max_bytes;
@@ -321,8 +314,8 @@ Expected<bool> EncodedPictures::restore_or_encode(const LookPlan& look, bool has
 void EncodedPictures::remember(const LookPlan& look, bool has_exact_pixels, const Picture& picture) {
   const std::optional<double> skip = skip_of(look.plan);
   if (!skip || look.plan.merge > 0 || look.plan.encoder_keep || look.plan.crops_margins) return;
-  const KnownLook known = {processing_of(look, has_exact_pixels, picture), *skip,
-                           look.plan.encoder_layers.value_or(1), num_tokens_of(picture.pieces)};
+  const KnownLook known = {processing_of(look, has_exact_pixels, picture), *skip, look.plan.encoder_layers.value_or(1),
+                           num_tokens_of(picture.pieces)};
   const CacheKey key = looks_key(picture);
   const std::lock_guard lock(looks_mutex_);
   KnownLooks all;

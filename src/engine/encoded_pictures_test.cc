@@ -66,7 +66,8 @@ TEST_P(EncodedPicturesTest, WhatKeepsFewerTokensIsDerivedFromThem) {
   Plan coarse;
   coarse.scale = 0.5;
   const Answer other = answer(*engine, ask_behind("Three.", coarse));
-  const bool is_the_same = picture_of(other).laid_out_tokens == picture_of(answer(*engine, ask_behind("One."))).laid_out_tokens;
+  const bool is_the_same =
+      picture_of(other).laid_out_tokens == picture_of(answer(*engine, ask_behind("One."))).laid_out_tokens;
   EXPECT_EQ(picture_of(other).was_encoded, is_the_same) << "another resolution is another encoding";
   expect_as_fresh(other, ask_behind("Three.", coarse));
 }
@@ -82,7 +83,8 @@ TEST_P(EncodedPicturesTest, OutliveTheEngineOnADisk) {
     EXPECT_EQ(again.text, first.text);
   }
   for (const auto& entry : std::filesystem::recursive_directory_iterator(path)) {  // a damaged disk
-    if (entry.is_regular_file() && entry.file_size() > 100) std::filesystem::resize_file(entry.path(), entry.file_size() / 2);
+    if (entry.is_regular_file() && entry.file_size() > 100)
+      std::filesystem::resize_file(entry.path(), entry.file_size() / 2);
   }
   const Answer anew = answer(*load_keeping(path), ask_behind("One."));
   EXPECT_EQ(anew.text, first.text);

@@ -158,10 +158,9 @@ Expected<std::unique_ptr<Engine::Impl>> Engine::Impl::load(const EngineOptions& 
   ModelInfo info = info_of(model, options, *pool, isa);
   info.load_ms = clock.elapsed_ms();
   SACCADE_RETURN_IF_ERROR(check_loaded(options));
-  auto kv_blocks = std::make_shared<KvBlockPool>(model.decoder->config().kv_shape(kv_dtype(options)),
-                                                 options.max_kv_bytes > 0
-                                                     ? options.max_kv_bytes
-                                                     : free_memory_bytes(options.max_memory_bytes));
+  auto kv_blocks = std::make_shared<KvBlockPool>(
+      model.decoder->config().kv_shape(kv_dtype(options)),
+      options.max_kv_bytes > 0 ? options.max_kv_bytes : free_memory_bytes(options.max_memory_bytes));
   const ModelShape shape = shape_of(model, kv_dtype(options));
   const std::string identity = identity_of(model);
   std::unique_ptr<EngineState> state(new EngineState{.options = options,
@@ -180,6 +179,7 @@ Expected<std::unique_ptr<Engine::Impl>> Engine::Impl::load(const EngineOptions& 
   const Decoder& decoder = *engine.model.decoder;
   engine.conversations = std::make_unique<Conversations>(decoder, engine.kv_blocks, kMaxKeptBytes);
   SACCADE_ASSIGN_OR_RETURN(engine.encoded_pictures, make_picture_cache(options, identity));
+  engine.constraints = std::make_unique<Constraints>(*engine.model.tokenizer);
   StepLoop::Hooks hooks;
   hooks.make_room = [&engine] { return engine.conversations->drop_one(); };
   if (options.checks_itself) hooks.on_step = [&engine] { check_blocks(*engine.conversations); };

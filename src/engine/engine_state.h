@@ -8,6 +8,7 @@
 #include <optional>
 #include <unordered_map>
 
+#include "constraint/constraints.h"
 #include "engine/admission.h"
 #include "engine/conversations.h"
 #include "engine/encoded_pictures.h"
@@ -56,6 +57,7 @@ struct EngineState {
   std::unique_ptr<EncodedPictures> encoded_pictures;
   std::unique_ptr<Conversations> conversations;
   std::unique_ptr<StepLoop> steps;
+  std::unique_ptr<Constraints> constraints = {};
 
   std::mutex planning_mutex = {};
   std::optional<Planning> planning = {};  // of engines that were asked with a budget; guarded by planning_mutex

@@ -32,7 +32,8 @@ Expected<Prompt> prompt_by(const EngineState& engine, const LookPlan& look, cons
   for (Picture& picture : pictures) {
     SACCADE_RETURN_IF_ERROR(set_fineness(look.plan, picture));
     set_look(look, picture);
-    if (const auto known = engine.looked_at.find(picture.facts.digest)) SACCADE_RETURN_IF_ERROR(recall(*known, picture));
+    if (const auto known = engine.looked_at.find(picture.facts.digest))
+      SACCADE_RETURN_IF_ERROR(recall(*known, picture));
     facts.push_back(picture.facts);
   }
   return build_prompt(engine.model, spans, facts);
@@ -73,11 +74,11 @@ struct CommonRows {
   std::optional<GoingOn> going_on = {};
 };
 
-// What conversations that were answered by the same levers have of the request's prompt, at best; nothing where it can't
-// be answered by such a plan, or none of them was computed by it.
+// What conversations that were answered by the same levers have of the request's prompt, at best; nothing where it
+// can't be answered by such a plan, or none of them was computed by it.
 Expected<std::optional<CommonRows>> find_past(const EngineState& engine, const Request& request,
-                                            const std::vector<PromptSpan>& spans, std::span<Picture> pictures,
-                                            const std::list<KeptConversation>& kept, const Levers& levers) {
+                                              const std::vector<PromptSpan>& spans, std::span<Picture> pictures,
+                                              const std::list<KeptConversation>& kept, const Levers& levers) {
   Plan before = to_plan(levers, request.plan, engine.planning->strategy);
   before.pictures = before.earlier_pictures = PictureUse::kLook;  // `pictures` are those that are looked at
   const auto decoder_plan = make_decoder_plan(engine.model, before);

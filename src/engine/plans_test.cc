@@ -173,7 +173,8 @@ TEST_P(PlansTest, TheSamePlanAgainTakesThePictureFromTheCache) {
     EXPECT_EQ(cached.receipt.tokens.cached, cached.receipt.tokens.text + cached.receipt.tokens.visual - 1);
     EXPECT_EQ(cached.text, again.text);
   }
-  EXPECT_TRUE(answer(*engine, ask_by(other)).receipt.pictures[0].is_cached) << "conversations of several plans are kept";
+  EXPECT_TRUE(answer(*engine, ask_by(other)).receipt.pictures[0].is_cached)
+      << "conversations of several plans are kept";
   // A strategy that looks at the question looks anew for another one.
   plan.strategy = "query";
   answer(*engine, ask_by(plan));

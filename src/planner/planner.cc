@@ -544,8 +544,7 @@ Verdict Planner::verdict(const PlanRequest& request, const Candidate& candidate)
   return Search(*this, request).verdict(candidate);
 }
 
-void Planner::for_each_fitting(const PlanRequest& request,
-                               const std::function<void(const Candidate&)>& visit) const {
+void Planner::for_each_fitting(const PlanRequest& request, const std::function<void(const Candidate&)>& visit) const {
   const Search search(*this, request);
   search.for_each([&](const Candidate& candidate) {
     if (search.verdict(candidate) == Verdict::kChosen) visit(candidate);

@@ -76,8 +76,8 @@ struct PlanFacts {
 
   // What is done and can't be changed: all before `passed`, at these levers.
   Checkpoint passed = Checkpoint::kStart;
-  double elapsed_ms = 0;      // since the request arrived, and until it can go on
-  double waited_ms = 0;       // of these, for other requests
+  double elapsed_ms = 0;  // since the request arrived, and until it can go on
+  double waited_ms = 0;   // of these, for other requests
   // What is left to do may take no longer: others want the machine, too.
   double allotted_ms = std::numeric_limits<double>::infinity();
   double resized_scale = 1;   // behind Checkpoint::kMedia: another one costs resizing again

@@ -20,7 +20,8 @@ std::vector<WorkOption> thinned_front(std::vector<WorkOption> options, size_t mo
 /// A request among others.
 struct Contender {
   double deadline_ms = std::numeric_limits<double>::infinity();  // from now
-  std::vector<WorkOption> options;  // not empty; more work is less loss, strictly ascending. One: nothing is left to choose
+  std::vector<WorkOption>
+      options;  // not empty; more work is less loss, strictly ascending. One: nothing is left to choose
 };
 
 struct SharedOut {

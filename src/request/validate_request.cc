@@ -66,6 +66,18 @@ Status validate_budget(const Budget& budget) {
   return {};
 }
 
+// Whether the schema is one is found when it is compiled (constraint/json_schema.h).
+Status validate_format(const ResponseFormat& format) {
+  const bool has_schema = format.schema.find_first_not_of(" \t\r\n") != std::string::npos;
+  if (format.kind == ResponseFormat::Kind::kJsonSchema) {
+    if (!has_schema) return invalid_argument("the answer's format is json_schema, but there is no schema");
+    if (!is_valid_utf8(format.schema)) return invalid_argument("the JSON schema is not valid UTF-8");
+  } else if (has_schema) {
+    return invalid_argument("there is a JSON schema, but the answer's format is not json_schema");
+  }
+  return {};
+}
+
 }  // namespace
 
 Status validate_request(const Request& request) {
@@ -75,6 +87,7 @@ Status validate_request(const Request& request) {
   }
   SACCADE_RETURN_IF_ERROR(validate_sampling(request.sampling));
   SACCADE_RETURN_IF_ERROR(validate_budget(request.budget));
+  SACCADE_RETURN_IF_ERROR(validate_format(request.format));
   if (request.logprobs && (*request.logprobs < 0 || *request.logprobs > Request::kMaxLogprobs)) {
     return invalid_argument(
         format("logprobs of %d tokens were asked for; it must be 0 to %d", *request.logprobs, Request::kMaxLogprobs));

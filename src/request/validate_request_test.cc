@@ -46,6 +46,15 @@ TEST(ValidateRequest, NamesTheFieldThatIsWrong) {
   request.max_tokens = 0;
   EXPECT_THAT(validate_request(request).message(), HasSubstr("max_tokens"));
   request = ask("x");
+  request.format.kind = ResponseFormat::Kind::kJsonSchema;
+  EXPECT_THAT(validate_request(request).message(), HasSubstr("there is no schema"));
+  request.format.schema = "\"\xFF\"";
+  EXPECT_THAT(validate_request(request).message(), HasSubstr("UTF-8"));
+  request.format = {ResponseFormat::Kind::kJsonObject, "{}"};
+  EXPECT_THAT(validate_request(request).message(), HasSubstr("not json_schema"));
+  request.format = {ResponseFormat::Kind::kJsonSchema, "{}"};
+  EXPECT_TRUE(validate_request(request).is_ok());
+  request = ask("x");
   request.stop = {""};
   EXPECT_THAT(validate_request(request).message(), HasSubstr("stop string"));
   EXPECT_THAT(validate_request({}).message(), HasSubstr("no message"));

@@ -30,9 +30,9 @@ class ActiveRequests {
   int64_t count() const;
   int64_t num_waiting() const;
 
-  /// For a request that lacks what others hold and has given back what it held: waits until one of them has ended, unless
-  /// they all wait here, too. True: it may try again. False: it tried before while nobody else held anything; `tried`
-  /// keeps track of that between calls.
+  /// For a request that lacks what others hold and has given back what it held: waits until one of them has ended,
+  /// unless they all wait here, too. True: it may try again. False: it tried before while nobody else held anything;
+  /// `tried` keeps track of that between calls.
   bool wait_for_others(std::optional<uint64_t>& tried);
 
  private:

@@ -35,7 +35,9 @@ bool is_json_type(const HttpRequest& request) {
 
 ApiExchange::ApiExchange(HttpRequest asked, std::shared_ptr<HttpResponder> responder, const RequestLog& log,
                          const std::stop_token& cut)
-    : request(std::move(asked)), responder_(std::move(responder)), log_(log),
+    : request(std::move(asked)),
+      responder_(std::move(responder)),
+      log_(log),
       on_cut_(cut, [this] { stop_.request_stop(); }),
       on_gone_(responder_->gone(), [this] { stop_.request_stop(); }) {
   record.id = request.id;

@@ -243,6 +243,48 @@ class Ask(ProgramTest):
         self.assertEqual(draws[0]["answer"], draws[1]["answer"])
         self.assertNotEqual(draws[0]["answer"], draws[2]["answer"])
 
+    def test_an_answer_satisfies_a_schema(self):
+        schema = {
+            "type": "object",
+            "properties": {
+                "kind": {"enum": ["receipt", "letter", "chart"]},
+                "total": {"type": "number", "minimum": 0, "maximum": 10000},
+                "words": {"type": "array", "items": {"type": "string", "maxLength": 12}, "minItems": 1, "maxItems": 3},
+            },
+            "required": ["kind", "total", "words"],
+        }
+        path = self.folder / "schema.json"
+        path.write_text(json.dumps(schema))
+        for seed in range(3):
+            result = run("ask", MODEL, "--image", PICTURE, "--json", "--json-schema", path, "--temperature", 1.2,
+                         "--seed", seed, "-n", 200, "Describe it.")
+            self.assertEqual(result.returncode, 0, result.stderr)
+            said = json.loads(result.stdout)
+            self.assertEqual(said["receipt"]["finish_reason"], "stop", said["answer"])
+            answer = json.loads(said["answer"])
+            self.assertEqual(list(answer), ["kind", "total", "words"])
+            self.assertIn(answer["kind"], schema["properties"]["kind"]["enum"])
+            self.assertTrue(0 <= answer["total"] <= 10000)
+            self.assertTrue(1 <= len(answer["words"]) <= 3)
+            self.assertTrue(all(isinstance(word, str) and len(word) <= 12 for word in answer["words"]))
+
+    def test_an_answer_is_a_json_object(self):
+        result = run("ask", MODEL, "-q", "--json-object", "-n", 12, "Say something.")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertTrue(result.stdout.lstrip().startswith("{"), result.stdout)
+
+    def test_refuses_schemas_that_it_cannot_enforce(self):
+        path = self.folder / "schema.json"
+        path.write_text('{"properties": {"a": {"not": {}}}}')
+        asked = ("ask", MODEL, "-q", "--json-schema")
+        self.fails(4, '"not"', "/properties/a", result=run(*asked, path, "x"))
+        path.write_text("{")
+        self.fails(2, "not JSON", result=run(*asked, path, "x"))
+        path.write_text("")
+        self.fails(2, "empty", result=run(*asked, path, "x"))
+        self.fails(3, "none.json", result=run(*asked, self.folder / "none.json", "x"))
+        self.fails(2, "--json-object", result=run(*asked, path, "--json-object", "x"))
+
     def test_conversation_keeps_what_it_computed(self):
         lines = f"{DEMO[0]['question']}\n{DEMO[0]['question']}\n/quit\n"
         result = run("ask", MODEL, "--image", PICTURE, "--json", "-i", stdin=lines)
