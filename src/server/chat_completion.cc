@@ -40,7 +40,8 @@ class ChatCompletion {
   ChatRequest chat_;
   const ChatAnswerHead head_;
   const ChatChunks chunks_;
-  int num_begun_ = 0;  // choices whose first chunk was written
+  std::vector<TokenLogprobs> untold_;  // of the choice in progress, since its last chunk
+  int num_begun_ = 0;                  // choices whose first chunk was written
   ChatUsage usage_;
 };
 
@@ -63,6 +64,9 @@ Expected<Answer> ChatCompletion::answer(int choice) {
   callbacks.on_text = [&](std::string_view text) {
     return chat_.is_streamed ? stream_text(choice, text) : !exchange_.must_stop();
   };
+  if (chat_.is_streamed) {
+    callbacks.on_logprobs = [&](const TokenLogprobs& logprobs) { untold_.push_back(logprobs); };
+  }
   auto answer = api_.model.answer(request, exchange_.request.arrived_ms, callbacks);
   const Status recorded = answer ? api_.accounting.record(request, answer->receipt)
                                  : api_.accounting.record_failure(api_.model_path, request, answer.status());
@@ -82,7 +86,7 @@ void ChatCompletion::begin_choice(int choice) {
 
 bool ChatCompletion::stream_text(int choice, std::string_view text) {
   begin_choice(choice);
-  return exchange_.write(chunks_.text(choice, text));
+  return exchange_.write(chunks_.text(choice, text, std::exchange(untold_, {})));
 }
 
 void ChatCompletion::end_stream() {
@@ -117,13 +121,13 @@ void ChatCompletion::run() {
     }
     if (chat_.is_streamed) {
       begin_choice(choice);  // an answer may be empty
-      exchange_.write(chunks_.end(choice, answer->receipt));
+      exchange_.write(chunks_.end(choice, answer->receipt, std::exchange(untold_, {})));
     } else {
       answers.push_back(*std::move(answer));
     }
   }
   if (chat_.is_streamed) return end_stream();
-  exchange_.respond({.body = chat_completion_json(head_, answers)});
+  exchange_.respond({.body = chat_completion_json(head_, answers, chat_.request.logprobs.has_value())});
 }
 
 }  // namespace

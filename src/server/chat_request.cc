@@ -38,6 +38,8 @@ class ChatParser {
   bool has_messages() const { return has_messages_; }
 
   bool read_field(const std::string& name, JsonValue value);
+  /// What several fields say together, once all are read.
+  bool finish();
 
  private:
   bool read_messages(JsonValue value);
@@ -57,6 +59,8 @@ class ChatParser {
   Request& request_;
   JsonReader reader_;
   bool has_messages_ = false;
+  bool wants_logprobs_ = false;
+  std::optional<int64_t> top_logprobs_;
 };
 
 bool ChatParser::read_field(const std::string& name, JsonValue value) {
@@ -80,10 +84,9 @@ bool ChatParser::read_field(const std::string& name, JsonValue value) {
   if (name == "stop") return read_stop(value);
   if (name == "saccade") return read_budget(value);
   if (name == "response_format") return read_format(value);
-  if (name == "logprobs") {
-    bool is_wanted = false;
-    if (!reader_.boolean(value, name, is_wanted)) return false;
-    return !is_wanted || reader_.unsupported(name, "log probabilities are not told here; leave it out");
+  if (name == "logprobs") return reader_.boolean(value, name, wants_logprobs_);
+  if (name == "top_logprobs") {
+    return reader_.integer(value, name, 0, Request::kMaxLogprobs, top_logprobs_.emplace());
   }
   if (name == "tools" || name == "functions") {
     bool is_empty = true;
@@ -91,6 +94,15 @@ bool ChatParser::read_field(const std::string& name, JsonValue value) {
       return false;
     }
     return is_empty || reader_.unsupported(name, "tools can't be called here; leave it out");
+  }
+  return true;
+}
+
+bool ChatParser::finish() {
+  if (wants_logprobs_) {
+    request_.logprobs = static_cast<int>(top_logprobs_.value_or(0));
+  } else if (top_logprobs_) {
+    return reader_.fail("top_logprobs", "top_logprobs is told beside each token's own: it needs \"logprobs\": true");
   }
   return true;
 }
@@ -370,7 +382,8 @@ std::optional<ApiError> read_mode_field(const HttpRequest& http, Budget& budget)
 }
 
 // What is left to be said of the whole, once all fields are read.
-std::optional<ApiError> check_whole(const ChatParser& parser, const ChatRequest& chat) {
+std::optional<ApiError> check_whole(ChatParser& parser, const ChatRequest& chat) {
+  if (!parser.finish()) return parser.reader().error();
   if (!parser.has_messages() || chat.request.messages.empty()) {
     return ApiError{.message = "messages is missing or empty", .param = "messages", .code = "missing"};
   }

@@ -100,6 +100,27 @@ class OpenAiClient(unittest.TestCase):
         self.assertEqual(plain[-1].choices[0].finish_reason, "stop")
         self.assertIsNone(plain[-1].usage)
 
+    def test_tells_how_likely_its_tokens_were(self):
+        asked = {"logprobs": True, "top_logprobs": 3}
+        plain = self.chat(question(DEMO[0])).choices[0]
+        self.assertIsNone(plain.logprobs)
+        choice = self.chat(question(DEMO[0]), **asked).choices[0]
+        self.assertEqual(choice.message.content, plain.message.content)
+        tokens = choice.logprobs.content
+        self.assertEqual(bytes(byte for token in tokens for byte in token.bytes).decode().strip(), choice.message.content.strip())
+        for token in tokens:
+            self.assertEqual(len(token.top_logprobs), 3)
+            self.assertEqual((token.token, token.logprob), (token.top_logprobs[0].token, token.top_logprobs[0].logprob))
+            self.assertLessEqual(token.logprob, 0)
+        streamed = []
+        for chunk in self.chat(question(DEMO[0]), stream=True, **asked):
+            if chunk.choices[0].logprobs:
+                streamed += chunk.choices[0].logprobs.content
+            self.assertTrue(chunk.choices[0].logprobs or not chunk.choices[0].delta.content)
+        self.assertEqual([token.bytes for token in streamed], [token.bytes for token in tokens])
+        for streamed_token, token in zip(streamed, tokens):
+            self.assertAlmostEqual(streamed_token.logprob, token.logprob, delta=1e-3)
+
     def test_goes_on_with_a_conversation(self):
         first = self.chat(question(DEMO[0]))
         turn = {"role": "assistant", "content": first.choices[0].message.content}
@@ -169,6 +190,7 @@ class OpenAiClient(unittest.TestCase):
         with self.assertRaises(openai.RateLimitError) as caught:
             patient.chat.completions.create(model="saccade-mini", messages=[question(DEMO[0])], extra_body=strict)
         self.assertEqual(caught.exception.code, "budget_exceeded")
+        self.server.logged(caught.exception.response.headers["x-request-id"])
         refused = [entry for entry in self.server.log() if entry["status"] == 429]
         self.assertEqual(len(refused), 1, "the client must not ask again")
 
@@ -176,7 +198,7 @@ class OpenAiClient(unittest.TestCase):
         self.assertEqual(self.fails(openai.BadRequestError, user("x"), temperature=-1).param, "temperature")
         self.assertEqual(self.fails(openai.BadRequestError, user("x"), n=0).param, "n")
         self.assertEqual(self.fails(openai.BadRequestError, {"role": "wizard", "content": "x"}).param, "messages[0].role")
-        self.assertEqual(self.fails(openai.BadRequestError, user("x"), logprobs=True).code, "unsupported")
+        self.assertEqual(self.fails(openai.BadRequestError, user("x"), top_logprobs=2).param, "top_logprobs")
         broken = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
         error = self.fails(openai.BadRequestError, {"role": "user", "content": [broken]})
         self.assertEqual(error.param, "messages[0].content[0]")
