@@ -100,6 +100,7 @@ struct ModelInfo {
   std::string model_path;
   std::string family;
   int64_t context_length = 0;  // in force
+  int64_t embedding_dim = 0;   // of the vectors of Engine::embed()
   bool takes_pictures = false;
   bool has_learned_layers = false;  // it was trained to do with a share of its layers: Plan::layers goes by that
   // Who may choose its visual tokens: those of known_strategies() that it has all parts for.

@@ -53,6 +53,7 @@ ModelInfo info_of(const Model& model, const EngineOptions& options, const Thread
   info.family = model.family();
   info.context_length = options.context_length > 0 ? options.context_length
                                                    : std::min(model.decoder->config().context_length, kDefaultContext);
+  info.embedding_dim = model.decoder->config().model_dim;
   info.takes_pictures = model.vision != nullptr;
   for (const Strategy& strategy : strategies()) {
     if (model.can_choose_by(strategy)) info.strategies.emplace_back(strategy.name);
@@ -158,10 +159,9 @@ Expected<std::unique_ptr<Engine::Impl>> Engine::Impl::load(const EngineOptions& 
   ModelInfo info = info_of(model, options, *pool, isa);
   info.load_ms = clock.elapsed_ms();
   SACCADE_RETURN_IF_ERROR(check_loaded(options));
-  auto kv_blocks = std::make_shared<KvBlockPool>(model.decoder->config().kv_shape(kv_dtype(options)),
-                                                 options.max_kv_bytes > 0
-                                                     ? options.max_kv_bytes
-                                                     : free_memory_bytes(options.max_memory_bytes));
+  auto kv_blocks = std::make_shared<KvBlockPool>(
+      model.decoder->config().kv_shape(kv_dtype(options)),
+      options.max_kv_bytes > 0 ? options.max_kv_bytes : free_memory_bytes(options.max_memory_bytes));
   const ModelShape shape = shape_of(model, kv_dtype(options));
   const std::string identity = identity_of(model);
   std::unique_ptr<EngineState> state(new EngineState{.options = options,

@@ -76,6 +76,10 @@ std::string ApiContext::fingerprint() const {
   return format("fp_%012llx", static_cast<unsigned long long>(hash >> 16));
 }
 
+std::string ApiContext::model_name() const {
+  return std::filesystem::path(model_path).filename().string();
+}
+
 std::optional<ApiError> check_model(const ApiContext& api, const std::string& name) {
   if (name.empty() || std::ranges::find(api.served_names, name) != api.served_names.end()) return std::nullopt;
   return ApiError{
@@ -95,6 +99,7 @@ struct Api::Route {
 const Api::Route* Api::find_route(std::string_view path) {
   static constexpr Route kRoutes[] = {
       {"/v1/chat/completions", "POST", answer_chat, true},
+      {"/v1/embeddings", "POST", answer_embeddings, true},
       {"/v1/plan", "POST", answer_plan, true},
       {"/v1/feedback", "POST", answer_feedback, false},
       {"/tokenize", "POST", answer_tokenize, true},

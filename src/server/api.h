@@ -71,10 +71,13 @@ struct ApiContext {
 
   /// As the API tells which model and settings answered.
   std::string fingerprint() const;
+  /// The model file's, by which a ledger and prices know it.
+  std::string model_name() const;
 };
 
 /// The handlers that block, on a thread of their own. The model is ready.
 void answer_chat(const ApiContext& api, ApiExchange& exchange);
+void answer_embeddings(const ApiContext& api, ApiExchange& exchange);
 void answer_plan(const ApiContext& api, ApiExchange& exchange);
 void answer_tokenize(const ApiContext& api, ApiExchange& exchange);
 void answer_feedback(const ApiContext& api, ApiExchange& exchange);

@@ -138,7 +138,8 @@ void answer_chat(const ApiContext& api, ApiExchange& exchange) {
   exchange.request.body.clear();  // its pictures are decoded: from here on they are in memory once
   if (const auto error = check_model(api, chat.model)) return exchange.fail(*error);
   chat.request.id = exchange.request.id;
-  if (const auto error = api.media.load(chat, [&] { return exchange.must_stop(); })) return exchange.fail(*error);
+  if (const auto error = api.media.load(chat.request, chat.media, [&] { return exchange.must_stop(); }))
+    return exchange.fail(*error);
   ChatCompletion(api, exchange, std::move(chat)).run();
 }
 

@@ -21,7 +21,7 @@ std::optional<ApiError> prepare(const ApiContext& api, ApiExchange& exchange, Ch
   exchange.request.body.clear();
   if (auto error = check_model(api, chat.model)) return error;
   chat.request.id = exchange.request.id;
-  return api.media.load(chat, [&] { return exchange.must_stop(); });
+  return api.media.load(chat.request, chat.media, [&] { return exchange.must_stop(); });
 }
 
 }  // namespace

@@ -156,6 +156,21 @@ describe("the OpenAI client for Node", () => {
     assert.equal(log.filter((line) => line.status === 429).length, 1);
   });
 
+  it("embeds texts and pictures", async () => {
+    const input = ["a receipt", { content: [question(demo[0]).content[0]] }];
+    const packed = await client.embeddings.create({ model, input });
+    const plain = await client.embeddings.create({ model, input, encoding_format: "float" });
+    assert.equal(packed.saccade.space, "pooled");
+    assert.equal(packed.usage.prompt_tokens, plain.usage.prompt_tokens);
+    for (const i of [0, 1]) {
+      assert.equal(packed.data[i].embedding.length, packed.saccade.dimensions);
+      packed.data[i].embedding.forEach((value, k) => assert.ok(Math.abs(value - plain.data[i].embedding[k]) < 1e-3));
+    }
+    await assert.rejects(client.embeddings.create({ model, input: "x", dimensions: 3 }), (error) => {
+      return error instanceof OpenAI.BadRequestError && error.param === "dimensions";
+    });
+  });
+
   it("says what is wrong", async () => {
     await assert.rejects(chat([user("x")], { temperature: -1 }), (error) => {
       assert.ok(error instanceof OpenAI.BadRequestError);

@@ -209,7 +209,39 @@ class OpenAiClient(unittest.TestCase):
             self.client.chat.completions.create(model="gpt-4o", messages=[user("x")])
         self.assertEqual(caught.exception.param, "model")
         with self.assertRaises(openai.NotFoundError):
-            self.client.embeddings.create(model="saccade-mini", input="x")
+            self.client.completions.create(model="saccade-mini", prompt="x")
+
+    def test_embeds_texts_and_pictures(self):
+        pictures = [{"type": "message", "content": [question(item)["content"][0]]} for item in DEMO[:2]]
+        inputs = ["a receipt", "a login page", *pictures]
+        answer = self.client.embeddings.create(model="saccade-mini", input=inputs)  # the client asks for base64
+        self.assertEqual([entry.index for entry in answer.data], [0, 1, 2, 3])
+        self.assertEqual({entry.space for entry in answer.data}, {"pooled"})
+        self.assertEqual(answer.saccade["space"], "pooled")
+        self.assertEqual(answer.usage.prompt_tokens, answer.usage.total_tokens)
+        self.assertGreater(answer.usage.prompt_tokens_details["image_tokens"], 0)
+        length = answer.saccade["dimensions"]
+        for i, entry in enumerate(answer.data):
+            self.assertEqual(len(entry.embedding), length)
+            self.assertAlmostEqual(sum(value * value for value in entry.embedding), 1, places=4)
+            alone = self.client.embeddings.create(
+                model="saccade-mini", input=[inputs[i]], encoding_format="float", dimensions=length
+            )
+            self.assertEqual(len(alone.data), 1)
+            for value, same in zip(alone.data[0].embedding, entry.embedding):
+                self.assertAlmostEqual(value, same, delta=1e-3)
+        single = self.client.embeddings.create(model="saccade-mini", input="a receipt")
+        self.assertEqual(len(single.data), 1)
+
+    def test_says_what_can_not_be_embedded(self):
+        for asked, param in (
+            ({"input": ["x", ""]}, "input[1]"), ({"input": [1, 2]}, "input[0]"), ({"input": "x", "dimensions": 3}, "dimensions"),
+            ({"input": [{"content": [{"type": "image_url", "image_url": {"url": "data:;base64,AAAA"}}]}]}, "input[0].content[0]"),
+            ({"input": ["x", "word " * 5000]}, "input[1]"), ({"input": "x", "encoding_format": "int8"}, "encoding_format"),
+        ):
+            with self.assertRaises(openai.APIStatusError) as caught:
+                self.client.embeddings.create(model="saccade-mini", **asked)
+            self.assertEqual(caught.exception.param, param, caught.exception.message)
 
     def test_stops_when_the_client_goes_away(self):
         stream = self.chat(user("Hello"), stream=True, n=16, **LONG)
