@@ -86,6 +86,10 @@ void add_http_options(CLI::App& command, HttpServerOptions& http, ServerOptions&
       .add_flag("--insecure-public", server.may_be_public,
                 "Listen where other machines can ask, though nobody is asked for a key")
       ->group(kHttpGroup);
+  command
+      .add_option("--keys", server.keys_path,
+                  "Only who has a key of this file (TOML) may ask, as much as it says; `saccade keys new` makes one")
+      ->group(kHttpGroup);
   command.add_option("--io-threads", http.num_io_threads, "Threads that read and write")
       ->check(between(1, 64))
       ->capture_default_str()

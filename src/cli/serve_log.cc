@@ -19,6 +19,7 @@ using Json = nlohmann::ordered_json;
 std::string text_line(const RequestRecord& record) {
   std::string line = format("%s %s %s %d %.1f ms", record.id.c_str(), one_line(record.method).c_str(),
                             one_line(record.path).c_str(), record.status, record.ms);
+  if (!record.account.empty()) line += ", " + one_line(record.account);
   if (record.prompt_tokens > 0) {
     line += format(", %lld tokens read, %lld written", static_cast<long long>(record.prompt_tokens),
                    static_cast<long long>(record.completion_tokens));
@@ -37,6 +38,7 @@ std::string json_line(const RequestRecord& record) {
                {"prompt_tokens", record.prompt_tokens},
                {"completion_tokens", record.completion_tokens},
                {"cancelled", record.was_cancelled}};
+  if (!record.account.empty()) json["account"] = record.account;
   if (!record.error.empty()) json["error"] = record.error;
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }

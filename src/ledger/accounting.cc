@@ -50,7 +50,7 @@ std::optional<Price> Accounting::price_of(const std::string& model_path) const {
   return prices_ ? std::optional(prices_->price_of(model_name(model_path))) : std::nullopt;
 }
 
-Status Accounting::admit(Explain explain, Request& request, std::string& note) const {
+Status Accounting::admit(Explain explain, Request& request, std::string& note, const AccountLimits& own) const {
   const std::string& account = account_of(request);
   if (ledger_ == nullptr || !prices_ || account.empty()) return {};
   SACCADE_ASSIGN_OR_RETURN(const PlanExplanation explanation, explain(request));
@@ -58,7 +58,10 @@ Status Accounting::admit(Explain explain, Request& request, std::string& note) c
   Spending spent;
   SACCADE_ASSIGN_OR_RETURN(spent.day_usd, ledger_->spent_usd(account, begin_of_day(now_us)));
   SACCADE_ASSIGN_OR_RETURN(spent.month_usd, ledger_->spent_usd(account, begin_of_month(now_us)));
-  const AccountDecision decision = decide(prices_->policy_of(account), spent, expected_usd(explanation), now_us);
+  AccountPolicy policy = prices_->policy_of(account);
+  if (own.day_usd) policy.limits.day_usd = own.day_usd;
+  if (own.month_usd) policy.limits.month_usd = own.month_usd;
+  const AccountDecision decision = decide(policy, spent, expected_usd(explanation), now_us);
   note = decision.reason;
   Budget& budget = request.budget;
   switch (decision.action) {
@@ -72,7 +75,7 @@ Status Accounting::admit(Explain explain, Request& request, std::string& note) c
       budget.min_quality = 0;
       break;
     case AccountAction::kRefuse:
-      return budget_exceeded(decision.reason);
+      return budget_exceeded(decision.reason, static_cast<double>(decision.resets_us - now_us) / 1000);
   }
   return {};
 }
@@ -120,8 +123,8 @@ Status Accounting::record_failure(const std::string& model_path, const Request& 
   return ledger_->record(entry);
 }
 
-Status Accounting::add_feedback(const std::string& request_id, double score) const {
-  return ledger_->add_feedback(request_id, score, FeedbackSource::kUser);
+Status Accounting::add_feedback(const std::string& request_id, double score, const std::string& account) const {
+  return ledger_->add_feedback(request_id, score, FeedbackSource::kUser, account);
 }
 
 }  // namespace saccade

@@ -11,6 +11,7 @@
 
 #include "ledger/accounting.h"
 #include "server/http.h"
+#include "server/key_gate.h"
 #include "server/media_loader.h"
 #include "server/served_model.h"
 #include "server/worker_threads.h"
@@ -22,6 +23,7 @@ struct RequestRecord {
   std::string id;
   std::string method;
   std::string path;
+  std::string account = {};  // of its key
   int status = 0;
   double ms = 0;  // from its first byte to the answer's last
   int64_t prompt_tokens = 0;
@@ -42,6 +44,14 @@ class ApiExchange {
   ApiExchange(const ApiExchange&) = delete;
   ApiExchange& operator=(const ApiExchange&) = delete;
 
+  /// Lets the request in by its key: answers carry the key's limits, and their tokens count. Before anything else is
+  /// asked; false: it was refused.
+  bool enter(KeyGate& gate);
+  /// Whose request it is, for the engine and the ledger.
+  void sign(Request& asked) const;
+  /// The key's own limits of money; none without a key.
+  AccountLimits spending_limits() const { return ticket_ ? ticket_->key().spending : AccountLimits(); }
+
   void respond(HttpResponse response);
   void fail(const ApiError& error);
   void begin_stream(HttpResponse head);
@@ -58,7 +68,11 @@ class ApiExchange {
   const std::shared_ptr<HttpResponder> responder_;
   const RequestLog& log_;
   const std::atomic<bool>& is_cut_;
+  std::unique_ptr<KeyGate::Ticket> ticket_;  // null: nobody is asked for a key
   bool has_begun_ = false;
+
+  void count_tokens();
+  void add_limits(HttpResponse& response) const;
 };
 
 /// What the addresses have in common. All must outlive the API.
@@ -68,6 +82,7 @@ struct ApiContext {
   MediaLoader& media;
   std::vector<std::string> served_names;  // of the model, the first is told; others are taken too
   std::string model_path;
+  KeyGate* keys = nullptr;  // null: anybody may ask
 
   /// As the API tells which model and settings answered.
   std::string fingerprint() const;

@@ -48,7 +48,7 @@ class ChatCompletion {
 Status ChatCompletion::admit() {
   std::string note;  // what it says of a plan that was made cheaper, the receipt shows
   const auto explain = [&](const Request&) { return api_.model.explain(chat_.request, exchange_.request.arrived_ms); };
-  return api_.accounting.admit(explain, chat_.request, note);
+  return api_.accounting.admit(explain, chat_.request, note, exchange_.spending_limits());
 }
 
 // The request is the same but for its seed and id: pictures are in memory once, however many answers there are.
@@ -137,7 +137,7 @@ void answer_chat(const ApiContext& api, ApiExchange& exchange) {
   if (const auto error = parse_chat_request(exchange.request, chat)) return exchange.fail(*error);
   exchange.request.body.clear();  // its pictures are decoded: from here on they are in memory once
   if (const auto error = check_model(api, chat.model)) return exchange.fail(*error);
-  chat.request.id = exchange.request.id;
+  exchange.sign(chat.request);
   if (const auto error = api.media.load(chat.request, chat.media, [&] { return exchange.must_stop(); }))
     return exchange.fail(*error);
   ChatCompletion(api, exchange, std::move(chat)).run();

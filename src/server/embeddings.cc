@@ -91,7 +91,7 @@ Status EmbeddingAnswer::admit() {
     return explanation;
   };
   std::string note;  // of cheaper plans, which there are none of
-  return api_.accounting.admit(explain, asked_.inputs.front().request, note);
+  return api_.accounting.admit(explain, asked_.inputs.front().request, note, exchange_.spending_limits());
 }
 
 bool EmbeddingAnswer::embed(size_t input_idx) {
@@ -192,7 +192,7 @@ void answer_embeddings(const ApiContext& api, ApiExchange& exchange) {
          .code = "invalid_value"});
   }
   for (EmbeddingInput& input : asked.inputs) {
-    input.request.id = exchange.request.id;
+    exchange.sign(input.request);
     const auto error = api.media.load(input.request, input.media, [&] { return exchange.must_stop(); });
     if (error) return exchange.fail(*error);
   }

@@ -429,6 +429,139 @@ class Ledger(ServerTest):
         self.fails(self.start(), {"request_id": "x", "score": 1}, 400, path="/v1/feedback")
 
 
+class Keys(ServerTest):
+    def new_key(self, name):
+        made = subprocess.run([PROGRAM, "keys", "new", name], capture_output=True, text=True, check=True)
+        key = made.stderr.split()[-1]
+        self.assertTrue(key.startswith("sk-saccade-"))
+        self.assertNotIn(key, made.stdout)
+        return key, made.stdout
+
+    def write_keys(self, **limits):
+        """A file of one key for each name; the keys by name."""
+        path = self.folder() / "keys.toml"
+        made = {name: self.new_key(name) for name in limits}
+        path.write_text("".join(made[name][1] + lines + "\n" for name, lines in limits.items()))
+        return path, {name: key for name, (key, _) in made.items()}
+
+    @staticmethod
+    def bearer(key):
+        return {"authorization": f"Bearer {key}"}
+
+    def test_makes_and_checks_keys(self):
+        path, _ = self.write_keys(acme="requests_per_minute = 5\npriority = 2\nexpires = 2020-01-01", free="")
+        check = subprocess.run([PROGRAM, "keys", "check", path], capture_output=True, text=True, check=True)
+        self.assertEqual(check.stdout, "acme: 5 requests a minute, priority 2, expired on 2020-01-01\nfree: no limits\n")
+        path.write_text(path.read_text() + "speed = 5\n")
+        check = subprocess.run([PROGRAM, "keys", "check", path], capture_output=True, text=True)
+        self.assertEqual(check.returncode, 4)
+        self.assertIn("keys.free.speed", check.stderr)
+        for flags in ([], ["--json"]):
+            made = subprocess.run([PROGRAM, "keys", "new", "a b", *flags], capture_output=True, text=True)
+            self.assertEqual(made.returncode, 2)
+        made = subprocess.run([PROGRAM, "keys", "new", "acme", "--json"], capture_output=True, text=True, check=True)
+        self.assertEqual(set(json.loads(made.stdout)), {"name", "key", "sha256"})
+
+    def test_asks_for_a_key(self):
+        path, keys = self.write_keys(acme="", old="expires = 2020-01-01")
+        server = self.start("--keys", path, "--host", "0.0.0.0")  # which needs no --insecure-public
+        self.assertEqual(self.answers(server, None, path="/health", method="GET"), {"status": "ok"})
+        self.assertEqual(self.answers(server, None, path="/ready", method="GET"), {"status": "ok"})
+        for fields in ({}, self.bearer("sk-saccade-none"), self.bearer(keys["old"]), {"authorization": keys["acme"]}):
+            for address in ("/v1/chat/completions", "/v1/embeddings", "/tokenize", "/v1/plan", "/v1/feedback", "/nothing"):
+                error = self.fails(server, user("Hello"), 401, path=address, **fields)
+                self.assertEqual(error["code"], "invalid_api_key")
+            self.fails(server, None, 401, path="/v1/models", method="GET", **fields)
+        answer = self.answers(server, user("Hello"), **self.bearer(keys["acme"]))
+        self.assertEqual(server.logged(answer["id"])["account"], "acme")
+        self.answers(server, None, path="/v1/models", method="GET", **self.bearer(keys["acme"]))
+        # Before the body: of this one nothing ever comes.
+        head = "POST /v1/chat/completions HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: 9999999\r\n\r\n"
+        connection = self.connect(server, head.encode())
+        self.assertIn(b" 401 ", connection.recv(65536))
+        self.assertNotIn("sk-saccade-", json.dumps(server.log()))
+
+    def test_holds_accounts_to_their_limits(self):
+        # Limits of which a minute's share of one is not filled up again in this test.
+        path, keys = self.write_keys(
+            few="requests_per_minute = 1", short="tokens_per_minute = 1", narrow="max_concurrent = 1", free=""
+        )
+        server = self.start("--keys", path)
+        def refused(name):
+            connection = http.client.HTTPConnection(server.host, server.port, timeout=120)
+            connection.request("POST", "/v1/chat/completions", json.dumps(user("Hello")), {**JSON, **self.bearer(keys[name])})
+            response = connection.getresponse()
+            error = json.loads(response.read())["error"]
+            connection.close()
+            self.assertEqual((response.status, error["code"]), (429, "rate_limit_exceeded"))
+            self.assertGreaterEqual(int(response.headers["retry-after"]), 1)
+            return response.headers, error["message"]
+
+        connection = http.client.HTTPConnection(server.host, server.port, timeout=120)
+        for is_streamed in (False, True):
+            body = json.dumps({**user("Hello"), "stream": is_streamed, "max_tokens": 2})
+            name = "short" if is_streamed else "few"
+            connection.request("POST", "/v1/chat/completions", body, {**JSON, **self.bearer(keys[name])})
+            response = connection.getresponse()
+            self.assertEqual(response.status, 200)
+            kind = "tokens" if is_streamed else "requests"
+            self.assertEqual(response.headers[f"x-ratelimit-limit-{kind}"], "1")
+            self.assertEqual(response.headers[f"x-ratelimit-remaining-{kind}"], "1" if is_streamed else "0")
+            self.assertIn(f"x-ratelimit-reset-{kind}", response.headers)
+            request_id = response.headers["x-request-id"]
+            response.read()
+            server.logged(request_id)  # its tokens are counted
+        connection.close()
+        headers, message = refused("few")
+        self.assertIn("1 requests a minute", message)
+        self.assertEqual(headers["x-ratelimit-remaining-requests"], "0")
+        headers, message = refused("short")
+        self.assertIn("1 tokens a minute", message)
+        self.assertGreater(int(headers["retry-after"]), 60)
+        busy = self.connect(server, raw_request({**LONG, "stream": True}, fields=f"Authorization: Bearer {keys['narrow']}\r\n"))
+        got = b""
+        while b"data: " not in got:
+            got += busy.recv(65536)
+        self.assertIn("1 requests at a time", refused("narrow")[1])
+        request_id = got.split(b"x-request-id: ")[1].split()[0].decode()
+        busy.close()
+        server.logged(request_id)
+        self.answers(server, user("Hello"), **self.bearer(keys["narrow"]))
+        for _ in range(3):
+            self.answers(server, user("Hello"), **self.bearer(keys["free"]))
+
+    def test_counts_what_accounts_spend(self):
+        folder = self.folder()
+        (folder / "prices.toml").write_text("per_million_tokens = { text = 1e6 }\n")
+        path, keys = self.write_keys(poor="usd_per_day = 1", rich="usd_per_month = 1e9")
+        flags = ("--keys", path, "--prices", folder / "prices.toml")
+        run = subprocess.run([PROGRAM, "serve", MODEL, "--port", "0", *flags], capture_output=True, text=True)
+        self.assertEqual(run.returncode, 2)
+        self.assertIn("--ledger", run.stderr)
+        server = self.start(*flags, "--ledger", folder / "a.ledger")
+        for asked, address in ((user("Hello"), "/v1/chat/completions"), ({"input": "Hello"}, "/v1/embeddings")):
+            error = self.fails(server, asked, 429, path=address, **self.bearer(keys["poor"]))
+            self.assertEqual(error["code"], "budget_exceeded")
+            self.assertIn("of this day's 1.00 USD", error["message"])
+        answer = self.answers(server, user("Hello"), **self.bearer(keys["rich"]))
+        vectors = self.answers(server, {"input": "Hello"}, path="/v1/embeddings", **self.bearer(keys["rich"]))
+        feedback = {"request_id": answer["id"], "right": True}
+        self.fails(server, feedback, 404, "request_id", path="/v1/feedback", **self.bearer(keys["poor"]))
+        self.answers(server, feedback, path="/v1/feedback", **self.bearer(keys["rich"]))
+        with contextlib.closing(sqlite3.connect(folder / "a.ledger")) as database:
+            rows = database.execute("SELECT account, cost_usd FROM entries WHERE request_id IN (?, ?)",
+                                    (answer["id"], vectors["saccade"]["request_id"])).fetchall()
+        self.assertEqual([row[0] for row in rows], ["rich", "rich"])
+        self.assertTrue(all(row[1] >= 1 for row in rows))
+
+    def test_keeps_accounts_pictures_apart(self):
+        path, keys = self.write_keys(one="", two="")
+        server = self.start("--keys", path)
+        self.answers(server, about(data_url(PICTURE), uuid="mine"), **self.bearer(keys["one"]))
+        self.answers(server, about("", uuid="mine"), **self.bearer(keys["one"]))
+        self.fails(server, about("", uuid="mine"), 400, "messages[0].content[0].uuid", **self.bearer(keys["two"]))
+
+
 class Life(ServerTest):
     def test_refuses_to_be_public_by_chance(self):
         run = subprocess.run([PROGRAM, "serve", MODEL, "--host", "0.0.0.0", "--port", "0"], capture_output=True, text=True)
