@@ -89,6 +89,13 @@ ServedModel& Server::model() {
   return parts_->model;
 }
 
+Status Server::reload_keys() {
+  if (parts_->keys == nullptr) return {};
+  SACCADE_ASSIGN_OR_RETURN(KeyFile file, read_countable_keys(parts_->options.keys_path, parts_->accounting));
+  parts_->keys->replace(std::move(file));
+  return {};
+}
+
 bool Server::drain() {
   HttpServer& http = *parts_->http;
   http.begin_drain();

@@ -39,6 +39,9 @@ class Server {
   std::string address() const;
   ServedModel& model();
 
+  /// Reads the keys anew, where there are any; where that fails, those that were there stay. Errors: those of start().
+  Status reload_keys();
+
   /// Takes nothing new, and lets what is being answered come to its end, within the options' time: then it is cut
   /// short. Whether all came to their end.
   bool drain();

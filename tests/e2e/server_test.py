@@ -562,6 +562,27 @@ class Keys(ServerTest):
         self.fails(server, about("", uuid="mine"), 400, "messages[0].content[0].uuid", **self.bearer(keys["two"]))
 
 
+    def test_reads_keys_anew(self):
+        path, keys = self.write_keys(one="requests_per_minute = 100")
+        server = self.start("--keys", path)
+        self.answers(server, user("Hello"), **self.bearer(keys["one"]))
+        long = raw_request({**LONG, "n": 1, "max_tokens": 400, "stream": True},
+                           fields=f"Authorization: Bearer {keys['one']}\r\nConnection: close\r\n")
+        busy = self.connect(server, long)
+        begun = busy.recv(100)
+        other, section = self.new_key("two")
+        path.write_text(section)
+        self.assertEqual(server.reload(1)[0][0], "info")
+        self.fails(server, user("Hello"), 401, **self.bearer(keys["one"]))
+        self.answers(server, user("Hello"), **self.bearer(other))
+        self.assertIn(b"data: [DONE]", begun + self.read_all(busy), "what was begun goes on")
+        path.write_text(section + "speed = 5\n")
+        [(level, message)] = server.reload(1)
+        self.assertEqual(level, "error")
+        self.assertIn(f"{path}:", message)
+        self.answers(server, user("Hello"), **self.bearer(other))
+
+
 class Life(ServerTest):
     def test_refuses_to_be_public_by_chance(self):
         run = subprocess.run([PROGRAM, "serve", MODEL, "--host", "0.0.0.0", "--port", "0"], capture_output=True, text=True)
