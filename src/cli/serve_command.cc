@@ -54,6 +54,7 @@ void reload(const ServeOptions& options, Server& server, const ServeLog& log) {
                                                : std::string(what) + " stay as they were: " + status.message());
   };
   report("keys", options.server.keys_path, server.reload_keys());
+  report("certificate and key", options.server.http.tls.certificate, server.reload_certificate());
 }
 
 int run_serve(ServeOptions& options) {
@@ -75,7 +76,7 @@ int run_serve(ServeOptions& options) {
   watch_for_reload();
   auto server = Server::start(options.server, *accounting);
   if (!server) return report_error(server.status());
-  say("listening on http://" + (*server)->address());
+  say("listening on " + (*server)->url());
   if (const Status loaded = wait_for_model(**server); !loaded.is_ok()) return report_error(loaded);
   if (!is_interrupted()) {
     const ModelInfo& info = (*server)->model().info();
@@ -106,6 +107,9 @@ void add_http_options(CLI::App& command, HttpServerOptions& http, ServerOptions&
       .add_option("--keys", server.keys_path,
                   "Only who has a key of this file (TOML) may ask, as much as it says; `saccade keys new` makes one")
       ->group(kHttpGroup);
+  command.add_option("--tls-cert", http.tls.certificate, "Certificate (PEM, with its chain): only TLS is spoken then")
+      ->group(kHttpGroup);
+  command.add_option("--tls-key", http.tls.key, "The certificate's key (PEM)")->group(kHttpGroup);
   command.add_option("--io-threads", http.num_io_threads, "Threads that read and write")
       ->check(between(1, 64))
       ->capture_default_str()

@@ -81,8 +81,8 @@ Expected<std::unique_ptr<Server>> Server::start(const ServerOptions& options, co
   return std::unique_ptr<Server>(new Server(std::move(parts)));
 }
 
-std::string Server::address() const {
-  return parts_->http->address();
+std::string Server::url() const {
+  return (parts_->options.http.tls.are_given() ? "https://" : "http://") + parts_->http->address();
 }
 
 ServedModel& Server::model() {
@@ -94,6 +94,10 @@ Status Server::reload_keys() {
   SACCADE_ASSIGN_OR_RETURN(KeyFile file, read_countable_keys(parts_->options.keys_path, parts_->accounting));
   parts_->keys->replace(std::move(file));
   return {};
+}
+
+Status Server::reload_certificate() {
+  return parts_->http->reload_certificate();
 }
 
 bool Server::drain() {

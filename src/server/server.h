@@ -35,12 +35,14 @@ class Server {
   static Expected<std::unique_ptr<Server>> start(const ServerOptions& options, const Accounting& accounting);
   ~Server();
 
-  /// "127.0.0.1:8080".
-  std::string address() const;
+  /// "http://127.0.0.1:8080", or with https.
+  std::string url() const;
   ServedModel& model();
 
   /// Reads the keys anew, where there are any; where that fails, those that were there stay. Errors: those of start().
   Status reload_keys();
+  /// HttpServer::reload_certificate().
+  Status reload_certificate();
 
   /// Takes nothing new, and lets what is being answered come to its end, within the options' time: then it is cut
   /// short. Whether all came to their end.

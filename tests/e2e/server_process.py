@@ -25,11 +25,11 @@ class ServerProcess:
                 stdout=subprocess.PIPE, stderr=log, text=True,
             )
         line = self._process.stdout.readline()
-        if not line.startswith("listening on http://"):
+        if not line.startswith("listening on http"):
             self._process.wait()
             raise RuntimeError(f"the server did not start: {line}{self._log_file.read()}")
         self.url = line.split()[-1]
-        self.host, port = self.url.removeprefix("http://").rsplit(":", 1)
+        self.host, port = self.url.split("//")[1].rsplit(":", 1)
         self.port = int(port)
         if waits_until_ready:
             self.wait_until_ready()

@@ -9,12 +9,14 @@ import pathlib
 import signal
 import socket
 import sqlite3
+import ssl
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 import unittest
+import warnings
 import zlib
 
 PROGRAM = sys.argv[1]
@@ -581,6 +583,98 @@ class Keys(ServerTest):
         self.assertEqual(level, "error")
         self.assertIn(f"{path}:", message)
         self.answers(server, user("Hello"), **self.bearer(other))
+
+
+class Tls(ServerTest):
+    def make_certificate(self, folder, name):
+        paths = folder / f"{name}.pem", folder / f"{name}.key"
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+             "-subj", f"/CN={name}", "-addext", "subjectAltName=IP:127.0.0.1", "-out", paths[0], "-keyout", paths[1]],
+            check=True, capture_output=True,
+        )
+        return paths
+
+    def secure(self, server, trusted, **options):
+        """A connection whose certificate was verified."""
+        context = ssl.create_default_context(cafile=str(trusted))
+        context.set_ciphers("DEFAULT:@SECLEVEL=0")  # what is refused, the server refuses
+        for name, value in options.items():
+            setattr(context, name, value)
+        connection = socket.create_connection((server.host, server.port), timeout=120)
+        self.addCleanup(connection.close)
+        secured = context.wrap_socket(connection, server_hostname=server.host)
+        self.addCleanup(secured.close)
+        return secured
+
+    def test_speaks_tls_alone(self):
+        folder = self.folder()
+        certificate, key = self.make_certificate(folder, "one")
+        server = self.start("--tls-cert", certificate, "--tls-key", key, "--max-body", "1MiB", "--read-timeout", 500)
+        self.assertTrue(server.url.startswith("https://"))
+        for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+            connection = self.secure(server, certificate, maximum_version=version)
+            connection.sendall(raw_request({**about(data_url(PICTURE)), "stream": True}) +
+                               raw_request(user("Hello"), fields="Connection: close\r\n"))
+            got = self.read_all(connection)
+            self.assertIn(b"data: [DONE]", got)
+            self.assertEqual(got.count(b"HTTP/1.1 200 OK"), 2)
+        large = self.secure(server, certificate)
+        with contextlib.suppress(OSError):  # it may have been refused by then
+            large.sendall(raw_request(b"x" * (2 << 20)))
+        self.assertIn(b" 413 ", self.read_all(large))
+        self.assertNotIn(b"HTTP/1.1", self.read_all(self.connect(server, raw_request(user("Hello")))))
+        self.assertEqual(self.read_all(self.connect(server, b"\x16\x03\x01\x02")), b"", "a handshake has its time")
+        with warnings.catch_warnings(), self.assertRaisesRegex(ssl.SSLError, "(?i)alert.protocol.version"):
+            warnings.simplefilter("ignore", DeprecationWarning)
+            self.secure(server, certificate, minimum_version=ssl.TLSVersion.TLSv1, maximum_version=ssl.TLSVersion.TLSv1_1)
+        with self.assertRaises(ssl.SSLError):
+            self.secure(server, self.make_certificate(folder, "other")[0])
+        for i in range(0, 600, 40):  # clients that leave in the middle of it
+            self.connect(server, bytes(range(i % 256)) or b"x").close()
+        self.secure(server, certificate).close()
+
+    def test_reads_its_certificate_anew(self):
+        folder = self.folder()
+        first, key = self.make_certificate(folder, "first")
+        second, second_key = self.make_certificate(folder, "second")
+        used, used_key = folder / "used.pem", folder / "used.key"
+        used.write_text(first.read_text())
+        used_key.write_text(key.read_text())
+        server = self.start("--tls-cert", used, "--tls-key", used_key)
+        before = self.secure(server, first)
+        used.write_text(second.read_text())
+        [(level, message)] = server.reload(1)
+        self.assertEqual(level, "error")
+        self.assertIn("is not the key of the certificate", message)
+        self.secure(server, first)
+        used_key.write_text(second_key.read_text())
+        self.assertEqual(server.reload(1)[0][0], "info")
+        self.secure(server, second)
+        with self.assertRaises(ssl.SSLError):
+            self.secure(server, first)
+        before.sendall(raw_request(user("Hello"), fields="Connection: close\r\n"))
+        self.assertIn(b"HTTP/1.1 200 OK", self.read_all(before))
+
+    def test_says_what_is_wrong_with_its_files(self):
+        folder = self.folder()
+        certificate, key = self.make_certificate(folder, "one")
+        _, other_key = self.make_certificate(folder, "other")
+        locked = folder / "locked.key"
+        subprocess.run(["openssl", "ec", "-in", key, "-aes128", "-passout", "pass:x", "-out", locked], check=True, capture_output=True)
+        (folder / "broken.pem").write_text("no certificate")
+        for flags, code, named in (
+            (["--tls-cert", certificate], 2, "--tls-key"), (["--tls-key", key], 2, "--tls-cert"),
+            (["--tls-cert", folder / "none.pem", "--tls-key", key], 3, "none.pem"),
+            (["--tls-cert", folder / "broken.pem", "--tls-key", key], 4, "broken.pem"),
+            (["--tls-cert", certificate, "--tls-key", folder / "broken.pem"], 4, "broken.pem"),
+            (["--tls-cert", certificate, "--tls-key", locked], 4, "locked.key"),
+            (["--tls-cert", certificate, "--tls-key", other_key], 2, "is not the key"),
+        ):
+            run = subprocess.run([PROGRAM, "serve", MODEL, "--port", "0", *flags], capture_output=True, text=True,
+                                 stdin=subprocess.DEVNULL)
+            self.assertEqual(run.returncode, code, run.stderr)
+            self.assertIn(named, run.stderr)
 
 
 class Life(ServerTest):
