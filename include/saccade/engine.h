@@ -149,8 +149,8 @@ struct TokenFacts {
   double conditional_bits_of_all = 0;  // H(X | X)
 };
 
-/// Thread safety: answer(), embed(), explain(), count_tokens(), describe(), measure_tokens() and info() may be called
-/// from many threads at a time, and are computed together; the others not while any call is in progress.
+/// Thread safety: answer(), embed(), explain(), count_tokens(), describe(), measure_tokens(), set_price() and info()
+/// may be called from many threads at a time, and are computed together; the others not while any call is in progress.
 class Engine {
  public:
   /// `on_progress` may be empty; returning false stops the loading.
@@ -193,6 +193,9 @@ class Engine {
   /// kept for plans that give the model text in the picture's place. Leaves the conversation as it is. Errors: those of
   /// answer() and of EngineOptions::picture_texts; kCancelled where a callback said so.
   Expected<PictureText> describe(const ContentPart& picture, const AnswerCallbacks& callbacks = {});
+
+  /// Another price from here on, for receipts and for budgets of money; requests in progress go by the one before.
+  void set_price(const std::optional<Price>& price);
 
   /// Lets go of what answer() keeps but for pictures' texts: the next request is computed from its first row, as in an
   /// engine just loaded.

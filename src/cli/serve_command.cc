@@ -47,12 +47,15 @@ Status wait_for_model(Server& server) {
 }
 
 // What was read before stays where a file is broken: a server that runs is not ended by a slip of the pen.
-void reload(const ServeOptions& options, Server& server, const ServeLog& log) {
+void reload(const ServeOptions& options, Accounting& accounting, Server& server, const ServeLog& log) {
   const auto report = [&](const char* what, const std::string& path, const Status& status) {
     if (path.empty()) return;
     log.events(!status.is_ok(), status.is_ok() ? std::string(what) + " are read anew: " + path
                                                : std::string(what) + " stay as they were: " + status.message());
   };
+  const Status priced = accounting.reload_prices();
+  if (priced.is_ok()) server.model().set_price(accounting.price_of(options.server.engine.model_path));
+  report("prices", options.accounting.prices_path, priced);
   report("keys", options.server.keys_path, server.reload_keys());
   report("certificate and key", options.server.http.tls.certificate, server.reload_certificate());
 }
@@ -84,7 +87,7 @@ int run_serve(ServeOptions& options) {
                static_cast<long long>(info.context_length), info.threads, info.isa.c_str(), info.load_ms));
   }
   while (!is_interrupted()) {
-    if (take_reload()) reload(options, **server, log);
+    if (take_reload()) reload(options, *accounting, **server, log);
     sleep_ms(kLookMs);
   }
   say("ending: answers in progress come to their end; a second signal ends at once");

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -31,9 +32,12 @@ class Accounting {
   /// Reads the prices and opens the ledger. Errors: those of both; kInvalidArgument: an account without a ledger.
   static Expected<Accounting> open(const AccountingOptions& options);
 
+  /// Reads the prices anew; where that fails, those that were there stay. Errors: those of read_prices().
+  Status reload_prices();
+
   bool has_ledger() const { return ledger_ != nullptr; }
   /// What accounts spend is known: there are prices, and a ledger.
-  bool counts_spending() const { return ledger_ != nullptr && prices_; }
+  bool counts_spending() const { return ledger_ != nullptr && prices() != nullptr; }
 
   /// What the model's work costs; none without prices.
   std::optional<Price> price_of(const std::string& model_path) const;
@@ -70,7 +74,13 @@ class Accounting {
   }
 
   AccountingOptions options_;
-  std::optional<PriceFile> prices_;
+  struct Prices {
+    std::mutex mutex;
+    std::shared_ptr<const PriceFile> file;  // guarded by mutex; null: none were given
+  };
+  std::shared_ptr<const PriceFile> prices() const;
+
+  std::unique_ptr<Prices> prices_ = std::make_unique<Prices>();
   std::unique_ptr<Ledger> ledger_;
 };
 

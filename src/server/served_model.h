@@ -39,6 +39,7 @@ class ServedModel {
   Expected<PlanExplanation> explain(Request& request, double arrived_ms);
   Expected<TokenCounts> count_tokens(const Request& request);
   int64_t count_tokens(std::string_view text);
+  void set_price(const std::optional<Price>& price) { engine_->set_price(price); }
 
  private:
   void load(const EngineOptions& options);

@@ -563,26 +563,33 @@ class Keys(ServerTest):
         self.answers(server, about("", uuid="mine"), **self.bearer(keys["one"]))
         self.fails(server, about("", uuid="mine"), 400, "messages[0].content[0].uuid", **self.bearer(keys["two"]))
 
-
-    def test_reads_keys_anew(self):
+    def test_reads_keys_and_prices_anew(self):
+        folder = self.folder()
+        prices = folder / "prices.toml"
+        prices.write_text("per_million_tokens = { output = 1e6 }\n")
         path, keys = self.write_keys(one="requests_per_minute = 100")
-        server = self.start("--keys", path)
-        self.answers(server, user("Hello"), **self.bearer(keys["one"]))
+        server = self.start("--keys", path, "--prices", prices)
+        answer = self.answers(server, user("Hello"), **self.bearer(keys["one"]))
+        self.assertAlmostEqual(answer["saccade"]["cost"]["usd"], answer["usage"]["completion_tokens"])
         long = raw_request({**LONG, "n": 1, "max_tokens": 400, "stream": True},
                            fields=f"Authorization: Bearer {keys['one']}\r\nConnection: close\r\n")
         busy = self.connect(server, long)
         begun = busy.recv(100)
         other, section = self.new_key("two")
         path.write_text(section)
-        self.assertEqual(server.reload(1)[0][0], "info")
+        prices.write_text("per_million_tokens = { output = 2e6 }\n")
+        self.assertEqual([level for level, _ in server.reload(2)], ["info", "info"])
         self.fails(server, user("Hello"), 401, **self.bearer(keys["one"]))
-        self.answers(server, user("Hello"), **self.bearer(other))
+        answer = self.answers(server, user("Hello"), **self.bearer(other))
+        self.assertAlmostEqual(answer["saccade"]["cost"]["usd"], 2 * answer["usage"]["completion_tokens"])
         self.assertIn(b"data: [DONE]", begun + self.read_all(busy), "what was begun goes on")
         path.write_text(section + "speed = 5\n")
-        [(level, message)] = server.reload(1)
-        self.assertEqual(level, "error")
-        self.assertIn(f"{path}:", message)
-        self.answers(server, user("Hello"), **self.bearer(other))
+        prices.write_text("per_million_tokens = { output = -1 }\n")
+        for (level, message), file in zip(server.reload(2), (prices, path)):
+            self.assertEqual(level, "error")
+            self.assertIn(f"{file}:", message)
+        answer = self.answers(server, user("Hello"), **self.bearer(other))
+        self.assertAlmostEqual(answer["saccade"]["cost"]["usd"], 2 * answer["usage"]["completion_tokens"])
 
 
 class Tls(ServerTest):
