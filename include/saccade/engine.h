@@ -113,6 +113,7 @@ struct ModelInfo {
   std::string model_path;
   std::string family;
   int64_t context_length = 0;  // in force
+  int64_t embedding_dim = 0;   // of the vectors of Engine::embed()
   bool takes_pictures = false;
   bool has_learned_layers = false;  // it was trained to do with a share of its layers: Plan::layers goes by that
   // Who may choose its visual tokens: those of known_strategies() that it has all parts for.
@@ -161,8 +162,8 @@ struct TokenFacts {
   double conditional_bits_of_all = 0;  // H(X | X)
 };
 
-/// Thread safety: answer(), embed(), explain(), count_tokens(), describe(), measure_tokens() and info() may be called
-/// from many threads at a time, and are computed together; the others not while any call is in progress.
+/// Thread safety: answer(), embed(), explain(), count_tokens(), describe(), measure_tokens(), set_price() and info()
+/// may be called from many threads at a time, and are computed together; the others not while any call is in progress.
 class Engine {
  public:
   /// `on_progress` may be empty; returning false stops the loading.
@@ -205,6 +206,9 @@ class Engine {
   /// kept for plans that give the model text in the picture's place. Leaves the conversation as it is. Errors: those of
   /// answer() and of EngineOptions::picture_texts; kCancelled where a callback said so.
   Expected<PictureText> describe(const ContentPart& picture, const AnswerCallbacks& callbacks = {});
+
+  /// Another price from here on, for receipts and for budgets of money; requests in progress go by the one before.
+  void set_price(const std::optional<Price>& price);
 
   /// Lets go of what answer() keeps but for pictures' texts: the next request is computed from its first row, as in an
   /// engine just loaded.

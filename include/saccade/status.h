@@ -35,7 +35,7 @@ class [[nodiscard]] Status {
   bool is_ok() const { return code_ == StatusCode::kOk; }
   StatusCode code() const { return code_; }
   const std::string& message() const { return message_; }
-  /// Of kOverloaded: when there may be room.
+  /// Of kOverloaded: when there may be room; of kBudgetExceeded: when a limit begins anew, where that is why.
   std::optional<double> retry_after_ms() const { return retry_after_ms_; }
 
   /// The same error with `context: ` in front of the message, to name the file or tensor it happened in.
@@ -46,6 +46,7 @@ class [[nodiscard]] Status {
   std::string message_;
   std::optional<double> retry_after_ms_;
 
+  friend Status budget_exceeded(std::string message, double retry_after_ms);
   friend Status overloaded(std::string message, double retry_after_ms);
 };
 
@@ -55,6 +56,7 @@ Status corrupt_data(std::string message);
 Status unsupported(std::string message);
 Status resource_exhausted(std::string message);
 Status budget_exceeded(std::string message);
+Status budget_exceeded(std::string message, double retry_after_ms);
 Status overloaded(std::string message, double retry_after_ms);
 Status cancelled(std::string message);
 Status io_error(std::string message);

@@ -27,6 +27,11 @@ Status resource_exhausted(std::string message) {
 Status budget_exceeded(std::string message) {
   return {StatusCode::kBudgetExceeded, std::move(message)};
 }
+Status budget_exceeded(std::string message, double retry_after_ms) {
+  Status status(StatusCode::kBudgetExceeded, std::move(message));
+  status.retry_after_ms_ = retry_after_ms;
+  return status;
+}
 Status overloaded(std::string message, double retry_after_ms) {
   Status status(StatusCode::kOverloaded, std::move(message));
   status.retry_after_ms_ = retry_after_ms;

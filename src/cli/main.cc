@@ -47,6 +47,7 @@ int run_program(int argc, char** argv, bool is_json) {
   add_feedback_command(app, exit_code);
   add_describe_command(app, exit_code);
   add_serve_command(app, exit_code);
+  add_keys_command(app, exit_code);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -11,6 +11,7 @@
 #include "cli/model_options.h"
 #include "cli/option_checks.h"
 #include "cli/printable_text.h"
+#include "cli/reload_signal.h"
 #include "cli/serve_log.h"
 #include "cli/terminal.h"
 #include "platform/clock.h"
@@ -45,6 +46,20 @@ Status wait_for_model(Server& server) {
   return {};
 }
 
+// What was read before stays where a file is broken: a server that runs is not ended by a slip of the pen.
+void reload(const ServeOptions& options, Accounting& accounting, Server& server, const ServeLog& log) {
+  const auto report = [&](const char* what, const std::string& path, const Status& status) {
+    if (path.empty()) return;
+    log.events(!status.is_ok(), status.is_ok() ? std::string(what) + " are read anew: " + path
+                                               : std::string(what) + " stay as they were: " + status.message());
+  };
+  const Status priced = accounting.reload_prices();
+  if (priced.is_ok()) server.model().set_price(accounting.price_of(options.server.engine.model_path));
+  report("prices", options.accounting.prices_path, priced);
+  report("keys", options.server.keys_path, server.reload_keys());
+  report("certificate and key", options.server.http.tls.certificate, server.reload_certificate());
+}
+
 int run_serve(ServeOptions& options) {
   return_freed_memory_at_once();
   auto accounting = Accounting::open(options.accounting);
@@ -53,23 +68,28 @@ int run_serve(ServeOptions& options) {
   engine.price = accounting->price_of(engine.model_path);
   if (const Status opened = open_texts(options.texts_path, engine); !opened.is_ok()) return report_error(opened);
   options.server.media.fetch.max_bytes = engine.max_image_bytes;
-  options.server.log = make_request_log(options.logs_json);
+  const ServeLog log = make_serve_log(options.logs_json);
+  options.server.log = log.requests;
   options.server.on_loaded = [&](Engine& loaded) -> Status {
     SACCADE_ASSIGN_OR_RETURN(const std::vector<std::string> warnings, teach(*accounting, loaded));
     for (const std::string& warning : warnings)
       std::fprintf(stderr, "saccade: warning: %s\n", one_line(warning).c_str());
     return {};
   };
+  watch_for_reload();
   auto server = Server::start(options.server, *accounting);
   if (!server) return report_error(server.status());
-  say("listening on http://" + (*server)->address());
+  say("listening on " + (*server)->url());
   if (const Status loaded = wait_for_model(**server); !loaded.is_ok()) return report_error(loaded);
   if (!is_interrupted()) {
     const ModelInfo& info = (*server)->model().info();
     say(format("ready: %s, %lld tokens of context, %d threads, %s, loaded in %.0f ms", info.family.c_str(),
                static_cast<long long>(info.context_length), info.threads, info.isa.c_str(), info.load_ms));
   }
-  while (!is_interrupted()) sleep_ms(kLookMs);
+  while (!is_interrupted()) {
+    if (take_reload()) reload(options, *accounting, **server, log);
+    sleep_ms(kLookMs);
+  }
   say("ending: answers in progress come to their end; a second signal ends at once");
   const bool is_whole = (*server)->drain();
   if (!is_whole) say("ended with answers cut short");
@@ -86,6 +106,13 @@ void add_http_options(CLI::App& command, HttpServerOptions& http, ServerOptions&
       .add_flag("--insecure-public", server.may_be_public,
                 "Listen where other machines can ask, though nobody is asked for a key")
       ->group(kHttpGroup);
+  command
+      .add_option("--keys", server.keys_path,
+                  "Only who has a key of this file (TOML) may ask, as much as it says; `saccade keys new` makes one")
+      ->group(kHttpGroup);
+  command.add_option("--tls-cert", http.tls.certificate, "Certificate (PEM, with its chain): only TLS is spoken then")
+      ->group(kHttpGroup);
+  command.add_option("--tls-key", http.tls.key, "The certificate's key (PEM)")->group(kHttpGroup);
   command.add_option("--io-threads", http.num_io_threads, "Threads that read and write")
       ->check(between(1, 64))
       ->capture_default_str()

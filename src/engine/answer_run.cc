@@ -861,12 +861,12 @@ void AnswerRun::write_receipt() {
   receipt.tokens.visual = prompt_.num_visual();
   receipt.tokens.budget = prompt_.has_budget_row ? 1 : 0;
   receipt.tokens.text = prompt_.num_rows() - receipt.tokens.visual - receipt.tokens.budget;
-  if (engine_.options.price) {
+  if (price_) {
     const BilledWork work = {.text_tokens = static_cast<double>(receipt.tokens.text),
                              .image_tokens = static_cast<double>(receipt.tokens.visual),
                              .output_tokens = static_cast<double>(receipt.tokens.generated),
                              .device_ms = time().worked_ms()};
-    receipt.cost = CostReceipt{cost_usd(*engine_.options.price, work), {}};
+    receipt.cost = CostReceipt{cost_usd(*price_, work), {}};
     if (plan_.is_full()) receipt.cost->full_plan_usd = receipt.cost->usd;
   }
   if (budget_) budget_->finish(time(), loads(), receipt);

@@ -103,6 +103,7 @@ class AnswerRun {
   EngineState& engine_;
   const Request& request_;
   const AnswerCallbacks& callbacks_;
+  const std::optional<Price> price_ = engine_.price_now();
   const Stopwatch clock_;
   const double begun_at_ms_ = now_ms();
   const ActiveRequests::Active active_;

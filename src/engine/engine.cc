@@ -53,6 +53,7 @@ ModelInfo info_of(const Model& model, const EngineOptions& options, const Thread
   info.family = model.family();
   info.context_length = options.context_length > 0 ? options.context_length
                                                    : std::min(model.decoder->config().context_length, kDefaultContext);
+  info.embedding_dim = model.decoder->config().model_dim;
   info.takes_pictures = model.vision != nullptr;
   for (const Strategy& strategy : strategies()) {
     if (model.can_choose_by(strategy)) info.strategies.emplace_back(strategy.name);
@@ -124,6 +125,7 @@ class Engine::Impl {
   Expected<PictureText> describe(const ContentPart& picture, const AnswerCallbacks& callbacks) {
     return describe_picture(*state_, picture, callbacks);
   }
+  void set_price(const std::optional<Price>& price);
   void forget();
   Expected<std::vector<LayerNeed>> measure_layers(std::span<const Request> requests,
                                                   const std::function<bool(const Progress& progress)>& on_progress);
@@ -176,6 +178,7 @@ Expected<std::unique_ptr<Engine::Impl>> Engine::Impl::load(const EngineOptions& 
                                                      .conversations = nullptr,
                                                      .steps = nullptr});
   EngineState& engine = *state;
+  engine.price = options.price;
   const Decoder& decoder = *engine.model.decoder;
   engine.conversations = std::make_unique<Conversations>(decoder, engine.kv_blocks, kMaxKeptBytes);
   SACCADE_ASSIGN_OR_RETURN(engine.encoded_pictures, make_picture_cache(options, identity));
@@ -193,7 +196,16 @@ Status Engine::Impl::begin_planning() {
   SACCADE_ASSIGN_OR_RETURN(state_->planning,
                            make_planning(state_->model, state_->options, state_->info, kv_dtype(state_->options)));
   state_->planning->rules = state_->rules;
+  state_->planning->price = state_->price_now();
   return {};
+}
+
+// Not both at a time: a planning that is begun meanwhile takes the price that it finds.
+void Engine::Impl::set_price(const std::optional<Price>& price) {
+  const std::lock_guard planning_lock(state_->planning_mutex);
+  if (state_->planning) state_->planning->price = price;
+  const std::lock_guard lock(state_->price_mutex);
+  state_->price = price;
 }
 
 Expected<PlanExplanation> Engine::Impl::explain(const Request& request) {
@@ -210,7 +222,7 @@ Expected<Embedding> Engine::Impl::embed(const Request& asked) {
 }
 
 Expected<Answer> Engine::Impl::answer(const Request& request, const AnswerCallbacks& callbacks) {
-  if (request.budget.max_cost_usd && !state_->options.price) {
+  if (request.budget.max_cost_usd && !state_->price_now()) {
     return invalid_argument("the request has a budget of money, but there are no prices to count by");
   }
   if (request.budget.is_limited()) SACCADE_RETURN_IF_ERROR(begin_planning());
@@ -305,6 +317,10 @@ Expected<std::vector<DriftAlarm>> Engine::learn(std::span<const LabelledAnswer> 
 Expected<PictureText> Engine::describe(const ContentPart& picture, const AnswerCallbacks& callbacks) {
   return catch_exceptions("there is not enough memory for this picture",
                           [&] { return impl_->describe(picture, callbacks); });
+}
+
+void Engine::set_price(const std::optional<Price>& price) {
+  impl_->set_price(price);
 }
 
 Expected<Embedding> Engine::embed(const Request& request) {

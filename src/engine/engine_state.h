@@ -63,6 +63,14 @@ struct EngineState {
   std::optional<Planning> planning = {};  // of engines that were asked with a budget; guarded by planning_mutex
   std::atomic<bool> is_load_counted = false;
 
+  std::mutex price_mutex = {};
+  std::optional<Price> price = {};  // in force, at first that of the options; guarded by price_mutex
+
+  std::optional<Price> price_now() {
+    const std::lock_guard lock(price_mutex);
+    return price;
+  }
+
   /// Memory that an answer may take, beside what the cache has, in bytes.
   uint64_t free_bytes() const { return free_memory_bytes(options.max_memory_bytes) + kept_tensor_bytes(); }
 

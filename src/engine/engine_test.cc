@@ -239,6 +239,7 @@ TEST_P(EngineTest, EmbedsTextAndPicturesInOneSpace) {
   const auto dot = [](const Embedding& a, const Embedding& b) {
     return std::inner_product(a.vector.begin(), a.vector.end(), b.vector.begin(), 0.0);
   };
+  EXPECT_EQ(std::ssize(text.vector), engine->info().embedding_dim);
   EXPECT_NEAR(dot(text, text), 1, 1e-5);
   EXPECT_NEAR(dot(picture, picture), 1, 1e-5);
   EXPECT_LT(dot(picture, text), 0.9999);

@@ -37,28 +37,45 @@ Expected<Accounting> Accounting::open(const AccountingOptions& options) {
   if ((options.learns || options.shadow_share > 0) && options.ledger_path.empty()) {
     return invalid_argument("--learn and --shadow go by a ledger; give one with --ledger");
   }
-  if (!options.prices_path.empty()) {
-    SACCADE_ASSIGN_OR_RETURN(accounting.prices_, read_prices(options.prices_path));
-  }
+  SACCADE_RETURN_IF_ERROR(accounting.reload_prices());
   if (!options.ledger_path.empty()) {
     SACCADE_ASSIGN_OR_RETURN(accounting.ledger_, Ledger::open(options.ledger_path, LedgerAccess::kCreate));
   }
   return accounting;
 }
 
-std::optional<Price> Accounting::price_of(const std::string& model_path) const {
-  return prices_ ? std::optional(prices_->price_of(model_name(model_path))) : std::nullopt;
+Status Accounting::reload_prices() {
+  if (options_.prices_path.empty()) return {};
+  SACCADE_ASSIGN_OR_RETURN(PriceFile file, read_prices(options_.prices_path));
+  auto next = std::make_shared<const PriceFile>(std::move(file));
+  const std::lock_guard lock(prices_->mutex);
+  prices_->file = std::move(next);
+  return {};
 }
 
-Status Accounting::admit(Explain explain, Request& request, std::string& note) const {
+std::shared_ptr<const PriceFile> Accounting::prices() const {
+  const std::lock_guard lock(prices_->mutex);
+  return prices_->file;
+}
+
+std::optional<Price> Accounting::price_of(const std::string& model_path) const {
+  const auto file = prices();
+  return file ? std::optional(file->price_of(model_name(model_path))) : std::nullopt;
+}
+
+Status Accounting::admit(Explain explain, Request& request, std::string& note, const AccountLimits& own) const {
   const std::string& account = account_of(request);
-  if (ledger_ == nullptr || !prices_ || account.empty()) return {};
+  const auto file = prices();
+  if (ledger_ == nullptr || file == nullptr || account.empty()) return {};
   SACCADE_ASSIGN_OR_RETURN(const PlanExplanation explanation, explain(request));
   const int64_t now_us = wall_time_us();
   Spending spent;
   SACCADE_ASSIGN_OR_RETURN(spent.day_usd, ledger_->spent_usd(account, begin_of_day(now_us)));
   SACCADE_ASSIGN_OR_RETURN(spent.month_usd, ledger_->spent_usd(account, begin_of_month(now_us)));
-  const AccountDecision decision = decide(prices_->policy_of(account), spent, expected_usd(explanation), now_us);
+  AccountPolicy policy = file->policy_of(account);
+  if (own.day_usd) policy.limits.day_usd = own.day_usd;
+  if (own.month_usd) policy.limits.month_usd = own.month_usd;
+  const AccountDecision decision = decide(policy, spent, expected_usd(explanation), now_us);
   note = decision.reason;
   Budget& budget = request.budget;
   switch (decision.action) {
@@ -72,7 +89,7 @@ Status Accounting::admit(Explain explain, Request& request, std::string& note) c
       budget.min_quality = 0;
       break;
     case AccountAction::kRefuse:
-      return budget_exceeded(decision.reason);
+      return budget_exceeded(decision.reason, static_cast<double>(decision.resets_us - now_us) / 1000);
   }
   return {};
 }
@@ -120,8 +137,8 @@ Status Accounting::record_failure(const std::string& model_path, const Request& 
   return ledger_->record(entry);
 }
 
-Status Accounting::add_feedback(const std::string& request_id, double score) const {
-  return ledger_->add_feedback(request_id, score, FeedbackSource::kUser);
+Status Accounting::add_feedback(const std::string& request_id, double score, const std::string& account) const {
+  return ledger_->add_feedback(request_id, score, FeedbackSource::kUser, account);
 }
 
 }  // namespace saccade

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -31,16 +32,22 @@ class Accounting {
   /// Reads the prices and opens the ledger. Errors: those of both; kInvalidArgument: an account without a ledger.
   static Expected<Accounting> open(const AccountingOptions& options);
 
+  /// Reads the prices anew; where that fails, those that were there stay. Errors: those of read_prices().
+  Status reload_prices();
+
   bool has_ledger() const { return ledger_ != nullptr; }
+  /// What accounts spend is known: there are prices, and a ledger.
+  bool counts_spending() const { return ledger_ != nullptr && prices() != nullptr; }
 
   /// What the model's work costs; none without prices.
   std::optional<Price> price_of(const std::string& model_path) const;
 
   /// Whether the account may ask, by what it spent and what the answer is expected to cost, which `explain` is asked
   /// for only where there is a limit to hold it against; makes the request's plan cheaper where the account's policy
-  /// says so. `note` is what to tell the user. Errors: kBudgetExceeded: the limit is reached; those of `explain`.
+  /// says so. `note` is what to tell the user. Limits in `own` stand before those of the prices' file. Errors:
+  /// kBudgetExceeded: the limit is reached; those of `explain`.
   using Explain = FunctionRef<Expected<PlanExplanation>(const Request& request)>;
-  Status admit(Explain explain, Request& request, std::string& note) const;
+  Status admit(Explain explain, Request& request, std::string& note, const AccountLimits& own = {}) const;
 
   /// The scored answers of the model that an engine is to learn from (Engine::learn()); absent where it is not to.
   /// Errors: those of reading the ledger.
@@ -58,7 +65,8 @@ class Accounting {
   Status record_failure(const std::string& model_path, const Request& request, const Status& failure) const;
 
   /// A user's score of an answer. Errors: those of Ledger::add_feedback(). There is a ledger.
-  Status add_feedback(const std::string& request_id, double score) const;
+  /// Where `account` is given, the request must be its own.
+  Status add_feedback(const std::string& request_id, double score, const std::string& account = {}) const;
 
  private:
   const std::string& account_of(const Request& request) const {
@@ -66,7 +74,13 @@ class Accounting {
   }
 
   AccountingOptions options_;
-  std::optional<PriceFile> prices_;
+  struct Prices {
+    std::mutex mutex;
+    std::shared_ptr<const PriceFile> file;  // guarded by mutex; null: none were given
+  };
+  std::shared_ptr<const PriceFile> prices() const;
+
+  std::unique_ptr<Prices> prices_ = std::make_unique<Prices>();
   std::unique_ptr<Ledger> ledger_;
 };
 

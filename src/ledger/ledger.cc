@@ -94,9 +94,10 @@ Status Ledger::prepare_statements() {
                                                             column_parameters() + ") ON CONFLICT DO NOTHING"));
   SACCADE_ASSIGN_OR_RETURN(
       insert_feedback_,
-      database_.prepare("INSERT INTO feedback (request_id, source, score, time_us)"
-                        " SELECT request_id, ?2, ?3, ?4 FROM entries WHERE request_id = ?1"
-                        " ON CONFLICT DO UPDATE SET score = excluded.score, time_us = excluded.time_us"));
+      database_.prepare(
+          "INSERT INTO feedback (request_id, source, score, time_us)"
+          " SELECT request_id, ?2, ?3, ?4 FROM entries WHERE request_id = ?1 AND (?5 = '' OR account = ?5)"
+          " ON CONFLICT DO UPDATE SET score = excluded.score, time_us = excluded.time_us"));
   SACCADE_ASSIGN_OR_RETURN(
       sum_spent_, database_.prepare("SELECT total(cost_usd) FROM entries WHERE account = ?1 AND time_us >= ?2"));
   return {};
@@ -112,13 +113,15 @@ Status Ledger::record(const LedgerEntry& entry) {
   return invalid_argument(path_ + ": request " + quote(entry.request_id) + " is in the ledger already");
 }
 
-Status Ledger::add_feedback(const std::string& request_id, double score, FeedbackSource source) {
+Status Ledger::add_feedback(const std::string& request_id, double score, FeedbackSource source,
+                            std::string_view account) {
   if (!(score >= 0 && score <= 1)) return invalid_argument(format("a score is 0 to 1, not %g", score));
   const std::lock_guard lock(mutex_);
   insert_feedback_.bind(1, request_id);
   insert_feedback_.bind(2, std::string_view(name_of(source)));
   insert_feedback_.bind(3, score);
   insert_feedback_.bind(4, wall_time_us());
+  insert_feedback_.bind(5, account);
   const Status status = insert_feedback_.run();
   if (!status.is_ok()) return status.with_context(path_);
   if (database_.num_changes() > 0) return {};

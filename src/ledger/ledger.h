@@ -51,8 +51,9 @@ class Ledger {
   Status record(const LedgerEntry& entry);
 
   /// A score from 0 (wrong) to 1 (right), which replaces an earlier one of the same source. Errors: kNotFound: no such
-  /// request; kInvalidArgument: another score.
-  Status add_feedback(const std::string& request_id, double score, FeedbackSource source);
+  /// request, or not the account's where one is given; kInvalidArgument: another score.
+  Status add_feedback(const std::string& request_id, double score, FeedbackSource source,
+                      std::string_view account = {});
 
   /// Requests from `from_us` on and before `to_us`, in order of time, until `on_record` returns false. It sees what was
   /// there at the beginning and may call the ledger.

@@ -154,6 +154,7 @@ TEST_F(LedgerTest, FeedbackIsJoinedAndTheLaterOneStays) {
   EXPECT_EQ(records[0].user_score, 0.5);
   EXPECT_EQ(records[0].shadow_score, 1);
   EXPECT_EQ(records[1].user_score, std::nullopt);
+  EXPECT_EQ(ledger->add_feedback("a", 0.5, FeedbackSource::kUser, "stranger").code(), StatusCode::kNotFound);
   const Status unknown = ledger->add_feedback("c", 1, FeedbackSource::kUser);
   EXPECT_EQ(unknown.code(), StatusCode::kNotFound);
   EXPECT_THAT(unknown.message(), AllOf(HasSubstr(path_), HasSubstr("\"c\"")));

@@ -46,11 +46,42 @@ ApiExchange::ApiExchange(HttpRequest asked, std::shared_ptr<HttpResponder> respo
 }
 
 ApiExchange::~ApiExchange() {
+  count_tokens();
   record.ms = now_ms() - request.arrived_ms;
   if (log_) log_(record);
 }
 
+bool ApiExchange::enter(KeyGate& gate) {
+  auto entered = gate.enter(request);
+  if (const auto* refusal = std::get_if<KeyGate::Refusal>(&entered)) {
+    record.error = refusal->error.message;
+    respond(refusal->response());
+    return false;
+  }
+  ticket_ = std::get<0>(std::move(entered));
+  record.account = ticket_->key().name;
+  return true;
+}
+
+void ApiExchange::sign(Request& asked) const {
+  asked.id = request.id;
+  if (!ticket_) return;
+  asked.account = ticket_->key().name;
+  asked.priority = ticket_->key().priority;
+}
+
+void ApiExchange::count_tokens() {
+  if (ticket_) ticket_->set_used_tokens(record.prompt_tokens + record.completion_tokens);
+}
+
+void ApiExchange::add_limits(HttpResponse& response) const {
+  if (!ticket_) return;
+  for (auto& field : ticket_->limits().fields()) response.fields.push_back(std::move(field));
+}
+
 void ApiExchange::respond(HttpResponse response) {
+  count_tokens();
+  add_limits(response);
   record.status = responder_->is_gone() ? kClientGone : response.status;
   responder_->respond(std::move(response));
 }
@@ -63,6 +94,7 @@ void ApiExchange::fail(const ApiError& error) {
 void ApiExchange::begin_stream(HttpResponse head) {
   has_begun_ = true;
   record.status = head.status;
+  add_limits(head);
   responder_->begin_stream(std::move(head));
 }
 
@@ -80,6 +112,10 @@ std::string ApiContext::fingerprint() const {
   return format("fp_%012llx", static_cast<unsigned long long>(hash >> 16));
 }
 
+std::string ApiContext::model_name() const {
+  return std::filesystem::path(model_path).filename().string();
+}
+
 std::optional<ApiError> check_model(const ApiContext& api, const std::string& name) {
   if (name.empty() || std::ranges::find(api.served_names, name) != api.served_names.end()) return std::nullopt;
   return ApiError{
@@ -94,17 +130,19 @@ struct Api::Route {
   const char* method;
   Blocking answer;   // null: at once
   bool needs_model;  // loaded
+  bool needs_key;    // where there are keys
 };
 
 const Api::Route* Api::find_route(std::string_view path) {
   static constexpr Route kRoutes[] = {
-      {"/v1/chat/completions", "POST", answer_chat, true},
-      {"/v1/plan", "POST", answer_plan, true},
-      {"/v1/feedback", "POST", answer_feedback, false},
-      {"/tokenize", "POST", answer_tokenize, true},
-      {"/v1/models", "GET", nullptr, false},
-      {"/health", "GET", nullptr, false},
-      {"/ready", "GET", nullptr, false},
+      {"/v1/chat/completions", "POST", answer_chat, true, true},
+      {"/v1/embeddings", "POST", answer_embeddings, true, true},
+      {"/v1/plan", "POST", answer_plan, true, true},
+      {"/v1/feedback", "POST", answer_feedback, false, true},
+      {"/tokenize", "POST", answer_tokenize, true, true},
+      {"/v1/models", "GET", nullptr, false, true},
+      {"/health", "GET", nullptr, false, false},
+      {"/ready", "GET", nullptr, false, false},
   };
   const auto* route = std::ranges::find(kRoutes, path, &Route::path);
   return route == std::end(kRoutes) ? nullptr : route;
@@ -136,6 +174,13 @@ std::optional<HttpResponse> Api::check_head(const HttpRequest& head) {
     return error_response(error);
   };
   const Route* route = find_route(head.path);
+  if (context_.keys != nullptr && (route == nullptr || route->needs_key)) {  // strangers are told nothing else
+    const bool counts = route != nullptr && route->answer != nullptr;
+    if (const auto refusal = context_.keys->check(head, counts)) {
+      log_refusal(head, refusal->error);
+      return refusal->response();
+    }
+  }
   if (route == nullptr) {
     return refuse({.status = 404,
                    .message = "there is nothing at " + quote(head.path) + "; chats are at /v1/chat/completions",
@@ -200,6 +245,7 @@ void Api::handle(HttpRequest request, std::shared_ptr<HttpResponder> responder) 
   if (route.answer == nullptr) {
     return exchange->respond(exchange->request.path == "/v1/models" ? models() : health());
   }
+  if (context_.keys != nullptr && !exchange->enter(*context_.keys)) return;
   const auto answer = [this, exchange, &route] {
     const auto fail = [&](const Status& status) {
       if (!exchange->has_begun()) exchange->fail(api_error(status));

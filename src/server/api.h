@@ -12,6 +12,7 @@
 
 #include "ledger/accounting.h"
 #include "server/http.h"
+#include "server/key_gate.h"
 #include "server/media_loader.h"
 #include "server/served_model.h"
 #include "server/worker_threads.h"
@@ -23,6 +24,7 @@ struct RequestRecord {
   std::string id;
   std::string method;
   std::string path;
+  std::string account = {};  // of its key
   int status = 0;
   double ms = 0;  // from its first byte to the answer's last
   int64_t prompt_tokens = 0;
@@ -43,6 +45,14 @@ class ApiExchange {
   ApiExchange(const ApiExchange&) = delete;
   ApiExchange& operator=(const ApiExchange&) = delete;
 
+  /// Lets the request in by its key: answers carry the key's limits, and their tokens count. Before anything else is
+  /// asked; false: it was refused.
+  bool enter(KeyGate& gate);
+  /// Whose request it is, for the engine and the ledger.
+  void sign(Request& asked) const;
+  /// The key's own limits of money; none without a key.
+  AccountLimits spending_limits() const { return ticket_ ? ticket_->key().spending : AccountLimits(); }
+
   void respond(HttpResponse response);
   void fail(const ApiError& error);
   void begin_stream(HttpResponse head);
@@ -62,7 +72,11 @@ class ApiExchange {
   std::stop_source stop_;
   const std::stop_callback<std::function<void()>> on_cut_;
   const std::stop_callback<std::function<void()>> on_gone_;
+  std::unique_ptr<KeyGate::Ticket> ticket_;  // null: nobody is asked for a key
   bool has_begun_ = false;
+
+  void count_tokens();
+  void add_limits(HttpResponse& response) const;
 };
 
 /// What the addresses have in common. All must outlive the API.
@@ -72,13 +86,17 @@ struct ApiContext {
   MediaLoader& media;
   std::vector<std::string> served_names;  // of the model, the first is told; others are taken too
   std::string model_path;
+  KeyGate* keys = nullptr;  // null: anybody may ask
 
   /// As the API tells which model and settings answered.
   std::string fingerprint() const;
+  /// The model file's, by which a ledger and prices know it.
+  std::string model_name() const;
 };
 
 /// The handlers that block, on a thread of their own. The model is ready.
 void answer_chat(const ApiContext& api, ApiExchange& exchange);
+void answer_embeddings(const ApiContext& api, ApiExchange& exchange);
 void answer_plan(const ApiContext& api, ApiExchange& exchange);
 void answer_tokenize(const ApiContext& api, ApiExchange& exchange);
 void answer_feedback(const ApiContext& api, ApiExchange& exchange);

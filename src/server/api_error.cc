@@ -63,9 +63,13 @@ Json text_or_null(const std::string& text) {
   return text.empty() ? Json() : Json(text);
 }
 
-// Messages about a part of the request begin with its path: "messages[0].content[1]: ...", "messages[1].role is ...".
+// Messages about a part of the request begin with its path: "messages[0].content[1]: ...", "messages[1].role is ...",
+// "input.content[0]: ...".
 std::string param_in(const std::string& message) {
-  return message.starts_with("messages[") ? message.substr(0, message.find_first_of(": ")) : "";
+  for (const char* begin : {"messages[", "input[", "input."}) {
+    if (message.starts_with(begin)) return message.substr(0, message.find_first_of(": "));
+  }
+  return "";
 }
 
 }  // namespace

@@ -11,8 +11,9 @@ namespace {
 
 constexpr uint8_t kInvalid = 64;
 
+constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
 constexpr std::array<uint8_t, 256> make_values() {
-  constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   std::array<uint8_t, 256> values = {};
   values.fill(kInvalid);
   for (size_t i = 0; i < kAlphabet.size(); ++i) values[static_cast<uint8_t>(kAlphabet[i])] = static_cast<uint8_t>(i);
@@ -94,6 +95,18 @@ Expected<std::vector<std::byte>> decode_base64(std::string_view text) {
   for (std::byte* end = bytes.data() + bytes.size(); out != end; rest <<= 8)
     *out++ = static_cast<std::byte>(rest >> 16);
   return bytes;
+}
+
+std::string encode_base64(std::span<const std::byte> bytes) {
+  std::string text;
+  text.reserve((bytes.size() + 2) / 3 * 4);
+  for (size_t i = 0; i < bytes.size(); i += 3) {
+    const size_t num_bytes = std::min<size_t>(3, bytes.size() - i);
+    uint32_t group = 0;
+    for (size_t k = 0; k < 3; ++k) group = group << 8 | (k < num_bytes ? static_cast<uint32_t>(bytes[i + k]) : 0);
+    for (size_t k = 0; k < 4; ++k) text += k <= num_bytes ? kAlphabet[group >> (18 - 6 * k) & 63] : '=';
+  }
+  return text;
 }
 
 }  // namespace saccade

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstddef>
+#include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -13,5 +15,8 @@ namespace saccade {
 /// text stands in JSON unread, a slash as "\/" too. Errors: kInvalidArgument with the position of what does not belong
 /// there, or that the end is missing.
 Expected<std::vector<std::byte>> decode_base64(std::string_view text);
+
+/// With + and /, padded.
+std::string encode_base64(std::span<const std::byte> bytes);
 
 }  // namespace saccade

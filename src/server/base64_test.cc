@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <span>
 #include <string>
 
 namespace saccade {
@@ -20,18 +21,16 @@ std::string error_of(std::string_view text) {
 }
 
 std::string encoded(const std::string& bytes) {
-  constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string text;
-  for (size_t i = 0; i < bytes.size(); i += 3) {
-    uint32_t group = 0;
-    for (size_t k = 0; k < 3; ++k) {
-      group = group << 8 | (i + k < bytes.size() ? static_cast<uint8_t>(bytes[i + k]) : 0u);
-    }
-    for (size_t k = 0; k < 4; ++k) {
-      text += i + k > bytes.size() ? '=' : kAlphabet[group >> (18 - 6 * k) & 63];
-    }
-  }
-  return text;
+  return encode_base64(std::as_bytes(std::span(bytes)));
+}
+
+TEST(Base64, EncodesTheVectorsOfTheRfc) {
+  EXPECT_EQ(encoded(""), "");
+  EXPECT_EQ(encoded("f"), "Zg==");
+  EXPECT_EQ(encoded("fo"), "Zm8=");
+  EXPECT_EQ(encoded("foo"), "Zm9v");
+  EXPECT_EQ(encoded("foobar"), "Zm9vYmFy");
+  EXPECT_EQ(encoded("\xff\xfe\xfb"), "//77");
 }
 
 TEST(Base64, DecodesTheVectorsOfTheRfc) {

@@ -1,5 +1,6 @@
 #include "server/chat_answer.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -27,6 +28,25 @@ Json usage_json(const ChatUsage& usage) {
             {"text_tokens", usage.text_tokens}}}};
 }
 
+// Text has U+FFFD where a token's bytes are no whole characters: clients put these together from "bytes".
+Json token_json(const TokenLogprob& token) {
+  constexpr double kLeast = -9999;  // what OpenAI tells of the impossible; JSON has no infinity
+  Json bytes = Json::array();
+  for (const char byte : token.bytes) bytes.push_back(static_cast<unsigned char>(byte));
+  return {{"token", token.bytes}, {"logprob", std::max(token.logprob, kLeast)}, {"bytes", std::move(bytes)}};
+}
+
+Json logprobs_json(std::span<const TokenLogprobs> logprobs) {
+  Json content = Json::array();
+  for (const TokenLogprobs& told : logprobs) {
+    Json token = token_json(told.token);
+    Json& likeliest = token["top_logprobs"] = Json::array();
+    for (const TokenLogprob& one : told.likeliest) likeliest.push_back(token_json(one));
+    content.push_back(std::move(token));
+  }
+  return {{"content", std::move(content)}, {"refusal", nullptr}};
+}
+
 }  // namespace
 
 // The prompt is the same for all choices; what was cached is told of the first, which others may take over from.
@@ -39,14 +59,14 @@ void ChatUsage::add(const Receipt& receipt) {
   completion_tokens += receipt.tokens.generated;
 }
 
-std::string chat_completion_json(const ChatAnswerHead& head, const std::vector<Answer>& answers) {
+std::string chat_completion_json(const ChatAnswerHead& head, const std::vector<Answer>& answers, bool has_logprobs) {
   ChatUsage usage;
   Json choices = Json::array();
   for (const Answer& answer : answers) {
     usage.add(answer.receipt);
     choices.push_back({{"index", choices.size()},
                        {"message", {{"role", "assistant"}, {"content", answer.text}, {"refusal", nullptr}}},
-                       {"logprobs", nullptr},
+                       {"logprobs", has_logprobs ? logprobs_json(answer.logprobs) : Json()},
                        {"finish_reason", answer.receipt.finish_reason}});
     if (answers.size() > 1) choices.back()["saccade"] = receipt_json(answer.receipt);
   }
@@ -69,26 +89,27 @@ Json ChatChunks::frame() const {
           {"system_fingerprint", head_.fingerprint}};
 }
 
-Json ChatChunks::chunk(int choice, Json delta, std::optional<std::string> finish_reason) const {
+Json ChatChunks::chunk(int choice, Json delta, std::optional<std::string> finish_reason,
+                       std::span<const TokenLogprobs> logprobs) const {
   Json json = frame();
   json["choices"] = Json::array({{{"index", choice},
                                   {"delta", std::move(delta)},
-                                  {"logprobs", nullptr},
+                                  {"logprobs", logprobs.empty() ? Json() : logprobs_json(logprobs)},
                                   {"finish_reason", finish_reason ? Json(*finish_reason) : Json()}}});
   if (has_usage_) json["usage"] = nullptr;
   return json;
 }
 
 std::string ChatChunks::role(int choice) const {
-  return sse_event(text_of(chunk(choice, {{"role", "assistant"}, {"content", ""}}, std::nullopt)));
+  return sse_event(text_of(chunk(choice, {{"role", "assistant"}, {"content", ""}}, std::nullopt, {})));
 }
 
-std::string ChatChunks::text(int choice, std::string_view piece) const {
-  return sse_event(text_of(chunk(choice, {{"content", piece}}, std::nullopt)));
+std::string ChatChunks::text(int choice, std::string_view piece, std::span<const TokenLogprobs> logprobs) const {
+  return sse_event(text_of(chunk(choice, {{"content", piece}}, std::nullopt, logprobs)));
 }
 
-std::string ChatChunks::end(int choice, const Receipt& receipt) const {
-  Json json = chunk(choice, Json::object(), receipt.finish_reason);
+std::string ChatChunks::end(int choice, const Receipt& receipt, std::span<const TokenLogprobs> logprobs) const {
+  Json json = chunk(choice, Json::object(), receipt.finish_reason, logprobs);
   json["saccade"] = receipt_json(receipt);
   return sse_event(text_of(json));
 }

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,8 +31,10 @@ struct ChatUsage {
   void add(const Receipt& receipt);
 };
 
-/// A chat.completion. The receipt of a single choice stands in "saccade"; of several, each choice has its own there.
-std::string chat_completion_json(const ChatAnswerHead& head, const std::vector<Answer>& answers);
+/// A chat.completion; with `has_logprobs` the choices' "logprobs" are filled in. The receipt of a single choice stands
+/// in "saccade"; of several, each choice has its own there.
+std::string chat_completion_json(const ChatAnswerHead& head, const std::vector<Answer>& answers,
+                                 bool has_logprobs = false);
 
 /// The chunks of a stream, each framed as an event of server-sent events.
 class ChatChunks {
@@ -40,14 +43,15 @@ class ChatChunks {
   ChatChunks(ChatAnswerHead head, bool has_usage) : head_(std::move(head)), has_usage_(has_usage) {}
 
   std::string role(int choice) const;
-  std::string text(int choice, std::string_view piece) const;
+  /// `logprobs`: of the tokens since the last chunk; none where they are not wanted.
+  std::string text(int choice, std::string_view piece, std::span<const TokenLogprobs> logprobs = {}) const;
   /// With the reason that it ended, and the receipt.
-  std::string end(int choice, const Receipt& receipt) const;
+  std::string end(int choice, const Receipt& receipt, std::span<const TokenLogprobs> logprobs = {}) const;
   std::string usage(const ChatUsage& usage) const;
 
  private:
-  nlohmann::ordered_json chunk(int choice, nlohmann::ordered_json delta,
-                               std::optional<std::string> finish_reason) const;
+  nlohmann::ordered_json chunk(int choice, nlohmann::ordered_json delta, std::optional<std::string> finish_reason,
+                               std::span<const TokenLogprobs> logprobs) const;
   nlohmann::ordered_json frame() const;
 
   ChatAnswerHead head_;

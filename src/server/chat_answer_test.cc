@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
 #include <nlohmann/json.hpp>
 
 namespace saccade {
@@ -65,6 +66,27 @@ TEST(ChatAnswer, CountsThePromptOfSeveralChoicesOnce) {
 TEST(ChatAnswer, KeepsTextThatIsNoUtf8Readable) {
   const Json json = Json::parse(chat_completion_json(head(), {answer("\xff!", 1)}));
   EXPECT_EQ(json["choices"][0]["message"]["content"], "\xef\xbf\xbd!");
+}
+
+TEST(ChatAnswer, TellsHowLikelyItsTokensWere) {
+  Answer told = answer("\xc3\xa9", 2);
+  told.logprobs = {{{"\xc3", -0.5}, {{"\xc3", -0.5}, {"a", -1}}},
+                   {{"\xa9", -std::numeric_limits<double>::infinity()}, {{"<", -0.25}, {"", -2}}}};
+  const Json logprobs = Json::parse(chat_completion_json(head(), {told}, true))["choices"][0]["logprobs"];
+  ASSERT_EQ(logprobs["content"].size(), 2U);
+  EXPECT_EQ(logprobs["content"][0], Json::parse(R"({"token": "\ufffd", "logprob": -0.5, "bytes": [195], "top_logprobs":
+      [{"token": "\ufffd", "logprob": -0.5, "bytes": [195]}, {"token": "a", "logprob": -1.0, "bytes": [97]}]})"));
+  EXPECT_EQ(logprobs["content"][1]["logprob"], -9999);
+  EXPECT_EQ(logprobs["content"][1]["top_logprobs"][1]["bytes"], Json::array());
+  EXPECT_TRUE(logprobs["refusal"].is_null());
+  EXPECT_TRUE(Json::parse(chat_completion_json(head(), {told}))["choices"][0]["logprobs"].is_null());
+  EXPECT_EQ(Json::parse(chat_completion_json(head(), {answer("", 0)}, true))["choices"][0]["logprobs"]["content"],
+            Json::array());
+  const ChatChunks chunks(head(), false);
+  const Json choice = object_of(chunks.text(0, "\xc3\xa9", told.logprobs))["choices"][0];
+  EXPECT_EQ(choice["logprobs"], logprobs);
+  EXPECT_TRUE(object_of(chunks.text(0, "x"))["choices"][0]["logprobs"].is_null());
+  EXPECT_EQ(object_of(chunks.end(0, told.receipt, told.logprobs))["choices"][0]["logprobs"], logprobs);
 }
 
 TEST(ChatChunks, AreEventsOfAStream) {

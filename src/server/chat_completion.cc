@@ -40,14 +40,15 @@ class ChatCompletion {
   ChatRequest chat_;
   const ChatAnswerHead head_;
   const ChatChunks chunks_;
-  int num_begun_ = 0;  // choices whose first chunk was written
+  std::vector<TokenLogprobs> untold_;  // of the choice in progress, since its last chunk
+  int num_begun_ = 0;                  // choices whose first chunk was written
   ChatUsage usage_;
 };
 
 Status ChatCompletion::admit() {
   std::string note;  // what it says of a plan that was made cheaper, the receipt shows
   const auto explain = [&](const Request&) { return api_.model.explain(chat_.request, exchange_.request.arrived_ms); };
-  return api_.accounting.admit(explain, chat_.request, note);
+  return api_.accounting.admit(explain, chat_.request, note, exchange_.spending_limits());
 }
 
 // The request is the same but for its seed and id: pictures are in memory once, however many answers there are.
@@ -60,7 +61,10 @@ Expected<Answer> ChatCompletion::answer(int choice) {
   }
   AnswerCallbacks callbacks;
   callbacks.stop = exchange_.stop();
-  if (chat_.is_streamed) callbacks.on_text = [&](std::string_view text) { return stream_text(choice, text); };
+  if (chat_.is_streamed) {
+    callbacks.on_text = [&](std::string_view text) { return stream_text(choice, text); };
+    callbacks.on_logprobs = [&](const TokenLogprobs& logprobs) { untold_.push_back(logprobs); };
+  }
   auto answer = api_.model.answer(request, exchange_.request.arrived_ms, callbacks);
   const Status recorded = answer ? api_.accounting.record(request, answer->receipt)
                                  : api_.accounting.record_failure(api_.model_path, request, answer.status());
@@ -80,7 +84,7 @@ void ChatCompletion::begin_choice(int choice) {
 
 bool ChatCompletion::stream_text(int choice, std::string_view text) {
   begin_choice(choice);
-  return exchange_.write(chunks_.text(choice, text));
+  return exchange_.write(chunks_.text(choice, text, std::exchange(untold_, {})));
 }
 
 void ChatCompletion::end_stream() {
@@ -115,13 +119,13 @@ void ChatCompletion::run() {
     }
     if (chat_.is_streamed) {
       begin_choice(choice);  // an answer may be empty
-      exchange_.write(chunks_.end(choice, answer->receipt));
+      exchange_.write(chunks_.end(choice, answer->receipt, std::exchange(untold_, {})));
     } else {
       answers.push_back(*std::move(answer));
     }
   }
   if (chat_.is_streamed) return end_stream();
-  exchange_.respond({.body = chat_completion_json(head_, answers)});
+  exchange_.respond({.body = chat_completion_json(head_, answers, chat_.request.logprobs.has_value())});
 }
 
 }  // namespace
@@ -131,8 +135,9 @@ void answer_chat(const ApiContext& api, ApiExchange& exchange) {
   if (const auto error = parse_chat_request(exchange.request, chat)) return exchange.fail(*error);
   exchange.request.body.clear();  // its pictures are decoded: from here on they are in memory once
   if (const auto error = check_model(api, chat.model)) return exchange.fail(*error);
-  chat.request.id = exchange.request.id;
-  if (const auto error = api.media.load(chat, [&] { return exchange.must_stop(); })) return exchange.fail(*error);
+  exchange.sign(chat.request);
+  if (const auto error = api.media.load(chat.request, chat.media, [&] { return exchange.must_stop(); }))
+    return exchange.fail(*error);
   ChatCompletion(api, exchange, std::move(chat)).run();
 }
 

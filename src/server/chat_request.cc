@@ -9,7 +9,7 @@
 #include "base/format.h"
 #include "request/plan_text.h"
 #include "request/validate_request.h"
-#include "server/base64.h"
+#include "server/content_parser.h"
 #include "server/json_reader.h"
 
 namespace saccade {
@@ -18,17 +18,6 @@ namespace {
 constexpr int64_t kMaxInt64 = std::numeric_limits<int64_t>::max();
 constexpr double kMaxLimit = 1e15;
 constexpr int64_t kMaxChoices = 16;
-constexpr size_t kMaxUuidBytes = 256;
-constexpr size_t kMaxUrlBytes = 8192;
-constexpr std::string_view kDataScheme = "data:";
-
-// A picture's part while its fields come in, in any order.
-struct ImageFields {
-  bool is_there = false;
-  std::string_view url_token;  // as it stands in the body, escapes and all
-  std::string url_param;
-  std::optional<Detail> detail;
-};
 
 class ChatParser {
  public:
@@ -38,16 +27,12 @@ class ChatParser {
   bool has_messages() const { return has_messages_; }
 
   bool read_field(const std::string& name, JsonValue value);
+  /// What several fields say together, once all are read.
+  bool finish();
 
  private:
   bool read_messages(JsonValue value);
   bool read_message(JsonValue value, const std::string& param);
-  bool read_content(JsonValue value, const std::string& param, Message& message);
-  bool read_part(JsonValue value, const std::string& param, Message& message);
-  bool read_image(JsonValue value, const std::string& param, ImageFields& image);
-  bool read_url(JsonValue value, const std::string& param, ImageFields& image);
-  bool add_image(const ImageFields& image, const std::string& uuid, const std::string& param, Message& message);
-  bool decode_data_url(std::string_view url, const std::string& param, ContentPart& part);
   bool read_sampling(const std::string& name, JsonValue value, bool& is_known);
   bool read_stop(JsonValue value);
   bool read_format(JsonValue value);
@@ -57,6 +42,8 @@ class ChatParser {
   Request& request_;
   JsonReader reader_;
   bool has_messages_ = false;
+  bool wants_logprobs_ = false;
+  std::optional<int64_t> top_logprobs_;
 };
 
 bool ChatParser::read_field(const std::string& name, JsonValue value) {
@@ -80,10 +67,9 @@ bool ChatParser::read_field(const std::string& name, JsonValue value) {
   if (name == "stop") return read_stop(value);
   if (name == "saccade") return read_budget(value);
   if (name == "response_format") return read_format(value);
-  if (name == "logprobs") {
-    bool is_wanted = false;
-    if (!reader_.boolean(value, name, is_wanted)) return false;
-    return !is_wanted || reader_.unsupported(name, "log probabilities are not told here; leave it out");
+  if (name == "logprobs") return reader_.boolean(value, name, wants_logprobs_);
+  if (name == "top_logprobs") {
+    return reader_.integer(value, name, 0, Request::kMaxLogprobs, top_logprobs_.emplace());
   }
   if (name == "tools" || name == "functions") {
     bool is_empty = true;
@@ -91,6 +77,15 @@ bool ChatParser::read_field(const std::string& name, JsonValue value) {
       return false;
     }
     return is_empty || reader_.unsupported(name, "tools can't be called here; leave it out");
+  }
+  return true;
+}
+
+bool ChatParser::finish() {
+  if (wants_logprobs_) {
+    request_.logprobs = static_cast<int>(top_logprobs_.value_or(0));
+  } else if (top_logprobs_) {
+    return reader_.fail("top_logprobs", "top_logprobs is told beside each token's own: it needs \"logprobs\": true");
   }
   return true;
 }
@@ -192,7 +187,9 @@ bool ChatParser::read_message(JsonValue value, const std::string& param) {
   Message& message = request_.messages.emplace_back();
   const auto read = [&](const std::string& name, JsonValue field) {
     if (name == "role") return reader_.string(field, param + ".role", message.role);
-    if (name == "content") return read_content(field, param + ".content", message);
+    if (name == "content") {
+      return ContentParser(reader_, chat_.media).read(field, param + ".content", request_.messages.size() - 1, message);
+    }
     if (name == "tool_calls") return reader_.unsupported(param + "." + name, "tools can't be called here");
     return true;
   };
@@ -206,125 +203,6 @@ bool ChatParser::read_message(JsonValue value, const std::string& param) {
   if (message.content.empty()) {
     return reader_.fail(param + ".content", param + ".content is missing or empty", "missing");
   }
-  return true;
-}
-
-bool ChatParser::read_content(JsonValue value, const std::string& param, Message& message) {
-  message.content.clear();
-  simdjson::ondemand::json_type type = {};
-  if (value.type().get(type) != simdjson::SUCCESS) return false;
-  if (type == simdjson::ondemand::json_type::string) {
-    return reader_.string(value, param, message.content.emplace_back().text);
-  }
-  if (type != simdjson::ondemand::json_type::array) return reader_.wrong_type(param, "a string or a list of parts");
-  return reader_.elements(value, param, [&](JsonValue item, const std::string& part_param) {
-    return read_part(item, part_param, message);
-  });
-}
-
-bool ChatParser::read_part(JsonValue value, const std::string& param, Message& message) {
-  std::string type;
-  std::optional<std::string> text;
-  std::string uuid;
-  ImageFields image;
-  image.url_param = param + ".image_url.url";
-  const auto read = [&](const std::string& name, JsonValue field) {
-    if (name == "type") return reader_.string(field, param + ".type", type);
-    if (name == "text") return reader_.string(field, param + ".text", text.emplace());
-    if (name == "uuid") return reader_.string(field, param + ".uuid", uuid);
-    if (name == "image_url") return read_image(field, param + ".image_url", image);
-    return true;
-  };
-  if (!reader_.object(value, param, read)) return false;
-  if (type == "text") {
-    if (!text) return reader_.fail(param + ".text", param + ".text is missing", "missing");
-    message.content.emplace_back().text = *std::move(text);
-    return true;
-  }
-  if (type == "image_url") return add_image(image, uuid, param, message);
-  if (type.empty()) return reader_.fail(param + ".type", param + ".type is missing", "missing");
-  return reader_.fail(param + ".type", param + ".type is " + quote(type) + "; it must be text or image_url",
-                      "unsupported");
-}
-
-// {"url": ..., "detail": ...}, or the URL alone.
-bool ChatParser::read_image(JsonValue value, const std::string& param, ImageFields& image) {
-  image.is_there = true;
-  simdjson::ondemand::json_type type = {};
-  if (value.type().get(type) != simdjson::SUCCESS) return false;
-  if (type == simdjson::ondemand::json_type::string) {
-    image.url_param = param;
-    return read_url(value, param, image);
-  }
-  return reader_.object(value, param, [&](const std::string& name, JsonValue field) {
-    if (name == "url") return read_url(field, param + ".url", image);
-    if (name != "detail") return true;
-    std::string detail;
-    if (!reader_.string(field, param + ".detail", detail)) return false;
-    image.detail = parse_detail(detail);
-    return image.detail ||
-           reader_.fail(param + ".detail", param + ".detail is " + quote(detail) + "; it must be auto, low or high");
-  });
-}
-
-bool ChatParser::read_url(JsonValue value, const std::string& param, ImageFields& image) {
-  simdjson::ondemand::json_type type = {};
-  if (value.type().get(type) != simdjson::SUCCESS) return false;
-  if (type != simdjson::ondemand::json_type::string) return reader_.wrong_type(param, "a string");
-  const std::string_view token = value.raw_json_token();  // with its quotes, and white space behind
-  const size_t end = token.rfind('"');
-  if (token.empty() || end == 0 || end == std::string_view::npos) return false;
-  image.url_token = token.substr(1, end - 1);
-  if (image.url_token.starts_with(kDataScheme)) return true;
-  // An address is short: it is read as JSON has it.
-  if (image.url_token.size() > kMaxUrlBytes) {
-    return reader_.fail(param,
-                        param + format(" is neither a data URL nor an address of up to %zu bytes", kMaxUrlBytes));
-  }
-  std::string_view url;
-  if (value.get_string().get(url) != simdjson::SUCCESS) return reader_.wrong_type(param, "a string");
-  image.url_token = url;
-  return true;
-}
-
-bool ChatParser::add_image(const ImageFields& image, const std::string& uuid, const std::string& param,
-                           Message& message) {
-  if (uuid.size() > kMaxUuidBytes) {
-    return reader_.fail(param + ".uuid", param + format(".uuid has more than %zu bytes", kMaxUuidBytes));
-  }
-  if (image.url_token.empty() && uuid.empty()) {
-    return reader_.fail(image.url_param, image.url_param + " is missing", "missing");
-  }
-  ContentPart& part = message.content.emplace_back();
-  part.kind = ContentPart::Kind::kImage;
-  part.path = param;  // a name for messages, once there are bytes
-  part.detail = image.detail;
-  MediaReference reference = {.message_idx = request_.messages.size() - 1,
-                              .part_idx = message.content.size() - 1,
-                              .url = {},
-                              .uuid = uuid,
-                              .param = image.url_token.empty() ? param + ".uuid" : image.url_param};
-  if (image.url_token.starts_with(kDataScheme)) {
-    if (!decode_data_url(image.url_token, image.url_param, part)) return false;
-  } else {
-    reference.url = image.url_token;
-  }
-  if (part.bytes.empty() || !uuid.empty()) chat_.media.push_back(std::move(reference));
-  return true;
-}
-
-// data:image/png;base64,AAAA. What the picture is, its bytes say.
-bool ChatParser::decode_data_url(std::string_view url, const std::string& param, ContentPart& part) {
-  constexpr size_t kMaxHeadBytes = 256;
-  const size_t comma = url.substr(0, kMaxHeadBytes).find(',');
-  const std::string_view head = url.substr(0, comma == std::string_view::npos ? 0 : comma);
-  if (!head.ends_with(";base64")) {
-    return reader_.fail(param, param + ": a data URL must be as in data:image/png;base64,... ");
-  }
-  auto bytes = decode_base64(url.substr(comma + 1));
-  if (!bytes) return reader_.fail(param, param + ": " + bytes.status().message(), "invalid_base64");
-  if (bytes->empty()) return reader_.fail(param, param + ": the data URL holds no picture");
-  part.bytes = *std::move(bytes);
   return true;
 }
 
@@ -370,7 +248,8 @@ std::optional<ApiError> read_mode_field(const HttpRequest& http, Budget& budget)
 }
 
 // What is left to be said of the whole, once all fields are read.
-std::optional<ApiError> check_whole(const ChatParser& parser, const ChatRequest& chat) {
+std::optional<ApiError> check_whole(ChatParser& parser, const ChatRequest& chat) {
+  if (!parser.finish()) return parser.reader().error();
   if (!parser.has_messages() || chat.request.messages.empty()) {
     return ApiError{.message = "messages is missing or empty", .param = "messages", .code = "missing"};
   }

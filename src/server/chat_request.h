@@ -1,7 +1,6 @@
 // A chat completion as it was asked for: the JSON of OpenAI's API as an engine's request.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -10,17 +9,9 @@
 #include "saccade/request.h"
 #include "server/api_error.h"
 #include "server/http.h"
+#include "server/media_reference.h"
 
 namespace saccade {
-
-/// A picture that is not in the request itself. Its place is request.messages[message_idx].content[part_idx].
-struct MediaReference {
-  size_t message_idx = 0;
-  size_t part_idx = 0;
-  std::string url;    // http, https, file, or a plain path; empty: the picture came with this uuid before, or came now
-  std::string uuid;   // to know it by later; empty: none
-  std::string param;  // the field, for errors
-};
 
 struct ChatRequest {
   Request request;

@@ -39,6 +39,13 @@ std::string ask_part(const std::string& part) {
   return R"({"messages": [{"role": "user", "content": [{"type": "text", "text": "Why?"}, )" + part + "]}]}";
 }
 
+TEST(ChatRequest, ReadsHowManyLogProbabilitiesAreWanted) {
+  EXPECT_FALSE(parsed(ask(R"("model": "m")")).request.logprobs);
+  EXPECT_FALSE(parsed(ask(R"("logprobs": false)")).request.logprobs);
+  EXPECT_EQ(parsed(ask(R"("logprobs": true)")).request.logprobs, 0);
+  EXPECT_EQ(parsed(ask(R"("top_logprobs": 20, "logprobs": true)")).request.logprobs, 20);
+}
+
 TEST(ChatRequest, ReadsMessages) {
   const ChatRequest chat = parsed(R"({"model": "mini", "messages": [
       {"role": "developer", "content": "Be \"brief\".\n\u00e9\ud83d\ude00"},
@@ -177,7 +184,11 @@ TEST(ChatRequest, SaysWhichFieldIsWrong) {
       {ask(R"("stream_options": [])"), "stream_options"},
       {ask(R"("stream_options": {"include_usage": 1})"), "stream_options.include_usage"},
       {ask(R"("model": 5)"), "model"},
-      {ask(R"("logprobs": true)"), "logprobs"},
+      {ask(R"("logprobs": 1)"), "logprobs"},
+      {ask(R"("logprobs": true, "top_logprobs": 21)"), "top_logprobs"},
+      {ask(R"("logprobs": true, "top_logprobs": -1)"), "top_logprobs"},
+      {ask(R"("top_logprobs": 2)"), "top_logprobs"},
+      {ask(R"("logprobs": false, "top_logprobs": 2)"), "top_logprobs"},
       {ask(R"("response_format": {"type": "json_object"})"), "response_format"},
       {ask(R"("response_format": {"type": 1})"), "response_format.type"},
       {ask(R"("tools": [{"type": "function"}])"), "tools"},

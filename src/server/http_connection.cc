@@ -1,8 +1,8 @@
 #include "server/http_connection.h"
 
 #include <algorithm>
+#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/write.hpp>
 #include <boost/beast/core/buffers_to_string.hpp>
 #include <boost/beast/http/chunk_encode.hpp>
 #include <boost/beast/http/empty_body.hpp>
@@ -114,7 +114,7 @@ class HttpConnection::Exchange : public HttpResponder {
  private:
   template <typename Function>
   void post(Function function) {
-    asio::post(connection_->socket_.get_executor(),
+    asio::post(connection_->executor(),
                [connection = connection_, gone = gone_.get_token(), function = std::move(function)]() mutable {
                  if (!gone.stop_requested()) function(*connection);
                });
@@ -127,11 +127,8 @@ class HttpConnection::Exchange : public HttpResponder {
   bool is_answered_ = false;
 };
 
-HttpConnection::HttpConnection(Socket socket, ConnectionContext& context)
-    : context_(context),
-      socket_(std::move(socket)),
-      read_timer_(socket_.get_executor()),
-      write_timer_(socket_.get_executor()) {
+HttpConnection::HttpConnection(std::unique_ptr<ClientStream> stream, ConnectionContext& context)
+    : context_(context), stream_(std::move(stream)), read_timer_(executor()), write_timer_(executor()) {
   const std::lock_guard lock(context_.mutex);
   context_.connections.insert(this);
 }
@@ -144,23 +141,31 @@ HttpConnection::~HttpConnection() {
 
 template <typename Function>
 void HttpConnection::post(Function function) {
-  asio::post(socket_.get_executor(),
-             [self = shared_from_this(), function = std::move(function)]() mutable { function(*self); });
+  asio::post(executor(), [self = shared_from_this(), function = std::move(function)]() mutable { function(*self); });
 }
 
 void HttpConnection::start() {
   post([](HttpConnection& self) {
     if (self.context_.is_draining.load()) return self.close();
     error_code ignored;
-    self.socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
-    self.set_read_deadline(self.context_.options.idle_timeout_ms);
-    self.read();
+    self.stream_->socket().set_option(asio::ip::tcp::no_delay(true), ignored);
+    self.set_read_deadline(self.context_.options.read_timeout_ms);
+    self.stream_->async_handshake(
+        [alive = self.shared_from_this()](const error_code& error) { alive->on_handshake(error); });
   });
+}
+
+void HttpConnection::on_handshake(const error_code& error) {
+  if (phase_ == Phase::kClosed) return;
+  if (error || context_.is_draining.load()) return close();
+  phase_ = Phase::kIdle;
+  set_read_deadline(context_.options.idle_timeout_ms);
+  read();
 }
 
 void HttpConnection::post_close(bool is_forced) {
   post([is_forced](HttpConnection& self) {
-    if (is_forced || self.phase_ == Phase::kIdle) self.close();
+    if (is_forced || self.phase_ == Phase::kIdle || self.phase_ == Phase::kHandshake) self.close();
   });
 }
 
@@ -205,7 +210,7 @@ void HttpConnection::read() {
   }
   if (in_.size() - in_end_ < wanted) in_.resize(in_end_ + wanted);
   is_reading_ = true;
-  socket_.async_read_some(
+  stream_->async_read_some(
       asio::buffer(in_.data() + in_end_, wanted),
       [self = shared_from_this()](const error_code& error, size_t num_bytes) { self->on_read(error, num_bytes); });
 }
@@ -383,17 +388,17 @@ void HttpConnection::write() {
     if (!error && self->write_timer_.expiry() <= std::chrono::steady_clock::now()) self->close();
   });
   const auto text = std::make_shared<const std::string>(std::exchange(out_, {}));  // all that waits goes out as one
-  asio::async_write(socket_, asio::buffer(*text),
-                    [self = shared_from_this(), text](const error_code& error, size_t num_bytes) {
-                      self->is_writing_ = false;
-                      self->write_timer_.cancel();
-                      if (self->phase_ == Phase::kClosed) return;
-                      if (error) return self->close();
-                      if (self->backlog_) {
-                        self->backlog_->fetch_sub(std::min(num_bytes, self->backlog_->load()));
-                      }
-                      self->write();
-                    });
+  stream_->async_write(asio::buffer(*text),
+                       [self = shared_from_this(), text](const error_code& error, size_t num_bytes) {
+                         self->is_writing_ = false;
+                         self->write_timer_.cancel();
+                         if (self->phase_ == Phase::kClosed) return;
+                         if (error) return self->close();
+                         if (self->backlog_) {
+                           self->backlog_->fetch_sub(std::min(num_bytes, self->backlog_->load()));
+                         }
+                         self->write();
+                       });
 }
 
 // The next request, which may have been read already, or the end.
@@ -413,9 +418,8 @@ void HttpConnection::finish_answer() {
 }
 
 void HttpConnection::linger() {
-  error_code ignored;
-  socket_.shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
   phase_ = Phase::kLingering;
+  stream_->end_writing([self = shared_from_this()](const error_code&) {});
   num_lingered_bytes_ = 0;
   parser_.reset();
   request_ = {};
@@ -432,7 +436,7 @@ void HttpConnection::close() {
   read_timer_.cancel();
   write_timer_.cancel();
   error_code ignored;
-  socket_.close(ignored);
+  stream_->socket().close(ignored);
 }
 
 }  // namespace saccade

@@ -3,7 +3,6 @@
 
 #include <atomic>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/strand.hpp>
 #include <boost/beast/http/parser.hpp>
@@ -16,6 +15,7 @@
 #include <string_view>
 #include <unordered_set>
 
+#include "server/client_stream.h"
 #include "server/http.h"
 #include "server/http_server.h"
 
@@ -68,10 +68,8 @@ struct BufferedBody {
 /// in flight.
 class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
  public:
-  using Socket = boost::asio::ip::tcp::socket;
-
-  /// `socket` runs on a strand of its own.
-  HttpConnection(Socket socket, ConnectionContext& context);
+  /// The stream runs on a strand of its own.
+  HttpConnection(std::unique_ptr<ClientStream> stream, ConnectionContext& context);
   ~HttpConnection();
   HttpConnection(const HttpConnection&) = delete;
   HttpConnection& operator=(const HttpConnection&) = delete;
@@ -83,6 +81,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
  private:
   class Exchange;
   enum class Phase : uint8_t {
+    kHandshake,  // of TLS
     kIdle,       // waits for a request's first byte
     kHead,       // reads a request's head
     kBody,       // and its body
@@ -92,6 +91,8 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   };
   using Parser = boost::beast::http::request_parser<BufferedBody>;
 
+  auto executor() { return stream_->socket().get_executor(); }
+  void on_handshake(const boost::system::error_code& error);
   void read();
   void on_read(const boost::system::error_code& error, size_t num_bytes);
   void begin_request();
@@ -118,10 +119,10 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   void post(Function function);
 
   ConnectionContext& context_;
-  Socket socket_;
+  const std::unique_ptr<ClientStream> stream_;
   boost::asio::steady_timer read_timer_;
   boost::asio::steady_timer write_timer_;
-  Phase phase_ = Phase::kIdle;
+  Phase phase_ = Phase::kHandshake;
 
   std::string in_;  // read, not parsed yet: [in_begin_, in_end_)
   size_t in_begin_ = 0;

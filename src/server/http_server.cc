@@ -16,6 +16,7 @@
 #include "platform/clock.h"
 #include "request/request_id.h"
 #include "server/http_connection.h"
+#include "server/tls.h"
 
 namespace saccade {
 namespace {
@@ -39,6 +40,7 @@ struct HttpServer::Shared {
   void post_close(bool is_forced);
 
   const HttpServerOptions options;
+  std::unique_ptr<TlsServer> tls;  // null: plain connections
   ConnectionContext context;
   asio::io_context io;
   // The threads stay also while nothing is in flight: answers that are computed for clients that left still come.
@@ -50,6 +52,9 @@ struct HttpServer::Shared {
 };
 
 Status HttpServer::Shared::open() {
+  if (options.tls.are_given()) {
+    SACCADE_ASSIGN_OR_RETURN(tls, TlsServer::open(options.tls));
+  }
   error_code error;
   const auto failed = [&](const char* what) {
     return io_error(format("cannot %s %s:%d: %s; choose another with --host and --port", what, options.host.c_str(),
@@ -107,9 +112,11 @@ void HttpServer::Shared::greet(tcp::socket socket) {
     num_open = context.connections.size();
   }
   if (num_open < static_cast<size_t>(options.max_connections)) {
-    std::make_shared<HttpConnection>(std::move(socket), context)->start();
+    auto stream = tls == nullptr ? make_plain_stream(std::move(socket)) : tls->make_stream(std::move(socket));
+    std::make_shared<HttpConnection>(std::move(stream), context)->start();
     return;
   }
+  if (tls != nullptr) return;  // to say why would take a handshake
   HttpRequest unread;
   unread.id = new_request_id();
   unread.arrived_ms = now_ms();
@@ -169,6 +176,10 @@ void HttpServer::stop() {
 
 std::string HttpServer::address() const {
   return shared_->address;
+}
+
+Status HttpServer::reload_certificate() {
+  return shared_->tls == nullptr ? Status() : shared_->tls->reload();
 }
 
 void HttpServer::begin_drain() {

@@ -13,9 +13,17 @@
 
 namespace saccade {
 
+struct TlsFiles {
+  std::string certificate;  // PEM, with the chain up to its root; empty, as the key: no TLS
+  std::string key;          // PEM, without a password
+
+  bool are_given() const { return !certificate.empty() || !key.empty(); }
+};
+
 struct HttpServerOptions {
   std::string host = "127.0.0.1";  // an address, or a name that has one
   uint16_t port = 8080;            // 0: one that is free
+  TlsFiles tls;
   int num_io_threads = 2;
   size_t max_header_bytes = size_t{32} << 10;
   size_t max_body_bytes = size_t{96} << 20;
@@ -31,13 +39,17 @@ struct HttpServerOptions {
 class HttpServer {
  public:
   /// Listens, and answers from then on. `handler` must outlive it. Errors: kInvalidArgument (no such host), kIoError (a
-  /// port that is taken, no permission).
+  /// port that is taken, no permission); of TLS those of TlsServer::open().
   static Expected<std::unique_ptr<HttpServer>> listen(const HttpServerOptions& options, HttpHandler& handler);
   /// After stop(), with what its connections' answers still hold.
   ~HttpServer();
 
   /// "127.0.0.1:8080", "[::1]:8080".
   std::string address() const;
+
+  /// Reads the files of TLS anew, where there are any, for connections from here on; where that fails, what was read
+  /// before stays. Errors: those of TlsServer::open().
+  Status reload_certificate();
 
   /// Accepts no more, closes connections that wait for a request, and refuses the requests that still come in.
   void begin_drain();

@@ -86,10 +86,11 @@ Expected<std::vector<std::byte>> MediaLoader::read(const std::string& url,
   return not_found(quote(url) + " can't be read");
 }
 
-std::optional<ApiError> MediaLoader::load(ChatRequest& chat, const std::function<bool()>& is_cancelled) {
-  const std::string& account = chat.request.account;
-  for (const MediaReference& reference : chat.media) {
-    ContentPart& part = chat.request.messages[reference.message_idx].content[reference.part_idx];
+std::optional<ApiError> MediaLoader::load(Request& request, std::span<const MediaReference> references,
+                                          const std::function<bool()>& is_cancelled) {
+  const std::string& account = request.account;
+  for (const MediaReference& reference : references) {
+    ContentPart& part = request.messages[reference.message_idx].content[reference.part_idx];
     if (!reference.url.empty()) {
       auto bytes = read(reference.url, is_cancelled);
       if (!bytes) return api_error(bytes.status().with_context(reference.param), reference.param);

@@ -4,11 +4,13 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 
+#include "saccade/request.h"
 #include "server/api_error.h"
-#include "server/chat_request.h"
 #include "server/media_fetch.h"
+#include "server/media_reference.h"
 #include "server/media_store.h"
 
 namespace saccade {
@@ -29,9 +31,10 @@ class MediaLoader {
  public:
   explicit MediaLoader(const MediaOptions& options) : options_(options), store_(options.store_bytes) {}
 
-  /// Fills in the bytes of all references, and remembers what has a uuid. Blocks. Returns what is wrong with one of
-  /// them.
-  std::optional<ApiError> load(ChatRequest& chat, const std::function<bool()>& is_cancelled);
+  /// Fills in the bytes of all references to the request's pictures, and remembers what has a uuid. Blocks. Returns
+  /// what is wrong with one of them.
+  std::optional<ApiError> load(Request& request, std::span<const MediaReference> references,
+                               const std::function<bool()>& is_cancelled);
 
  private:
   Expected<std::vector<std::byte>> read(const std::string& url, const std::function<bool()>& is_cancelled) const;

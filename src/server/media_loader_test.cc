@@ -6,6 +6,8 @@
 #include <fstream>
 #include <string>
 
+#include "server/chat_request.h"
+
 namespace saccade {
 namespace {
 
@@ -78,13 +80,13 @@ TEST_F(MediaLoaderTest, FillsInWhatIsNamed) {
   MediaLoader loader({.folder = folder(), .fetch = {}});
   const auto never = [] { return false; };
   ChatRequest chat = chat_of("a b.png", "name");
-  ASSERT_FALSE(loader.load(chat, never));
+  ASSERT_FALSE(loader.load(chat.request, chat.media, never));
   EXPECT_EQ(chat.request.messages[0].content[0].bytes.size(), 7u);
   ChatRequest again = chat_of("", "name");
-  ASSERT_FALSE(loader.load(again, never));
+  ASSERT_FALSE(loader.load(again.request, again.media, never));
   EXPECT_EQ(again.request.messages[0].content[0].bytes, chat.request.messages[0].content[0].bytes);
   ChatRequest other = chat_of("", "name", "another account");
-  EXPECT_EQ(loader.load(other, never).value().code, "unknown_uuid");
+  EXPECT_EQ(loader.load(other.request, other.media, never).value().code, "unknown_uuid");
 }
 
 TEST_F(MediaLoaderTest, SaysWhichFieldNamesWhatIsNotThere) {
@@ -94,7 +96,7 @@ TEST_F(MediaLoaderTest, SaysWhichFieldNamesWhatIsNotThere) {
   for (const char* url :
        {"nothing.png", "empty.png", "a b.png", "inner", "http://example.com/a.png", "ftp://a/b.png"}) {
     ChatRequest chat = chat_of(url);
-    const auto error = loader.load(chat, [] { return false; });
+    const auto error = loader.load(chat.request, chat.media, [] { return false; });
     ASSERT_TRUE(error) << url;
     EXPECT_EQ(error->param, "the.field");
     EXPECT_EQ(error->status, std::string(url) == "a b.png" ? 413 : 400) << error->message;

@@ -20,8 +20,8 @@ HttpResponse json_response(const Json& json) {
 std::optional<ApiError> prepare(const ApiContext& api, ApiExchange& exchange, ChatRequest& chat) {
   exchange.request.body.clear();
   if (auto error = check_model(api, chat.model)) return error;
-  chat.request.id = exchange.request.id;
-  return api.media.load(chat, [&] { return exchange.must_stop(); });
+  exchange.sign(chat.request);
+  return api.media.load(chat.request, chat.media, [&] { return exchange.must_stop(); });
 }
 
 }  // namespace
@@ -59,7 +59,7 @@ void answer_feedback(const ApiContext& api, ApiExchange& exchange) {
   if (!api.accounting.has_ledger()) {
     return exchange.fail(api_error(unsupported("feedback is kept in a ledger, and this server has none (--ledger)")));
   }
-  const Status added = api.accounting.add_feedback(feedback.request_id, feedback.score);
+  const Status added = api.accounting.add_feedback(feedback.request_id, feedback.score, exchange.record.account);
   if (added.code() == StatusCode::kNotFound) {
     return exchange.fail({.status = 404, .message = added.message(), .param = "request_id", .code = "not_found"});
   }

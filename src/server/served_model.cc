@@ -41,6 +41,10 @@ Expected<Answer> ServedModel::answer(Request& request, double arrived_ms, const 
   return engine_->answer(request, callbacks);
 }
 
+Expected<Embedding> ServedModel::embed(const Request& request) {
+  return engine_->embed(request);
+}
+
 Expected<PlanExplanation> ServedModel::explain(Request& request, double arrived_ms) {
   request.budget.waited_ms = now_ms() - arrived_ms;
   return engine_->explain(request);

@@ -35,9 +35,11 @@ class ServedModel {
   // The engine's calls, once the state is kReady. `arrived_ms`, by now_ms(), is when the request was first heard of.
   const ModelInfo& info() const { return engine_->info(); }
   Expected<Answer> answer(Request& request, double arrived_ms, const AnswerCallbacks& callbacks);
+  Expected<Embedding> embed(const Request& request);
   Expected<PlanExplanation> explain(Request& request, double arrived_ms);
   Expected<TokenCounts> count_tokens(const Request& request);
   int64_t count_tokens(std::string_view text);
+  void set_price(const std::optional<Price>& price) { engine_->set_price(price); }
 
  private:
   void load(const EngineOptions& options);

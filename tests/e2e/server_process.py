@@ -25,11 +25,11 @@ class ServerProcess:
                 stdout=subprocess.PIPE, stderr=log, text=True,
             )
         line = self._process.stdout.readline()
-        if not line.startswith("listening on http://"):
+        if not line.startswith("listening on http"):
             self._process.wait()
             raise RuntimeError(f"the server did not start: {line}{self._log_file.read()}")
         self.url = line.split()[-1]
-        self.host, port = self.url.removeprefix("http://").rsplit(":", 1)
+        self.host, port = self.url.split("//")[1].rsplit(":", 1)
         self.port = int(port)
         if waits_until_ready:
             self.wait_until_ready()
@@ -51,8 +51,23 @@ class ServerProcess:
 
     def log(self):
         """What was logged so far, one object a request."""
+        return [entry for entry in self._log_entries() if "request_id" in entry]
+
+    def _log_entries(self):
         text = pathlib.Path(self._log_file.name).read_text()
         return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+
+    def reload(self, num_messages, timeout_s=60):
+        """Has the server read its files anew; so many messages that it logs of it, as (level, message)."""
+        before = len([entry for entry in self._log_entries() if "message" in entry])
+        self.signal(signal.SIGHUP)
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            messages = [entry for entry in self._log_entries() if "message" in entry][before:]
+            if len(messages) == num_messages:
+                return [(entry["level"], entry["message"]) for entry in messages]
+            time.sleep(0.01)
+        raise TimeoutError("the server did not say what it read")
 
     def logged(self, request_id, timeout_s=60):
         """The line of a request, once it is there."""

@@ -9,12 +9,14 @@ import pathlib
 import signal
 import socket
 import sqlite3
+import ssl
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 import unittest
+import warnings
 import zlib
 
 PROGRAM = sys.argv[1]
@@ -427,6 +429,259 @@ class Ledger(ServerTest):
 
     def test_says_that_there_is_no_ledger(self):
         self.fails(self.start(), {"request_id": "x", "score": 1}, 400, path="/v1/feedback")
+
+
+class Keys(ServerTest):
+    def new_key(self, name):
+        made = subprocess.run([PROGRAM, "keys", "new", name], capture_output=True, text=True, check=True)
+        key = made.stderr.split()[-1]
+        self.assertTrue(key.startswith("sk-saccade-"))
+        self.assertNotIn(key, made.stdout)
+        return key, made.stdout
+
+    def write_keys(self, **limits):
+        """A file of one key for each name; the keys by name."""
+        path = self.folder() / "keys.toml"
+        made = {name: self.new_key(name) for name in limits}
+        path.write_text("".join(made[name][1] + lines + "\n" for name, lines in limits.items()))
+        return path, {name: key for name, (key, _) in made.items()}
+
+    @staticmethod
+    def bearer(key):
+        return {"authorization": f"Bearer {key}"}
+
+    def test_makes_and_checks_keys(self):
+        path, _ = self.write_keys(acme="requests_per_minute = 5\npriority = 2\nexpires = 2020-01-01", free="")
+        check = subprocess.run([PROGRAM, "keys", "check", path], capture_output=True, text=True, check=True)
+        self.assertEqual(check.stdout, "acme: 5 requests a minute, priority 2, expired on 2020-01-01\nfree: no limits\n")
+        path.write_text(path.read_text() + "speed = 5\n")
+        check = subprocess.run([PROGRAM, "keys", "check", path], capture_output=True, text=True)
+        self.assertEqual(check.returncode, 4)
+        self.assertIn("keys.free.speed", check.stderr)
+        for flags in ([], ["--json"]):
+            made = subprocess.run([PROGRAM, "keys", "new", "a b", *flags], capture_output=True, text=True)
+            self.assertEqual(made.returncode, 2)
+        made = subprocess.run([PROGRAM, "keys", "new", "acme", "--json"], capture_output=True, text=True, check=True)
+        self.assertEqual(set(json.loads(made.stdout)), {"name", "key", "sha256"})
+
+    def test_asks_for_a_key(self):
+        path, keys = self.write_keys(acme="", old="expires = 2020-01-01")
+        server = self.start("--keys", path, "--host", "0.0.0.0")  # which needs no --insecure-public
+        self.assertEqual(self.answers(server, None, path="/health", method="GET"), {"status": "ok"})
+        self.assertEqual(self.answers(server, None, path="/ready", method="GET"), {"status": "ok"})
+        for fields in ({}, self.bearer("sk-saccade-none"), self.bearer(keys["old"]), {"authorization": keys["acme"]}):
+            for address in ("/v1/chat/completions", "/v1/embeddings", "/tokenize", "/v1/plan", "/v1/feedback", "/nothing"):
+                error = self.fails(server, user("Hello"), 401, path=address, **fields)
+                self.assertEqual(error["code"], "invalid_api_key")
+            self.fails(server, None, 401, path="/v1/models", method="GET", **fields)
+        answer = self.answers(server, user("Hello"), **self.bearer(keys["acme"]))
+        self.assertEqual(server.logged(answer["id"])["account"], "acme")
+        self.answers(server, None, path="/v1/models", method="GET", **self.bearer(keys["acme"]))
+        # Before the body: of this one nothing ever comes.
+        head = "POST /v1/chat/completions HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: 9999999\r\n\r\n"
+        connection = self.connect(server, head.encode())
+        self.assertIn(b" 401 ", connection.recv(65536))
+        self.assertNotIn("sk-saccade-", json.dumps(server.log()))
+
+    def test_holds_accounts_to_their_limits(self):
+        # Limits of which a minute's share of one is not filled up again in this test.
+        path, keys = self.write_keys(
+            few="requests_per_minute = 1", short="tokens_per_minute = 1", narrow="max_concurrent = 1", free=""
+        )
+        server = self.start("--keys", path)
+        def refused(name):
+            connection = http.client.HTTPConnection(server.host, server.port, timeout=120)
+            connection.request("POST", "/v1/chat/completions", json.dumps(user("Hello")), {**JSON, **self.bearer(keys[name])})
+            response = connection.getresponse()
+            error = json.loads(response.read())["error"]
+            connection.close()
+            self.assertEqual((response.status, error["code"]), (429, "rate_limit_exceeded"))
+            self.assertGreaterEqual(int(response.headers["retry-after"]), 1)
+            return response.headers, error["message"]
+
+        connection = http.client.HTTPConnection(server.host, server.port, timeout=120)
+        for is_streamed in (False, True):
+            body = json.dumps({**user("Hello"), "stream": is_streamed, "max_tokens": 2})
+            name = "short" if is_streamed else "few"
+            connection.request("POST", "/v1/chat/completions", body, {**JSON, **self.bearer(keys[name])})
+            response = connection.getresponse()
+            self.assertEqual(response.status, 200)
+            kind = "tokens" if is_streamed else "requests"
+            self.assertEqual(response.headers[f"x-ratelimit-limit-{kind}"], "1")
+            self.assertEqual(response.headers[f"x-ratelimit-remaining-{kind}"], "1" if is_streamed else "0")
+            self.assertIn(f"x-ratelimit-reset-{kind}", response.headers)
+            request_id = response.headers["x-request-id"]
+            response.read()
+            server.logged(request_id)  # its tokens are counted
+        connection.close()
+        headers, message = refused("few")
+        self.assertIn("1 requests a minute", message)
+        self.assertEqual(headers["x-ratelimit-remaining-requests"], "0")
+        headers, message = refused("short")
+        self.assertIn("1 tokens a minute", message)
+        self.assertGreater(int(headers["retry-after"]), 60)
+        busy = self.connect(server, raw_request({**LONG, "stream": True}, fields=f"Authorization: Bearer {keys['narrow']}\r\n"))
+        got = b""
+        while b"data: " not in got:
+            got += busy.recv(65536)
+        self.assertIn("1 requests at a time", refused("narrow")[1])
+        request_id = got.split(b"x-request-id: ")[1].split()[0].decode()
+        busy.close()
+        server.logged(request_id)
+        self.answers(server, user("Hello"), **self.bearer(keys["narrow"]))
+        for _ in range(3):
+            self.answers(server, user("Hello"), **self.bearer(keys["free"]))
+
+    def test_counts_what_accounts_spend(self):
+        folder = self.folder()
+        (folder / "prices.toml").write_text("per_million_tokens = { text = 1e6 }\n")
+        path, keys = self.write_keys(poor="usd_per_day = 1", rich="usd_per_month = 1e9")
+        flags = ("--keys", path, "--prices", folder / "prices.toml")
+        run = subprocess.run([PROGRAM, "serve", MODEL, "--port", "0", *flags], capture_output=True, text=True)
+        self.assertEqual(run.returncode, 2)
+        self.assertIn("--ledger", run.stderr)
+        server = self.start(*flags, "--ledger", folder / "a.ledger")
+        for asked, address in ((user("Hello"), "/v1/chat/completions"), ({"input": "Hello"}, "/v1/embeddings")):
+            error = self.fails(server, asked, 429, path=address, **self.bearer(keys["poor"]))
+            self.assertEqual(error["code"], "budget_exceeded")
+            self.assertIn("of this day's 1.00 USD", error["message"])
+        answer = self.answers(server, user("Hello"), **self.bearer(keys["rich"]))
+        vectors = self.answers(server, {"input": "Hello"}, path="/v1/embeddings", **self.bearer(keys["rich"]))
+        feedback = {"request_id": answer["id"], "right": True}
+        self.fails(server, feedback, 404, "request_id", path="/v1/feedback", **self.bearer(keys["poor"]))
+        self.answers(server, feedback, path="/v1/feedback", **self.bearer(keys["rich"]))
+        with contextlib.closing(sqlite3.connect(folder / "a.ledger")) as database:
+            rows = database.execute("SELECT account, cost_usd FROM entries WHERE request_id IN (?, ?)",
+                                    (answer["id"], vectors["saccade"]["request_id"])).fetchall()
+        self.assertEqual([row[0] for row in rows], ["rich", "rich"])
+        self.assertTrue(all(row[1] >= 1 for row in rows))
+
+    def test_keeps_accounts_pictures_apart(self):
+        path, keys = self.write_keys(one="", two="")
+        server = self.start("--keys", path)
+        self.answers(server, about(data_url(PICTURE), uuid="mine"), **self.bearer(keys["one"]))
+        self.answers(server, about("", uuid="mine"), **self.bearer(keys["one"]))
+        self.fails(server, about("", uuid="mine"), 400, "messages[0].content[0].uuid", **self.bearer(keys["two"]))
+
+    def test_reads_keys_and_prices_anew(self):
+        folder = self.folder()
+        prices = folder / "prices.toml"
+        prices.write_text("per_million_tokens = { output = 1e6 }\n")
+        path, keys = self.write_keys(one="requests_per_minute = 100")
+        server = self.start("--keys", path, "--prices", prices)
+        answer = self.answers(server, user("Hello"), **self.bearer(keys["one"]))
+        self.assertAlmostEqual(answer["saccade"]["cost"]["usd"], answer["usage"]["completion_tokens"])
+        long = raw_request({**LONG, "n": 1, "max_tokens": 400, "stream": True},
+                           fields=f"Authorization: Bearer {keys['one']}\r\nConnection: close\r\n")
+        busy = self.connect(server, long)
+        begun = busy.recv(100)
+        other, section = self.new_key("two")
+        path.write_text(section)
+        prices.write_text("per_million_tokens = { output = 2e6 }\n")
+        self.assertEqual([level for level, _ in server.reload(2)], ["info", "info"])
+        self.fails(server, user("Hello"), 401, **self.bearer(keys["one"]))
+        answer = self.answers(server, user("Hello"), **self.bearer(other))
+        self.assertAlmostEqual(answer["saccade"]["cost"]["usd"], 2 * answer["usage"]["completion_tokens"])
+        self.assertIn(b"data: [DONE]", begun + self.read_all(busy), "what was begun goes on")
+        path.write_text(section + "speed = 5\n")
+        prices.write_text("per_million_tokens = { output = -1 }\n")
+        for (level, message), file in zip(server.reload(2), (prices, path)):
+            self.assertEqual(level, "error")
+            self.assertIn(f"{file}:", message)
+        answer = self.answers(server, user("Hello"), **self.bearer(other))
+        self.assertAlmostEqual(answer["saccade"]["cost"]["usd"], 2 * answer["usage"]["completion_tokens"])
+
+
+class Tls(ServerTest):
+    def make_certificate(self, folder, name):
+        paths = folder / f"{name}.pem", folder / f"{name}.key"
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+             "-subj", f"/CN={name}", "-addext", "subjectAltName=IP:127.0.0.1", "-out", paths[0], "-keyout", paths[1]],
+            check=True, capture_output=True,
+        )
+        return paths
+
+    def secure(self, server, trusted, **options):
+        """A connection whose certificate was verified."""
+        context = ssl.create_default_context(cafile=str(trusted))
+        context.set_ciphers("DEFAULT:@SECLEVEL=0")  # what is refused, the server refuses
+        for name, value in options.items():
+            setattr(context, name, value)
+        connection = socket.create_connection((server.host, server.port), timeout=120)
+        self.addCleanup(connection.close)
+        secured = context.wrap_socket(connection, server_hostname=server.host)
+        self.addCleanup(secured.close)
+        return secured
+
+    def test_speaks_tls_alone(self):
+        folder = self.folder()
+        certificate, key = self.make_certificate(folder, "one")
+        server = self.start("--tls-cert", certificate, "--tls-key", key, "--max-body", "1MiB", "--read-timeout", 500)
+        self.assertTrue(server.url.startswith("https://"))
+        for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+            connection = self.secure(server, certificate, maximum_version=version)
+            connection.sendall(raw_request({**about(data_url(PICTURE)), "stream": True}) +
+                               raw_request(user("Hello"), fields="Connection: close\r\n"))
+            got = self.read_all(connection)
+            self.assertIn(b"data: [DONE]", got)
+            self.assertEqual(got.count(b"HTTP/1.1 200 OK"), 2)
+        large = self.secure(server, certificate)
+        with contextlib.suppress(OSError):  # it may have been refused by then
+            large.sendall(raw_request(b"x" * (2 << 20)))
+        self.assertIn(b" 413 ", self.read_all(large))
+        self.assertNotIn(b"HTTP/1.1", self.read_all(self.connect(server, raw_request(user("Hello")))))
+        self.assertEqual(self.read_all(self.connect(server, b"\x16\x03\x01\x02")), b"", "a handshake has its time")
+        with warnings.catch_warnings(), self.assertRaisesRegex(ssl.SSLError, "(?i)alert.protocol.version"):
+            warnings.simplefilter("ignore", DeprecationWarning)
+            self.secure(server, certificate, minimum_version=ssl.TLSVersion.TLSv1, maximum_version=ssl.TLSVersion.TLSv1_1)
+        with self.assertRaises(ssl.SSLError):
+            self.secure(server, self.make_certificate(folder, "other")[0])
+        for i in range(0, 600, 40):  # clients that leave in the middle of it
+            self.connect(server, bytes(range(i % 256)) or b"x").close()
+        self.secure(server, certificate).close()
+
+    def test_reads_its_certificate_anew(self):
+        folder = self.folder()
+        first, key = self.make_certificate(folder, "first")
+        second, second_key = self.make_certificate(folder, "second")
+        used, used_key = folder / "used.pem", folder / "used.key"
+        used.write_text(first.read_text())
+        used_key.write_text(key.read_text())
+        server = self.start("--tls-cert", used, "--tls-key", used_key)
+        before = self.secure(server, first)
+        used.write_text(second.read_text())
+        [(level, message)] = server.reload(1)
+        self.assertEqual(level, "error")
+        self.assertIn("is not the key of the certificate", message)
+        self.secure(server, first)
+        used_key.write_text(second_key.read_text())
+        self.assertEqual(server.reload(1)[0][0], "info")
+        self.secure(server, second)
+        with self.assertRaises(ssl.SSLError):
+            self.secure(server, first)
+        before.sendall(raw_request(user("Hello"), fields="Connection: close\r\n"))
+        self.assertIn(b"HTTP/1.1 200 OK", self.read_all(before))
+
+    def test_says_what_is_wrong_with_its_files(self):
+        folder = self.folder()
+        certificate, key = self.make_certificate(folder, "one")
+        _, other_key = self.make_certificate(folder, "other")
+        locked = folder / "locked.key"
+        subprocess.run(["openssl", "ec", "-in", key, "-aes128", "-passout", "pass:x", "-out", locked], check=True, capture_output=True)
+        (folder / "broken.pem").write_text("no certificate")
+        for flags, code, named in (
+            (["--tls-cert", certificate], 2, "--tls-key"), (["--tls-key", key], 2, "--tls-cert"),
+            (["--tls-cert", folder / "none.pem", "--tls-key", key], 3, "none.pem"),
+            (["--tls-cert", folder / "broken.pem", "--tls-key", key], 4, "broken.pem"),
+            (["--tls-cert", certificate, "--tls-key", folder / "broken.pem"], 4, "broken.pem"),
+            (["--tls-cert", certificate, "--tls-key", locked], 4, "locked.key"),
+            (["--tls-cert", certificate, "--tls-key", other_key], 2, "is not the key"),
+        ):
+            run = subprocess.run([PROGRAM, "serve", MODEL, "--port", "0", *flags], capture_output=True, text=True,
+                                 stdin=subprocess.DEVNULL)
+            self.assertEqual(run.returncode, code, run.stderr)
+            self.assertIn(named, run.stderr)
 
 
 class Life(ServerTest):

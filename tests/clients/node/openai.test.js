@@ -111,6 +111,17 @@ describe("the OpenAI client for Node", () => {
     assert.equal(await stream.finalContent(), whole.choices[0].message.content);
   });
 
+  it("tells how likely its tokens were", async () => {
+    const settings = { logprobs: true, top_logprobs: 2 };
+    const whole = (await chat([question(demo[0])], settings)).choices[0];
+    const bytes = whole.logprobs.content.flatMap((token) => token.bytes);
+    assert.equal(Buffer.from(bytes).toString().trim(), whole.message.content.trim());
+    assert.ok(whole.logprobs.content.every((token) => token.logprob <= 0 && token.top_logprobs.length === 2));
+    const stream = client.chat.completions.stream({ model, messages: [question(demo[0])], ...settings });
+    const gathered = (await stream.finalChatCompletion()).choices[0].logprobs.content;
+    assert.deepEqual(gathered.map((token) => token.token), whole.logprobs.content.map((token) => token.token));
+  });
+
   it("goes on with a conversation", async () => {
     const first = await chat([question(demo[0])]);
     const messages = [question(demo[0]), first.choices[0].message, user("What is the date?")];
@@ -143,6 +154,21 @@ describe("the OpenAI client for Node", () => {
       return error.code === "budget_exceeded";
     });
     assert.equal(log.filter((line) => line.status === 429).length, 1);
+  });
+
+  it("embeds texts and pictures", async () => {
+    const input = ["a receipt", { content: [question(demo[0]).content[0]] }];
+    const packed = await client.embeddings.create({ model, input });
+    const plain = await client.embeddings.create({ model, input, encoding_format: "float" });
+    assert.equal(packed.saccade.space, "pooled");
+    assert.equal(packed.usage.prompt_tokens, plain.usage.prompt_tokens);
+    for (const i of [0, 1]) {
+      assert.equal(packed.data[i].embedding.length, packed.saccade.dimensions);
+      packed.data[i].embedding.forEach((value, k) => assert.ok(Math.abs(value - plain.data[i].embedding[k]) < 1e-3));
+    }
+    await assert.rejects(client.embeddings.create({ model, input: "x", dimensions: 3 }), (error) => {
+      return error instanceof OpenAI.BadRequestError && error.param === "dimensions";
+    });
   });
 
   it("says what is wrong", async () => {

@@ -100,6 +100,27 @@ class OpenAiClient(unittest.TestCase):
         self.assertEqual(plain[-1].choices[0].finish_reason, "stop")
         self.assertIsNone(plain[-1].usage)
 
+    def test_tells_how_likely_its_tokens_were(self):
+        asked = {"logprobs": True, "top_logprobs": 3}
+        plain = self.chat(question(DEMO[0])).choices[0]
+        self.assertIsNone(plain.logprobs)
+        choice = self.chat(question(DEMO[0]), **asked).choices[0]
+        self.assertEqual(choice.message.content, plain.message.content)
+        tokens = choice.logprobs.content
+        self.assertEqual(bytes(byte for token in tokens for byte in token.bytes).decode().strip(), choice.message.content.strip())
+        for token in tokens:
+            self.assertEqual(len(token.top_logprobs), 3)
+            self.assertEqual((token.token, token.logprob), (token.top_logprobs[0].token, token.top_logprobs[0].logprob))
+            self.assertLessEqual(token.logprob, 0)
+        streamed = []
+        for chunk in self.chat(question(DEMO[0]), stream=True, **asked):
+            if chunk.choices[0].logprobs:
+                streamed += chunk.choices[0].logprobs.content
+            self.assertTrue(chunk.choices[0].logprobs or not chunk.choices[0].delta.content)
+        self.assertEqual([token.bytes for token in streamed], [token.bytes for token in tokens])
+        for streamed_token, token in zip(streamed, tokens):
+            self.assertAlmostEqual(streamed_token.logprob, token.logprob, delta=1e-3)
+
     def test_goes_on_with_a_conversation(self):
         first = self.chat(question(DEMO[0]))
         turn = {"role": "assistant", "content": first.choices[0].message.content}
@@ -169,7 +190,7 @@ class OpenAiClient(unittest.TestCase):
         with self.assertRaises(openai.RateLimitError) as caught:
             patient.chat.completions.create(model="saccade-mini", messages=[question(DEMO[0])], extra_body=strict)
         self.assertEqual(caught.exception.code, "budget_exceeded")
-        self.server.logged(caught.exception.request_id)
+        self.server.logged(caught.exception.response.headers["x-request-id"])
         refused = [entry for entry in self.server.log() if entry["status"] == 429]
         self.assertEqual(len(refused), 1, "the client must not ask again")
 
@@ -177,7 +198,7 @@ class OpenAiClient(unittest.TestCase):
         self.assertEqual(self.fails(openai.BadRequestError, user("x"), temperature=-1).param, "temperature")
         self.assertEqual(self.fails(openai.BadRequestError, user("x"), n=0).param, "n")
         self.assertEqual(self.fails(openai.BadRequestError, {"role": "wizard", "content": "x"}).param, "messages[0].role")
-        self.assertEqual(self.fails(openai.BadRequestError, user("x"), logprobs=True).code, "unsupported")
+        self.assertEqual(self.fails(openai.BadRequestError, user("x"), top_logprobs=2).param, "top_logprobs")
         broken = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
         error = self.fails(openai.BadRequestError, {"role": "user", "content": [broken]})
         self.assertEqual(error.param, "messages[0].content[0]")
@@ -188,7 +209,39 @@ class OpenAiClient(unittest.TestCase):
             self.client.chat.completions.create(model="gpt-4o", messages=[user("x")])
         self.assertEqual(caught.exception.param, "model")
         with self.assertRaises(openai.NotFoundError):
-            self.client.embeddings.create(model="saccade-mini", input="x")
+            self.client.completions.create(model="saccade-mini", prompt="x")
+
+    def test_embeds_texts_and_pictures(self):
+        pictures = [{"type": "message", "content": [question(item)["content"][0]]} for item in DEMO[:2]]
+        inputs = ["a receipt", "a login page", *pictures]
+        answer = self.client.embeddings.create(model="saccade-mini", input=inputs)  # the client asks for base64
+        self.assertEqual([entry.index for entry in answer.data], [0, 1, 2, 3])
+        self.assertEqual({entry.space for entry in answer.data}, {"pooled"})
+        self.assertEqual(answer.saccade["space"], "pooled")
+        self.assertEqual(answer.usage.prompt_tokens, answer.usage.total_tokens)
+        self.assertGreater(answer.usage.prompt_tokens_details["image_tokens"], 0)
+        length = answer.saccade["dimensions"]
+        for i, entry in enumerate(answer.data):
+            self.assertEqual(len(entry.embedding), length)
+            self.assertAlmostEqual(sum(value * value for value in entry.embedding), 1, places=4)
+            alone = self.client.embeddings.create(
+                model="saccade-mini", input=[inputs[i]], encoding_format="float", dimensions=length
+            )
+            self.assertEqual(len(alone.data), 1)
+            for value, same in zip(alone.data[0].embedding, entry.embedding):
+                self.assertAlmostEqual(value, same, delta=1e-3)
+        single = self.client.embeddings.create(model="saccade-mini", input="a receipt")
+        self.assertEqual(len(single.data), 1)
+
+    def test_says_what_can_not_be_embedded(self):
+        for asked, param in (
+            ({"input": ["x", ""]}, "input[1]"), ({"input": [1, 2]}, "input[0]"), ({"input": "x", "dimensions": 3}, "dimensions"),
+            ({"input": [{"content": [{"type": "image_url", "image_url": {"url": "data:;base64,AAAA"}}]}]}, "input[0].content[0]"),
+            ({"input": ["x", "word " * 5000]}, "input[1]"), ({"input": "x", "encoding_format": "int8"}, "encoding_format"),
+        ):
+            with self.assertRaises(openai.APIStatusError) as caught:
+                self.client.embeddings.create(model="saccade-mini", **asked)
+            self.assertEqual(caught.exception.param, param, caught.exception.message)
 
     def test_stops_when_the_client_goes_away(self):
         stream = self.chat(user("Hello"), stream=True, n=16, **LONG)
