@@ -37,11 +37,13 @@ TEST(ReceiptJson, HasEveryStageAndPicture) {
   EXPECT_EQ(receipt["stages_ms"].size(), 11U);
   EXPECT_EQ(receipt["stages_ms"]["prompt"], 2.5);
   EXPECT_EQ(receipt["stages_ms"]["compress"], 1.25);
-  const nlohmann::json first = {
-      {"name", "a.png"},       {"width", 40},         {"height", 30},        {"resized_width", 80},
-      {"resized_height", 60},  {"tiles", 5},          {"full_tokens", 1088}, {"laid_out_tokens", 320},
-      {"encoded_tokens", 200}, {"visual_tokens", 64}, {"cached", false},     {"use", "look"},
-      {"text_tokens", 0}};
+  const nlohmann::json first = {{"name", "a.png"},       {"width", 40},
+                                {"height", 30},          {"resized_width", 80},
+                                {"resized_height", 60},  {"tiles", 5},
+                                {"full_tokens", 1088},   {"laid_out_tokens", 320},
+                                {"encoded_tokens", 200}, {"visual_tokens", 64},
+                                {"cached", false},       {"use", "look"},
+                                {"text_tokens", 0},      {"encoded_before", false}};
   EXPECT_EQ(receipt["pictures"][0], first);
   EXPECT_EQ(receipt["pictures"][1]["encoded_tokens"], 0);
   EXPECT_EQ(receipt["pictures"][1]["cached"], true);
