@@ -693,7 +693,10 @@ void AnswerRun::free_kept_rows(int64_t num_rows) {
 // Until another answer has given back what it held. Errors: `lacking`, where there is no other. Who waits holds nothing
 // that another could wait for.
 Status AnswerRun::wait_for_memory(const Status& lacking) {
-  conversation_->truncate(0);
+  {
+    const TurnQueue::Turn turn = engine_.turns.take(TurnQueue::Kind::kLong, urgency_);
+    conversation_->truncate(0);
+  }
   const StageTimer timer(answer_.receipt.stages_ms.wait);
   return engine_.active.wait_for_others(tried_alone_) ? Status() : lacking;
 }
