@@ -259,10 +259,10 @@ Expected<std::unique_ptr<EncodedPictures>> make_picture_cache(const EngineOption
     below = std::make_shared<TieredCache>(std::move(tiers), TieredCacheOptions{.ttl_ms = ttl_ms});
   }
   const int64_t object_bytes = below ? max_bytes / 2 : max_bytes;
-  return std::make_unique<EncodedPictures>(model, object_bytes, std::move(below), ttl_ms);
+  return std::make_unique<EncodedPictures>(model, object_bytes, below, ttl_ms);
 }
 
-EncodedPictures::EncodedPictures(std::string model, int64_t max_bytes, std::shared_ptr<TieredCache> below,
+EncodedPictures::EncodedPictures(std::string model, int64_t max_bytes, const std::shared_ptr<TieredCache>& below,
                                  std::optional<double> ttl_ms)
     : model_(std::move(model)),
       pictures_("pictures", {.max_bytes = max_bytes}, encoded_picture_codec(), below, ttl_ms),

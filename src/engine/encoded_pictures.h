@@ -55,7 +55,7 @@ Expected<std::unique_ptr<EncodedPictures>> make_picture_cache(const EngineOption
 class EncodedPictures {
  public:
   /// `model` names the weights. `below` may be null.
-  EncodedPictures(std::string model, int64_t max_bytes, std::shared_ptr<TieredCache> below,
+  EncodedPictures(std::string model, int64_t max_bytes, const std::shared_ptr<TieredCache>& below,
                   std::optional<double> ttl_ms = std::nullopt);
 
   /// The same where it is there. False: it is not.
