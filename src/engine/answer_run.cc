@@ -565,6 +565,8 @@ WaitLimits AnswerRun::wait_limits() const {
 void AnswerRun::add_known_looks(PlanRequest& described) {
   if (pictures_.empty()) return;
   const LookPlan look = {.plan = plan_of_seen(), .query = {}};
+  std::vector<std::vector<KnownLook>> known_looks;  // of each picture: asked for once, whatever the scales
+  for (const Picture& picture : pictures_) known_looks.push_back(engine_.encoded_pictures->known(picture));
   for (const double scale : options_of(described.options, Lever::kScale)) {
     std::vector<EncodedLook> all;
     for (size_t i = 0; i < pictures_.size(); ++i) {
@@ -572,8 +574,9 @@ void AnswerRun::add_known_looks(PlanRequest& described) {
       if (scale < 1) plan.scale = scale;
       if (!set_fineness(plan, pictures_[i]).is_ok()) return;
       std::vector<EncodedLook> its;
-      for (const KnownLook& known :
-           engine_.encoded_pictures->known(look, engine_.options.has_exact_pixels, pictures_[i])) {
+      const std::string processing = processing_of(look, engine_.options.has_exact_pixels, pictures_[i]);
+      for (const KnownLook& known : known_looks[i]) {
+        if (known.processing != processing) continue;
         its.push_back({scale, known.skip, known.encoder_layers, static_cast<double>(known.num_tokens)});
       }
       if (i == 0) {

@@ -62,7 +62,6 @@ class Decoding {
 
   ForwardTrace trace;  // of its forwards
   // Of the steps that it took part in.
-  int64_t num_steps = 0;
   int64_t num_other_rows = 0;  // of other answers
   double waited_ms = 0;        // between steps, for other work
 

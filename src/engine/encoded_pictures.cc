@@ -185,17 +185,6 @@ ObjectCodec<KnownLooks> known_looks_codec() {
   return codec;
 }
 
-// What the encoder is given, whatever of it is then looked at, and what it is to tell beside the vectors.
-std::string processing_of(const LookPlan& look, bool has_exact_pixels, const Picture& picture) {
-  EncodePlan needs;
-  if (look.strategy != nullptr) add_needs(*look.strategy, needs);
-  return format("%dx%d of %dx%d, tiles %d of %dx%d, exact %d, crops %d, attention %d, keys %d",
-                picture.layout.resized.width, picture.layout.resized.height, picture.original.width,
-                picture.original.height, picture.layout.num_tiles, picture.layout.tile.width,
-                picture.layout.tile.height, has_exact_pixels ? 1 : 0, look.plan.crops_margins ? 1 : 0,
-                needs.wants_class_attention ? 1 : 0, needs.wants_keys ? 1 : 0);
-}
-
 std::string operating_point_of(const Plan& plan) {
   return format("skip %d margin %d, merge %lld, keep %a, layers %a", plan.skip_equal.value_or(-1),
                 plan.skip_equal ? plan.skip_equal_margin : 0, static_cast<long long>(plan.merge),
@@ -218,6 +207,16 @@ int64_t num_tokens_of(const std::vector<MediaPiece>& pieces) {
 }
 
 }  // namespace
+
+std::string processing_of(const LookPlan& look, bool has_exact_pixels, const Picture& picture) {
+  EncodePlan needs;
+  if (look.strategy != nullptr) add_needs(*look.strategy, needs);
+  return format("%dx%d of %dx%d, tiles %d of %dx%d, exact %d, crops %d, attention %d, keys %d",
+                picture.layout.resized.width, picture.layout.resized.height, picture.original.width,
+                picture.original.height, picture.layout.num_tiles, picture.layout.tile.width,
+                picture.layout.tile.height, has_exact_pixels ? 1 : 0, look.plan.crops_margins ? 1 : 0,
+                needs.wants_class_attention ? 1 : 0, needs.wants_keys ? 1 : 0);
+}
 
 ObjectCodec<EncodedPicture> encoded_picture_codec() {
   return {
@@ -329,13 +328,9 @@ void EncodedPictures::remember(const LookPlan& look, bool has_exact_pixels, cons
   looks_.put(key, std::make_shared<const KnownLooks>(std::move(all)));
 }
 
-std::vector<KnownLook> EncodedPictures::known(const LookPlan& look, bool has_exact_pixels, const Picture& picture) {
+std::vector<KnownLook> EncodedPictures::known(const Picture& picture) {
   const auto all = looks_.get(looks_key(picture));
-  if (!all) return {};
-  std::vector<KnownLook> known = all->object->looks;
-  const std::string processing = processing_of(look, has_exact_pixels, picture);
-  std::erase_if(known, [&](const KnownLook& one) { return one.processing != processing; });
-  return known;
+  return all ? all->object->looks : std::vector<KnownLook>();
 }
 
 void EncodedPictures::forget() {

@@ -42,6 +42,10 @@ struct KnownLook {
   int64_t num_tokens = 0;
 };
 
+/// What the encoder is given of the picture as it is laid out now, whatever of it is then looked at, and what it is to
+/// tell beside the vectors.
+std::string processing_of(const LookPlan& look, bool has_exact_pixels, const Picture& picture);
+
 struct KnownLooks {
   std::vector<KnownLook> looks;
 };
@@ -67,8 +71,8 @@ class EncodedPictures {
   Expected<bool> restore_or_encode(const LookPlan& look, bool has_exact_pixels, FunctionRef<Status()> encode,
                                    const WaitLimits& limits, Picture& picture);
 
-  /// Ways in which the picture was encoded as it is laid out now, that any plan of these levers can go on from.
-  std::vector<KnownLook> known(const LookPlan& look, bool has_exact_pixels, const Picture& picture);
+  /// Ways in which the picture was encoded; those of a plan's processing_of() any plan of these levers can go on from.
+  std::vector<KnownLook> known(const Picture& picture);
 
   CacheStats stats() const { return pictures_.stats(); }
   void forget();

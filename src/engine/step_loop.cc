@@ -142,7 +142,6 @@ Status StepLoop::execute(const Batch& batch, double waited_ms) {
     decoding.conversation().commit(fingerprints);
     decoding.continuation().take(logits, first_row, clock.elapsed_ms());
     first_row += batch.num_rows[i];
-    ++decoding.num_steps;
     decoding.num_other_rows += batch.total_rows - batch.num_rows[i];
     decoding.waited_ms += waited_ms;
   }
